@@ -1,0 +1,1 @@
+//! Object stores behind one interface: URLs, configuration, HTTP transport, listing and transfers.
