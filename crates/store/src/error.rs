@@ -1,0 +1,430 @@
+//! The error type of this crate: data first, text second.
+
+use std::fmt;
+
+use crate::redact;
+
+/// The result of an operation on a store.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, grouped by what a caller would do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// There is no object, bucket, version or file of that name.
+    NotFound,
+    /// The target exists and the operation was asked not to replace it.
+    AlreadyExists,
+    /// A condition (`If-Match`, an expected version) did not hold.
+    Precondition,
+    /// The object has not changed (`If-None-Match`, `If-Modified-Since`).
+    NotModified,
+    /// The credentials are known but may not do this.
+    PermissionDenied,
+    /// The credentials are missing, expired, or could not be obtained.
+    Unauthenticated,
+    /// This store, or this service, has no such operation or option.
+    NotSupported,
+    /// The key is not one that a store can hold (empty or `..` segments, control characters).
+    InvalidPath,
+    /// The URL does not follow the grammar, or names an unknown scheme.
+    InvalidUrl,
+    /// An argument is out of its range.
+    InvalidArgument,
+    /// A configuration key is not known to the store.
+    UnknownConfigurationKey,
+    /// A configuration value, or a combination of values, is wrong.
+    Config,
+    /// The service could not be reached (refused, unknown host, TLS failure).
+    Connection,
+    /// Nothing moved for longer than the configured time.
+    Timeout,
+    /// The reply contradicts itself or the request: cut short, wrong range, malformed document.
+    Corrupt,
+    /// A background task was cancelled or ended abnormally.
+    Join,
+    /// The operating system refused a local operation.
+    Io,
+    /// Any other failure reported by the service.
+    Other,
+}
+
+impl ErrorKind {
+    /// A stable machine-readable name, e.g. `"not_found"`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::AlreadyExists => "already_exists",
+            Self::Precondition => "precondition",
+            Self::NotModified => "not_modified",
+            Self::PermissionDenied => "permission_denied",
+            Self::Unauthenticated => "unauthenticated",
+            Self::NotSupported => "not_supported",
+            Self::InvalidPath => "invalid_path",
+            Self::InvalidUrl => "invalid_url",
+            Self::InvalidArgument => "invalid_argument",
+            Self::UnknownConfigurationKey => "unknown_configuration_key",
+            Self::Config => "config",
+            Self::Connection => "connection",
+            Self::Timeout => "timeout",
+            Self::Corrupt => "corrupt",
+            Self::Join => "join",
+            Self::Io => "io",
+            Self::Other => "other",
+        }
+    }
+
+    fn phrase(self) -> &'static str {
+        match self {
+            Self::NotFound => "not found",
+            Self::AlreadyExists => "already exists",
+            Self::Precondition => "precondition failed",
+            Self::NotModified => "not modified",
+            Self::PermissionDenied => "permission denied",
+            Self::Unauthenticated => "not authenticated",
+            Self::NotSupported => "not supported",
+            Self::InvalidPath => "invalid path",
+            Self::InvalidUrl => "invalid URL",
+            Self::InvalidArgument => "invalid argument",
+            Self::UnknownConfigurationKey => "unknown configuration key",
+            Self::Config => "invalid configuration",
+            Self::Connection => "cannot connect",
+            Self::Timeout => "timed out",
+            Self::Corrupt => "corrupt reply",
+            Self::Join => "task failed",
+            Self::Io => "I/O error",
+            Self::Other => "failed",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failed operation: what was attempted, on what, and why it failed.
+///
+/// The text is one line: `get s3://bucket/key: not found: …`. It never holds a secret: URLs lose their user
+/// information and the values of their query.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    operation: &'static str,
+    target: String,
+    detail: String,
+    status: Option<u16>,
+    source: Option<object_store::Error>,
+}
+
+impl Error {
+    /// An error of `kind` in `operation` on `target` (a URL, a key, a configuration key), with a sentence that says
+    /// what was wrong and, where there is one, the remedy.
+    pub fn new(
+        kind: ErrorKind,
+        operation: &'static str,
+        target: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            operation,
+            target: redact::text(&target.into()),
+            detail: redact::text(&detail.into()),
+            status: None,
+            source: None,
+        }))
+    }
+
+    /// Wraps an error of the `object_store` vocabulary with the operation and the target it happened on.
+    pub fn from_store(
+        operation: &'static str,
+        target: impl Into<String>,
+        source: object_store::Error,
+    ) -> Self {
+        let facts = classify::Facts::of(&source);
+        Self(Box::new(Inner {
+            kind: facts.kind,
+            operation,
+            target: redact::text(&target.into()),
+            detail: facts.detail,
+            status: facts.status,
+            source: Some(source),
+        }))
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The operation that failed, e.g. `"get"`.
+    pub fn operation(&self) -> &'static str {
+        self.0.operation
+    }
+
+    /// What the operation was applied to, without credentials.
+    pub fn target(&self) -> &str {
+        &self.0.target
+    }
+
+    /// The reason alone, without operation, target and kind.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// The HTTP status of the reply that caused the error, where there was one.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// Whether the same call may succeed later without a change (the store has already used up its own retries).
+    pub fn is_retryable(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::Connection | ErrorKind::Timeout | ErrorKind::Corrupt => true,
+            _ => self.0.status.is_some_and(|s| s == 408 || s == 429 || s >= 500),
+        }
+    }
+
+    /// The wrapped error of the `object_store` vocabulary, where the failure came from a store.
+    pub fn store_error(&self) -> Option<&object_store::Error> {
+        self.0.source.as_ref()
+    }
+
+    /// The same error with the target replaced, for callers that know a better name for it.
+    #[must_use]
+    pub fn with_target(mut self, target: impl Into<String>) -> Self {
+        self.0.target = redact::text(&target.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, operation, target, detail, .. } = &*self.0;
+        f.write_str(operation)?;
+        if !target.is_empty() {
+            write!(f, " {target}")?;
+        }
+        write!(f, ": {}", kind.phrase())?;
+        if !detail.is_empty() {
+            write!(f, ": {detail}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("operation", &self.0.operation)
+            .field("target", &self.0.target)
+            .field("status", &self.0.status)
+            .field("detail", &self.0.detail)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Error> for object_store::Error {
+    /// Back into the vocabulary of the trait, for implementations of `ObjectStore` that call our own operations.
+    fn from(error: Error) -> Self {
+        let path = error.0.target.clone();
+        match error.0.kind {
+            ErrorKind::NotFound => Self::NotFound { path, source: error.into() },
+            ErrorKind::AlreadyExists => Self::AlreadyExists { path, source: error.into() },
+            ErrorKind::Precondition => Self::Precondition { path, source: error.into() },
+            ErrorKind::NotModified => Self::NotModified { path, source: error.into() },
+            ErrorKind::PermissionDenied => Self::PermissionDenied { path, source: error.into() },
+            ErrorKind::Unauthenticated => Self::Unauthenticated { path, source: error.into() },
+            ErrorKind::NotSupported => Self::NotSupported { source: error.into() },
+            _ => Self::Generic { store: "holdall", source: error.into() },
+        }
+    }
+}
+
+mod classify {
+    //! Reads kind, status and reason out of an `object_store` error.
+
+    use std::error::Error as StdError;
+
+    use object_store::client::{HttpError, HttpErrorKind};
+
+    use super::{Error, ErrorKind};
+    use crate::redact;
+
+    /// Longest reason kept; service error documents can run to kilobytes.
+    const DETAIL_CHARS: usize = 600;
+
+    pub(super) struct Facts {
+        pub(super) kind: ErrorKind,
+        pub(super) status: Option<u16>,
+        pub(super) detail: String,
+    }
+
+    impl Facts {
+        pub(super) fn of(error: &object_store::Error) -> Self {
+            if let Some(ours) = find::<Error>(error) {
+                return Self {
+                    kind: ours.kind(),
+                    status: ours.status(),
+                    detail: ours.detail().to_owned(),
+                };
+            }
+            let detail = shorten(&reason(error));
+            let status = status_in(&detail);
+            Self { kind: kind(error, status, &detail), status, detail }
+        }
+    }
+
+    fn kind(error: &object_store::Error, status: Option<u16>, detail: &str) -> ErrorKind {
+        use object_store::Error as E;
+        match error {
+            E::NotFound { .. } => ErrorKind::NotFound,
+            E::AlreadyExists { .. } => ErrorKind::AlreadyExists,
+            E::Precondition { .. } => ErrorKind::Precondition,
+            E::NotModified { .. } => ErrorKind::NotModified,
+            E::PermissionDenied { .. } => ErrorKind::PermissionDenied,
+            E::Unauthenticated { .. } => ErrorKind::Unauthenticated,
+            E::NotSupported { .. } | E::NotImplemented { .. } => ErrorKind::NotSupported,
+            E::InvalidPath { .. } => ErrorKind::InvalidPath,
+            E::JoinError { .. } => ErrorKind::Join,
+            E::UnknownConfigurationKey { .. } => ErrorKind::UnknownConfigurationKey,
+            _ => generic_kind(error, status, detail),
+        }
+    }
+
+    fn generic_kind(error: &object_store::Error, status: Option<u16>, detail: &str) -> ErrorKind {
+        match status {
+            Some(401) => return ErrorKind::Unauthenticated,
+            Some(403) => return ErrorKind::PermissionDenied,
+            Some(404 | 410) => return ErrorKind::NotFound,
+            Some(408 | 504) => return ErrorKind::Timeout,
+            Some(_) => return ErrorKind::Other,
+            None => {}
+        }
+        if let Some(http) = find::<HttpError>(error) {
+            return match http.kind() {
+                HttpErrorKind::Connect => ErrorKind::Connection,
+                HttpErrorKind::Timeout => ErrorKind::Timeout,
+                HttpErrorKind::Request | HttpErrorKind::Interrupted | HttpErrorKind::Decode => {
+                    ErrorKind::Corrupt
+                }
+                _ => transport_kind(detail),
+            };
+        }
+        if find::<std::io::Error>(error).is_some() {
+            return ErrorKind::Io;
+        }
+        transport_kind(detail)
+    }
+
+    // The retry layer of object_store keeps its error types private: what it says is all there is to go by.
+    fn transport_kind(detail: &str) -> ErrorKind {
+        let has = |words: &[&str]| words.iter().any(|w| detail.contains(w));
+        if has(&[
+            "error trying to connect",
+            "dns error",
+            "tcp connect",
+            "Connection refused",
+            "certificate",
+        ]) {
+            ErrorKind::Connection
+        } else if has(&["timed out", "timeout", "no data for"]) {
+            ErrorKind::Timeout
+        } else if has(&[
+            "error decoding",
+            "end of file",
+            "connection closed before message completed",
+            "Content-Range",
+            "Content-Length",
+            "invalid XML",
+            "response body",
+            "Requested ",
+            "Error getting list response body",
+            "Got invalid",
+        ]) {
+            ErrorKind::Corrupt
+        } else {
+            ErrorKind::Other
+        }
+    }
+
+    fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+        let mut current = Some(error);
+        while let Some(e) = current {
+            if let Some(found) = e.downcast_ref::<T>() {
+                return Some(found);
+            }
+            current = e.source();
+        }
+        None
+    }
+
+    /// The text of the first cause: object_store prints the cause inside each of its variants as well.
+    fn reason(error: &object_store::Error) -> String {
+        let mut text = match error {
+            object_store::Error::UnknownConfigurationKey { .. }
+            | object_store::Error::NotImplemented { .. } => error.to_string(),
+            _ => error.source().map_or_else(|| error.to_string(), ToString::to_string),
+        };
+        // Causes that their parents do not print (reqwest and hyper keep them apart).
+        let mut cause = error.source().and_then(StdError::source);
+        while let Some(e) = cause {
+            let next = e.to_string();
+            if !text.contains(&next) {
+                text.push_str(": ");
+                text.push_str(&next);
+            }
+            cause = e.source();
+        }
+        text
+    }
+
+    fn shorten(text: &str) -> String {
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = redact::text(&line);
+        match line.char_indices().nth(DETAIL_CHARS) {
+            Some((at, _)) => format!("{}…", &line[..at]),
+            None => line,
+        }
+    }
+
+    fn status_in(text: &str) -> Option<u16> {
+        let after =
+            text.split_once("status code: ").or_else(|| text.split_once("response status of "))?.1;
+        after.get(..3)?.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_names_operation_and_target_and_hides_secrets() {
+        let error = Error::new(
+            ErrorKind::NotFound,
+            "get",
+            "https://user:pw@host/key?sig=abc",
+            "no such key",
+        );
+        let text = error.to_string();
+        assert!(text.starts_with("get https://host/key?"), "{text}");
+        assert!(!text.contains("pw") && !text.contains("abc"), "{text}");
+    }
+
+    #[test]
+    fn a_store_error_keeps_its_kind_through_both_conversions() {
+        let original = Error::new(ErrorKind::Precondition, "put", "s3://b/k", "changed");
+        let through: object_store::Error = original.into();
+        let back = Error::from_store("copy", "s3://b/k", through);
+        assert_eq!(back.kind(), ErrorKind::Precondition);
+        assert_eq!(back.operation(), "copy");
+        assert_eq!(back.detail(), "changed");
+    }
+}

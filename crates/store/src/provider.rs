@@ -1,0 +1,155 @@
+//! What a back end can do beyond the `ObjectStore` trait.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use object_store::list::PaginatedListStore;
+use object_store::multipart::MultipartStore;
+use object_store::path::Path;
+use object_store::signer::Signer;
+use object_store::{Attributes, CopyMode, Error, ObjectStore, Result};
+
+/// The tags of an object, in the order the service gives them.
+pub type Tags = Vec<(String, String)>;
+
+/// One version of an object in a store that keeps versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObjectVersion {
+    /// The key.
+    pub location: Path,
+    /// The identifier of the version, as `GetOptions::version` takes it.
+    pub version: String,
+    /// When this version was written.
+    pub last_modified: DateTime<Utc>,
+    /// Length in bytes; 0 for a delete marker.
+    pub size: u64,
+    /// The entity tag, where the service gives one.
+    pub e_tag: Option<String>,
+    /// Whether this is what a read without a version returns.
+    pub is_latest: bool,
+    /// Whether this version records a deletion and has no content.
+    pub is_delete_marker: bool,
+}
+
+impl ObjectVersion {
+    /// A version of `location` with an identifier and a time; the rest is set field by field.
+    pub fn new(location: Path, version: String, last_modified: DateTime<Utc>) -> Self {
+        Self {
+            location,
+            version,
+            last_modified,
+            size: 0,
+            e_tag: None,
+            is_latest: false,
+            is_delete_marker: false,
+        }
+    }
+}
+
+/// What came of a request to copy inside a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CopyOutcome {
+    /// The service made the copy; no byte passed through this process.
+    Copied,
+    /// These two stores cannot copy between each other: read from one and write to the other instead.
+    NotPossible,
+}
+
+/// A back end: an [`ObjectStore`] and what its service offers beyond the trait.
+///
+/// Implementors provide [`scheme`](Self::scheme), [`location`](Self::location) and
+/// [`as_any`](Self::as_any). All other methods have defaults that say so when the service has no such thing: an option
+/// is honoured or refused, never ignored.
+#[async_trait]
+pub trait Provider: ObjectStore {
+    /// The canonical URL scheme: `s3`, `gs`, `az`, `http`, `file`, `memory`, or that of an extension.
+    fn scheme(&self) -> &'static str;
+
+    /// The URL of the root of this store, without credentials and without a trailing slash: `s3://bucket`.
+    fn location(&self) -> String;
+
+    /// For downcasts in [`copy_from`](Self::copy_from) and in code that knows the concrete store.
+    fn as_any(&self) -> &dyn Any;
+
+    /// A view of the same store whose futures and streams do their system calls on the thread that polls them and
+    /// are ready at the first poll.
+    ///
+    /// `None` (the default) for stores that wait for a network. Synchronous callers use it to avoid a hop to another
+    /// thread; asynchronous callers must not, because it blocks.
+    fn inline(&self) -> Option<Arc<dyn Provider>> {
+        None
+    }
+
+    /// Presigned URLs, where the service has them.
+    fn signer(&self) -> Option<&dyn Signer> {
+        None
+    }
+
+    /// Multipart uploads by explicit part number, where the service has them.
+    fn multipart(&self) -> Option<&dyn MultipartStore> {
+        None
+    }
+
+    /// Listing by page, substring prefix and delimiter, where the service has it.
+    fn paginated(&self) -> Option<&dyn PaginatedListStore> {
+        None
+    }
+
+    /// Every version of every object below `prefix`, delete markers included, newest first for each key.
+    fn list_versions(&self, _prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectVersion>> {
+        stream::iter([Err(self.not_supported("list_versions"))]).boxed()
+    }
+
+    /// Deletes one version for good.
+    async fn delete_version(&self, _location: &Path, _version: &str) -> Result<()> {
+        Err(self.not_supported("delete_version"))
+    }
+
+    /// Makes `version` the current content again, as a new version.
+    async fn restore_version(&self, _location: &Path, _version: &str) -> Result<()> {
+        Err(self.not_supported("restore_version"))
+    }
+
+    /// The tags of an object.
+    async fn get_tags(&self, _location: &Path) -> Result<Tags> {
+        Err(self.not_supported("get_tags"))
+    }
+
+    /// Replaces all tags of an object; an empty list removes them.
+    async fn put_tags(&self, _location: &Path, _tags: &Tags) -> Result<()> {
+        Err(self.not_supported("put_tags"))
+    }
+
+    /// Replaces all attributes (content type, user metadata, …) of an object without sending its content again.
+    async fn put_attributes(&self, _location: &Path, _attributes: Attributes) -> Result<()> {
+        Err(self.not_supported("put_attributes"))
+    }
+
+    /// Copies `from` of another store to `to` of this one inside the provider, in parts where one request is limited
+    /// (5 GB on S3).
+    ///
+    /// Returns [`CopyOutcome::NotPossible`], before anything was written, when the two stores do not share a
+    /// provider and an endpoint.
+    async fn copy_from(
+        &self,
+        _source: &dyn Provider,
+        _from: &Path,
+        _to: &Path,
+        _mode: CopyMode,
+    ) -> Result<CopyOutcome> {
+        Ok(CopyOutcome::NotPossible)
+    }
+
+    /// The error for an operation that this store does not have.
+    fn not_supported(&self, operation: &str) -> Error {
+        Error::NotSupported {
+            source: format!("{} stores have no operation `{operation}`", self.scheme()).into(),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The handle that users hold: a provider and a key prefix.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
+};
+
+use crate::provider::Provider;
+
+type StoreResult<T> = object_store::Result<T>;
+
+/// A store: a back end and a key prefix below which everything happens.
+///
+/// Cloning is cheap and shares the back end with its connection pool and credentials; so does
+/// [`with_prefix`](Self::with_prefix). Keys given to and returned by the store are relative to its prefix.
+#[derive(Debug, Clone)]
+pub struct Store {
+    provider: Arc<dyn Provider>,
+    prefix: Path,
+}
+
+impl Store {
+    /// A store over the whole of `provider`.
+    pub fn new(provider: Arc<dyn Provider>) -> Self {
+        Self { provider, prefix: Path::default() }
+    }
+
+    /// The same back end seen below `prefix`, which is appended to the present prefix.
+    #[must_use]
+    pub fn with_prefix(&self, prefix: &Path) -> Self {
+        Self { provider: self.provider.clone(), prefix: self.full_path(prefix) }
+    }
+
+    /// The same back end with `prefix` in place of the present one.
+    #[must_use]
+    pub fn at(&self, prefix: Path) -> Self {
+        Self { provider: self.provider.clone(), prefix }
+    }
+
+    /// The back end.
+    pub fn provider(&self) -> &Arc<dyn Provider> {
+        &self.provider
+    }
+
+    /// The prefix; empty when the store covers its whole bucket.
+    pub fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
+    /// A view for synchronous callers, ready at the first poll; see [`Provider::inline`].
+    pub fn inline(&self) -> Option<Self> {
+        Some(Self { provider: self.provider.inline()?, prefix: self.prefix.clone() })
+    }
+
+    /// The URL of the store, without credentials: `s3://bucket/prefix`.
+    pub fn url(&self) -> String {
+        self.url_of(&Path::default())
+    }
+
+    /// The URL of the object at `location`, without credentials.
+    pub fn url_of(&self, location: &Path) -> String {
+        let full = self.full_path(location);
+        let root = self.provider.location();
+        if full.as_ref().is_empty() { root } else { format!("{root}/{full}") }
+    }
+
+    /// The key in the back end of the object at `location`.
+    pub fn full_path(&self, location: &Path) -> Path {
+        if self.prefix.as_ref().is_empty() {
+            return location.clone();
+        }
+        if location.as_ref().is_empty() {
+            return self.prefix.clone();
+        }
+        joined(format!("{}/{}", self.prefix, location))
+    }
+
+    /// The key relative to this store of an object with the key `full` in the back end.
+    pub fn relative_path(&self, full: Path) -> Path {
+        let prefix = self.prefix.as_ref();
+        if prefix.is_empty() {
+            return full;
+        }
+        match full.as_ref().strip_prefix(prefix) {
+            Some(rest) => joined(rest.strip_prefix('/').unwrap_or(rest).to_owned()),
+            None => full,
+        }
+    }
+
+    fn full_prefix(&self, prefix: Option<&Path>) -> Option<Path> {
+        let full = match prefix {
+            Some(prefix) => self.full_path(prefix),
+            None => self.prefix.clone(),
+        };
+        (!full.as_ref().is_empty()).then_some(full)
+    }
+
+    pub(crate) fn relative_meta(&self, mut meta: ObjectMeta) -> ObjectMeta {
+        meta.location = self.relative_path(meta.location);
+        meta
+    }
+}
+
+/// Builds a path out of pieces of valid paths, whose segments need no second check.
+fn joined(path: String) -> Path {
+    Path::parse(&path).unwrap_or_else(|_| Path::from(path))
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url())
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Store {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        opts: PutOptions,
+    ) -> StoreResult<PutResult> {
+        self.provider.put_opts(&self.full_path(location), payload, opts).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> StoreResult<Box<dyn MultipartUpload>> {
+        self.provider.put_multipart_opts(&self.full_path(location), opts).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
+        let mut result = self.provider.get_opts(&self.full_path(location), options).await?;
+        result.meta = self.relative_meta(result.meta);
+        Ok(result)
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> StoreResult<Vec<Bytes>> {
+        self.provider.get_ranges(&self.full_path(location), ranges).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, StoreResult<Path>>,
+    ) -> BoxStream<'static, StoreResult<Path>> {
+        let (before, after) = (self.clone(), self.clone());
+        let full = locations.map_ok(move |location| before.full_path(&location)).boxed();
+        self.provider.delete_stream(full).map_ok(move |full| after.relative_path(full)).boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        let listing = self.provider.list(self.full_prefix(prefix).as_ref());
+        if self.prefix.as_ref().is_empty() {
+            return listing;
+        }
+        let store = self.clone();
+        listing.map_ok(move |meta| store.relative_meta(meta)).boxed()
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        let offset = self.full_path(offset);
+        let listing = self.provider.list_with_offset(self.full_prefix(prefix).as_ref(), &offset);
+        let store = self.clone();
+        listing.map_ok(move |meta| store.relative_meta(meta)).boxed()
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
+        let mut result =
+            self.provider.list_with_delimiter(self.full_prefix(prefix).as_ref()).await?;
+        result.objects = result.objects.into_iter().map(|meta| self.relative_meta(meta)).collect();
+        result.common_prefixes =
+            result.common_prefixes.into_iter().map(|full| self.relative_path(full)).collect();
+        Ok(result)
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
+        self.provider.copy_opts(&self.full_path(from), &self.full_path(to), options).await
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> StoreResult<()> {
+        self.provider.rename_opts(&self.full_path(from), &self.full_path(to), options).await
+    }
+}
