@@ -8,6 +8,9 @@
 
 pub use object_store;
 
+pub mod client;
+pub mod config;
+
 mod error;
 mod provider;
 mod redact;

@@ -1,0 +1,15 @@
+//! The HTTP transport that all network stores share.
+//!
+//! One [`ClientOptions`] value stands for one connection pool: stores whose options are equal send their requests
+//! through the same pool. Requests time out on silence, never on duration: a body that is moving is not cut.
+
+mod connector;
+mod options;
+mod pool;
+mod progress;
+mod resolve;
+mod tls;
+
+pub use connector::SharedConnector;
+pub use options::ClientOptions;
+pub use pool::{pool_count, reset_after_fork, shared_client};

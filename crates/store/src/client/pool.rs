@@ -1,0 +1,254 @@
+//! Connection pools, one per set of options and process.
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use futures::future::{Either, select};
+use http_body_util::BodyExt;
+use object_store::client::{
+    HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
+};
+
+use super::progress::{Download, Movement, Stalled, Upload};
+use super::{ClientOptions, tls};
+use crate::error::{Error, ErrorKind, Result};
+
+type Pools = HashMap<ClientOptions, HttpClient>;
+
+static POOLS: LazyLock<ArcSwap<Mutex<Pools>>> = LazyLock::new(ArcSwap::default);
+
+/// Counts forks that this process has been through as the child.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+
+/// The client for `options`, made at the first call and shared from then on.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when a certificate, a proxy or a combination of options is not usable.
+pub fn shared_client(options: &ClientOptions) -> Result<HttpClient> {
+    let pools = POOLS.load_full();
+    let mut pools = pools.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(client) = pools.get(options) {
+        return Ok(client.clone());
+    }
+    let client = HttpClient::new(Pool::new(options.clone())?);
+    pools.insert(options.clone(), client.clone());
+    Ok(client)
+}
+
+/// How many pools this process has.
+pub fn pool_count() -> usize {
+    POOLS.load().lock().unwrap_or_else(PoisonError::into_inner).len()
+}
+
+/// Makes every pool open new connections from now on; to be called once in a forked child, whose inherited
+/// connections belong to the parent.
+pub fn reset_after_fork() {
+    GENERATION.fetch_add(1, Ordering::AcqRel);
+    // A thread of the parent may have held the lock at the fork: it does not exist here to release it.
+    let abandoned = POOLS.swap(Arc::default());
+    std::mem::forget(abandoned);
+}
+
+struct Pool {
+    options: ClientOptions,
+    current: ArcSwap<(u64, reqwest::Client)>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    fn new(options: ClientOptions) -> Result<Self> {
+        let client = build(&options)?;
+        let generation = GENERATION.load(Ordering::Acquire);
+        Ok(Self { options, current: ArcSwap::from_pointee((generation, client)) })
+    }
+
+    fn client(&self) -> Result<reqwest::Client, HttpError> {
+        let generation = GENERATION.load(Ordering::Acquire);
+        let current = self.current.load();
+        if current.0 == generation {
+            return Ok(current.1.clone());
+        }
+        drop(current);
+        let client = build(&self.options).map_err(|e| HttpError::new(HttpErrorKind::Request, e))?;
+        // Dropping the parent's client here would close sockets that the parent still uses.
+        std::mem::forget(self.current.swap(Arc::new((generation, client.clone()))));
+        Ok(client)
+    }
+}
+
+#[async_trait]
+impl HttpService for Pool {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let (parts, body) = request.into_parts();
+        let url = parts.uri.to_string().parse::<url::Url>();
+        let url = url.map_err(|e| HttpError::new(HttpErrorKind::Request, e))?;
+        let movement = Movement::default();
+        let mut request = reqwest::Request::new(parts.method, url);
+        *request.headers_mut() = parts.headers;
+        *request.body_mut() = Some(match body.as_bytes() {
+            Some(small) if small.len() <= 64 * 1024 => small.clone().into(),
+            _ => reqwest::Body::wrap(Upload::new(body, movement.clone())),
+        });
+
+        let reply = self.client()?.execute(request);
+        let reply = match self.options.timeout {
+            Some(limit) => unless_stalled(reply, &movement, limit).await?,
+            None => reply.await.map_err(transport_error)?,
+        };
+        let reply: http::Response<reqwest::Body> = reply.into();
+        let (parts, body) = reply.into_parts();
+        let limit = self.options.read_timeout.or(self.options.timeout);
+        let body = Download::new(body.map_err(transport_error), limit);
+        Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)))
+    }
+}
+
+/// Waits for the head of the reply for as long as the request moves, and `limit` longer.
+async fn unless_stalled(
+    reply: impl Future<Output = Result<reqwest::Response, reqwest::Error>>,
+    movement: &Movement,
+    limit: Duration,
+) -> Result<reqwest::Response, HttpError> {
+    let mut reply = std::pin::pin!(reply);
+    let mut seen = movement.count();
+    loop {
+        let silence = std::pin::pin!(tokio::time::sleep(limit));
+        match select(reply.as_mut(), silence).await {
+            Either::Left((result, _)) => return result.map_err(transport_error),
+            Either::Right(_) if movement.count() == seen => {
+                return Err(Stalled(limit, "waiting for the response").into_http());
+            }
+            Either::Right(_) => seen = movement.count(),
+        }
+    }
+}
+
+fn build(options: &ClientOptions) -> Result<reqwest::Client> {
+    let bad = |key: &'static str| {
+        move |e: reqwest::Error| Error::new(ErrorKind::Config, "configure", key, chain(&e))
+    };
+    let mut builder = reqwest::Client::builder()
+        .user_agent(&options.user_agent)
+        .default_headers(options.header_map())
+        // object_store follows none of the redirects it does not know, and a signature is for one host.
+        .redirect(reqwest::redirect::Policy::limited(10))
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .tcp_nodelay(true)
+        .https_only(!options.allow_http)
+        .danger_accept_invalid_certs(options.allow_invalid_certificates)
+        .http2_keep_alive_while_idle(options.http2_keep_alive_while_idle);
+
+    if let Some(url) = &options.proxy_url {
+        let mut proxy = reqwest::Proxy::all(url).map_err(bad("proxy_url"))?;
+        if let Some(hosts) = &options.proxy_excludes {
+            proxy = proxy.no_proxy(reqwest::NoProxy::from_string(hosts));
+        }
+        builder = builder.proxy(proxy);
+    }
+    let mut authorities = Vec::new();
+    if let Some(pem) = &options.root_certificate {
+        authorities.extend(tls::certificates("root_certificate", pem)?);
+    }
+    if let Some(pem) = &options.proxy_ca_certificate {
+        authorities.extend(tls::certificates("proxy_ca_certificate", pem)?);
+    }
+    builder = if options.no_system_certificates {
+        builder.tls_certs_only(authorities)
+    } else {
+        builder.tls_certs_merge(authorities)
+    };
+    if let Some(time) = options.connect_timeout {
+        builder = builder.connect_timeout(time);
+    }
+    if let Some(time) = options.pool_idle_timeout {
+        builder = builder.pool_idle_timeout(time);
+    }
+    if let Some(most) = options.pool_max_idle_per_host {
+        builder = builder.pool_max_idle_per_host(most);
+    }
+    if let Some(time) = options.http2_keep_alive_interval {
+        builder = builder.http2_keep_alive_interval(time);
+    }
+    if let Some(time) = options.http2_keep_alive_timeout {
+        builder = builder.http2_keep_alive_timeout(time);
+    }
+    if let Some(size) = options.http2_max_frame_size {
+        builder = builder.http2_max_frame_size(Some(size));
+    }
+    if options.http2_only {
+        builder = builder.http2_prior_knowledge();
+    } else if options.http1_only {
+        builder = builder.http1_only();
+    }
+    if options.randomize_addresses {
+        builder = builder.dns_resolver(Arc::new(super::resolve::ShuffledAddresses));
+    }
+    builder.build().map_err(bad("client"))
+}
+
+/// Turns a failure of the transport into the kinds that the retry policy of the stores knows.
+fn transport_error(error: reqwest::Error) -> HttpError {
+    let mut kind = if error.is_timeout() {
+        HttpErrorKind::Timeout
+    } else if error.is_connect() {
+        HttpErrorKind::Connect
+    } else if error.is_decode() {
+        HttpErrorKind::Decode
+    } else {
+        HttpErrorKind::Unknown
+    };
+    let mut cause = StdError::source(&error);
+    while let Some(e) = cause {
+        if let Some(stalled) = e.downcast_ref::<HttpError>() {
+            kind = stalled.kind();
+        } else if let Some(io) = e.downcast_ref::<std::io::Error>() {
+            use std::io::ErrorKind as Io;
+            match io.kind() {
+                Io::TimedOut => kind = HttpErrorKind::Timeout,
+                Io::ConnectionAborted
+                | Io::ConnectionReset
+                | Io::BrokenPipe
+                | Io::UnexpectedEof => {
+                    kind = HttpErrorKind::Interrupted;
+                }
+                _ => {}
+            }
+        }
+        cause = e.source();
+    }
+    if kind == HttpErrorKind::Unknown {
+        let text = chain(&error);
+        if text.contains("connection closed before message completed")
+            || text.contains("operation was canceled")
+            || text.contains("error reading a body from connection")
+            || text.contains("end of file before message length reached")
+        {
+            kind = HttpErrorKind::Interrupted;
+        }
+    }
+    HttpError::new(kind, error.without_url())
+}
+
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        text.push_str(": ");
+        text.push_str(&e.to_string());
+        cause = e.source();
+    }
+    text
+}
