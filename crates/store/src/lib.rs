@@ -8,14 +8,21 @@
 
 pub use object_store;
 
+pub mod aws;
+pub mod azure;
 pub mod client;
+mod cloud;
 pub mod config;
+pub mod gcp;
+pub mod http;
 
 mod error;
 mod provider;
 mod redact;
 mod store;
+pub mod url;
 
+pub use cloud::CloudOptions;
 pub use error::{Error, ErrorKind, Result};
 pub use provider::{CopyOutcome, ObjectVersion, Provider, Tags};
 pub use store::Store;

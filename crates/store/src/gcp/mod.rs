@@ -1,0 +1,124 @@
+//! Google Cloud Storage.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use object_store::client::HttpClient;
+use object_store::gcp::{
+    GcpCredentialProvider, GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleConfigKey,
+};
+use object_store::list::PaginatedListStore;
+use object_store::multipart::MultipartStore;
+use object_store::signer::Signer;
+
+use crate::client::{SharedConnector, shared_client};
+use crate::cloud::{CloudOptions, delegate_object_store, open_error};
+use crate::config::{ConfigKey, GcsKey, Settings};
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::Provider;
+
+/// How to open a store on Google Cloud Storage.
+pub type GcsOptions = CloudOptions<GcsKey, GcpCredentialProvider>;
+
+/// A bucket of Google Cloud Storage.
+#[derive(Debug, Clone)]
+pub struct GcsStore {
+    inner: Arc<GoogleCloudStorage>,
+    http: HttpClient,
+    bucket: String,
+    settings: Settings<GcsKey>,
+}
+
+impl GcsStore {
+    /// Opens the bucket that the settings name. No request is sent; credential files are read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when no bucket is named, a credential file cannot be read, or a value does not fit its key.
+    pub fn open(options: GcsOptions) -> Result<Self> {
+        let (settings, client) = options.resolve()?;
+        let bucket = settings.get(GcsKey::Bucket).unwrap_or_default().to_owned();
+        let target = format!("gs://{bucket}");
+        if bucket.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "open",
+                "gs://",
+                "no bucket is named (source: MissingBucketName): give `bucket`, a URL, or GOOGLE_BUCKET",
+            ));
+        }
+        let mut builder = GoogleCloudStorageBuilder::new()
+            .with_client_options(client.to_object_store())
+            .with_http_connector(SharedConnector::new(client.clone()))
+            .with_retry(options.retry.clone());
+        for (key, value) in settings.iter() {
+            // A provider of credentials replaces those of the environment, which may not even be readable.
+            let from_env = options.settings.get(key).is_none();
+            if options.credentials.is_some() && from_env && is_credential(key) {
+                continue;
+            }
+            if let Some(key) = upstream(key) {
+                builder = builder.with_config(key, value);
+            }
+        }
+        if let Some(credentials) = &options.credentials {
+            builder = builder.with_credentials(credentials.clone());
+        }
+        let inner = builder.build().map_err(|e| open_error(&target, e))?;
+        Ok(Self { inner: Arc::new(inner), http: shared_client(&client)?, bucket, settings })
+    }
+
+    /// The name of the bucket.
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// The settings in force: explicit ones, those of the URL, those of the environment.
+    pub fn settings(&self) -> &Settings<GcsKey> {
+        &self.settings
+    }
+}
+
+fn is_credential(key: GcsKey) -> bool {
+    matches!(
+        key,
+        GcsKey::ServiceAccount
+            | GcsKey::ServiceAccountKey
+            | GcsKey::ApplicationCredentials
+            | GcsKey::BearerToken
+    )
+}
+
+/// The key of `object_store` for one of ours; `None` for keys that it does not have.
+fn upstream(key: GcsKey) -> Option<GoogleConfigKey> {
+    format!("google_{}", key.name()).parse().ok()
+}
+
+delegate_object_store!(GcsStore);
+
+#[async_trait]
+impl Provider for GcsStore {
+    fn scheme(&self) -> &'static str {
+        "gs"
+    }
+
+    fn location(&self) -> String {
+        format!("gs://{}", self.bucket)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn signer(&self) -> Option<&dyn Signer> {
+        Some(&*self.inner)
+    }
+
+    fn multipart(&self) -> Option<&dyn MultipartStore> {
+        Some(&*self.inner)
+    }
+
+    fn paginated(&self) -> Option<&dyn PaginatedListStore> {
+        Some(&*self.inner)
+    }
+}
