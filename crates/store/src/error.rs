@@ -230,6 +230,12 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
+impl From<object_store::path::Error> for Error {
+    fn from(error: object_store::path::Error) -> Self {
+        Self::new(ErrorKind::InvalidPath, "parse", "", error.to_string())
+    }
+}
+
 impl From<Error> for object_store::Error {
     /// Back into the vocabulary of the trait, for implementations of `ObjectStore` that call our own operations.
     fn from(error: Error) -> Self {

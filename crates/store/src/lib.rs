@@ -4,6 +4,25 @@
 //! implements [`object_store::ObjectStore`], so it works with every Rust library that takes one, and adds what the
 //! trait lacks: listing by substring prefix and key range, deletion of prefixes, versions, tags, server-side copies
 //! between buckets.
+//!
+//! | to … | look at |
+//! |---|---|
+//! | open any URL | [`Registry::open`] |
+//! | open a store from its settings | [`aws`], [`gcp`], [`azure`], [`http`](mod@http), [`local`], [`memory`] |
+//! | read, write, list, copy | [`Store`] and [`object_store::ObjectStoreExt`] |
+//! | learn why something failed | [`Error`] and [`ErrorKind`] |
+//! | write a store of one's own | [`Provider`] |
+//!
+//! ```
+//! use holdall_store::{Registry, object_store::{ObjectStoreExt, path::Path}};
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let (store, _) = Registry::default().open("memory:///", &Default::default())?;
+//! store.put(&Path::from("a/b.txt"), "hello".into()).await?;
+//! assert!(store.exists(&Path::from("a/b.txt")).await?);
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use object_store;
@@ -17,12 +36,18 @@ pub mod gcp;
 pub mod http;
 
 mod error;
+pub mod local;
+pub mod memory;
+mod ops;
 mod provider;
 mod redact;
+mod registry;
 mod store;
 pub mod url;
 
 pub use cloud::CloudOptions;
 pub use error::{Error, ErrorKind, Result};
+pub use ops::{CopyReport, DeleteReport, ListOptions};
 pub use provider::{CopyOutcome, ObjectVersion, Provider, Tags};
+pub use registry::{OpenOptions, Opener, Registry};
 pub use store::Store;

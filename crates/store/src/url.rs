@@ -84,12 +84,14 @@ impl StoreUrl {
                 let name = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned);
                 (Backend::Memory(name), url.path())
             }
-            "s3" | "s3a" => {
-                (Backend::S3(Settings::new().with(S3Key::Bucket, authority(input, &url)?)), url.path())
-            }
-            "gs" | "gcs" => {
-                (Backend::Gcs(Settings::new().with(GcsKey::Bucket, authority(input, &url)?)), url.path())
-            }
+            "s3" | "s3a" => (
+                Backend::S3(Settings::new().with(S3Key::Bucket, authority(input, &url)?)),
+                url.path(),
+            ),
+            "gs" | "gcs" => (
+                Backend::Gcs(Settings::new().with(GcsKey::Bucket, authority(input, &url)?)),
+                url.path(),
+            ),
             "az" | "azure" | "adl" | "abfs" | "abfss" => {
                 (Backend::Azure(azure_scheme(input, &url)?), url.path())
             }
@@ -104,7 +106,8 @@ impl StoreUrl {
         if input.is_empty() {
             return Err(invalid(input, "the URL is empty"));
         }
-        let trailing_slash = input.ends_with(std::path::is_separator) || input == "." || input == "..";
+        let trailing_slash =
+            input.ends_with(std::path::is_separator) || input == "." || input == "..";
         Ok(Self {
             backend: Backend::Local(PathBuf::from(input)),
             path: Path::default(),
@@ -119,7 +122,8 @@ impl StoreUrl {
                 "a file URL has three slashes before its absolute path: file:///path",
             ));
         }
-        let path = url.to_file_path().map_err(|()| invalid(input, "it is not a path of this system"))?;
+        let path =
+            url.to_file_path().map_err(|()| invalid(input, "it is not a path of this system"))?;
         let trailing_slash = url.path().ends_with('/');
         Ok(Self { backend: Backend::Local(path), path: Path::default(), trailing_slash })
     }
@@ -132,7 +136,9 @@ fn split_scheme(input: &str) -> Option<(String, &str)> {
     let valid = scheme.len() > 1
         && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    let hierarchical = rest.starts_with("//") || scheme.eq_ignore_ascii_case("file") || scheme.eq_ignore_ascii_case("memory");
+    let hierarchical = rest.starts_with("//")
+        || scheme.eq_ignore_ascii_case("file")
+        || scheme.eq_ignore_ascii_case("memory");
     (valid && hierarchical).then(|| (scheme.to_ascii_lowercase(), rest))
 }
 
@@ -146,7 +152,10 @@ fn authority<'a>(input: &'a str, url: &Url) -> Result<&'a str> {
     let end = after.find(['/', '?', '#']).unwrap_or(after.len());
     let host = &after[..end];
     if host.is_empty() {
-        return Err(invalid(input, &format!("the name of the bucket is missing: {}://NAME/path", url.scheme())));
+        return Err(invalid(
+            input,
+            &format!("the name of the bucket is missing: {}://NAME/path", url.scheme()),
+        ));
     }
     if host.contains('@') {
         return Err(invalid(input, "credentials do not belong into a URL: give them as settings"));
@@ -161,7 +170,10 @@ fn azure_scheme(input: &str, url: &Url) -> Result<Settings<AzureKey>> {
     }
     if url.username().is_empty() {
         if host.contains('.') {
-            return Err(invalid(input, "a container has no dot: write abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/path"));
+            return Err(invalid(
+                input,
+                "a container has no dot: write abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/path",
+            ));
         }
         return Ok(Settings::new().with(AzureKey::ContainerName, host));
     }
@@ -217,7 +229,9 @@ fn web<'a>(input: &str, url: &'a Url) -> Result<(Backend, &'a str)> {
                 .with(S3Key::Bucket, first);
             return Ok((Backend::S3(settings), below_first));
         }
-        if let Some(labels) = host.strip_suffix(".amazonaws.com").or(host.strip_suffix(".amazonaws.com.cn")) {
+        if let Some(labels) =
+            host.strip_suffix(".amazonaws.com").or(host.strip_suffix(".amazonaws.com.cn"))
+        {
             return amazon(input, host, labels, first, path, below_first);
         }
     }
@@ -237,7 +251,10 @@ fn amazon<'a>(
 ) -> Result<(Backend, &'a str)> {
     let unknown = || invalid(input, &format!("the host '{host}' is none of S3's"));
     let labels: Vec<&str> = labels.split('.').filter(|label| *label != "dualstack").collect();
-    let at = labels.iter().rposition(|label| *label == "s3" || label.starts_with("s3-")).ok_or_else(unknown)?;
+    let at = labels
+        .iter()
+        .rposition(|label| *label == "s3" || label.starts_with("s3-"))
+        .ok_or_else(unknown)?;
     let region = match (labels[at], labels.get(at + 1)) {
         (_, Some(region)) => Some(*region),
         // The older form `s3-eu-west-1` carries the region itself.
@@ -251,7 +268,8 @@ fn amazon<'a>(
         return Ok((Backend::S3(settings.with(S3Key::Bucket, first)), below_first));
     }
     let bucket = labels[..at].join(".");
-    let settings = settings.with(S3Key::Bucket, bucket).with(S3Key::VirtualHostedStyleRequest, "true");
+    let settings =
+        settings.with(S3Key::Bucket, bucket).with(S3Key::VirtualHostedStyleRequest, "true");
     Ok((Backend::S3(settings), path))
 }
 

@@ -1,0 +1,54 @@
+//! Keys and file names.
+
+use std::io;
+use std::path::PathBuf;
+
+use object_store::path::{Error as PathError, Path};
+use object_store::{Error, Result};
+
+use super::Root;
+
+pub(super) const STORE: &str = "LocalFileSystem";
+
+impl Root {
+    /// The file of a key. Keys are kept as they are: `%20` is three characters on the disk too.
+    pub(super) fn file_path(&self, location: &Path) -> Result<PathBuf> {
+        if location.as_ref().split('/').any(is_staged) {
+            let path = location.to_string().into();
+            return Err(Error::InvalidPath { source: PathError::InvalidPath { path } });
+        }
+        Ok(self.dir_path(location))
+    }
+
+    /// The directory of a prefix.
+    pub(super) fn dir_path(&self, prefix: &Path) -> PathBuf {
+        let mut path = self.path.clone();
+        path.extend(prefix.as_ref().split('/').filter(|segment| !segment.is_empty()));
+        path
+    }
+}
+
+/// Whether a name is that of a staged file: `name#123`.
+pub(super) fn is_staged(name: &str) -> bool {
+    name.rsplit_once('#')
+        .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// An I/O error in the vocabulary of stores.
+pub(super) fn io_error(what: &str, path: &std::path::Path, error: io::Error) -> Error {
+    let shown = path.display().to_string();
+    match error.kind() {
+        // A file where a directory would have to be: nothing can be below it.
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            Error::NotFound { path: shown, source: error.into() }
+        }
+        io::ErrorKind::AlreadyExists => Error::AlreadyExists { path: shown, source: error.into() },
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            Error::PermissionDenied { path: shown, source: error.into() }
+        }
+        kind => Error::Generic {
+            store: STORE,
+            source: Box::new(io::Error::new(kind, format!("cannot {what} {shown}: {error}"))),
+        },
+    }
+}

@@ -1,0 +1,40 @@
+//! Listing by pattern.
+
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use globset::{GlobBuilder, GlobMatcher};
+use object_store::ObjectMeta;
+
+use super::ListOptions;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Store;
+
+impl Store {
+    /// The objects whose whole key matches `pattern`: `*` and `?` stay within a segment, `**` crosses them, `[a-z]` and
+    /// `{a,b}` are alternatives, a backslash takes the next character as it is.
+    ///
+    /// Only keys with the literal beginning of the pattern are listed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a pattern that cannot be read.
+    pub fn glob(&self, pattern: &str) -> Result<BoxStream<'static, Result<ObjectMeta>>> {
+        let matcher = matcher(pattern)?;
+        let listing = self.list_with(ListOptions::default().with_prefix(literal_prefix(pattern)));
+        let wanted = move |meta: &ObjectMeta| {
+            futures::future::ready(matcher.is_match(meta.location.as_ref()))
+        };
+        Ok(listing.try_filter(wanted).boxed())
+    }
+}
+
+/// Reads a pattern in the syntax of [`Store::glob`].
+pub(crate) fn matcher(pattern: &str) -> Result<GlobMatcher> {
+    let glob = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build();
+    glob.map(|glob| glob.compile_matcher())
+        .map_err(|e| Error::new(ErrorKind::InvalidArgument, "glob", pattern, e.to_string()))
+}
+
+fn literal_prefix(pattern: &str) -> &str {
+    let end = pattern.find(['*', '?', '[', '{', '\\']).unwrap_or(pattern.len());
+    &pattern[..end]
+}

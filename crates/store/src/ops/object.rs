@@ -1,0 +1,98 @@
+//! Operations on one object: existence, versions, tags, attributes.
+
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{Attributes, ObjectStoreExt};
+
+use crate::error::{Error, Result};
+use crate::provider::{ObjectVersion, Tags};
+use crate::store::Store;
+
+impl Store {
+    /// Whether there is an object at `location`.
+    ///
+    /// # Errors
+    /// Anything but a missing object, e.g. a denied request: "not allowed to know" is not "does not exist".
+    pub async fn exists(&self, location: &Path) -> Result<bool> {
+        match self.head(location).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(self.error("exists", location, error)),
+        }
+    }
+
+    /// Every version of every object below `prefix`, newest first for each key, delete markers included.
+    ///
+    /// # Errors
+    /// [`NotSupported`](crate::ErrorKind::NotSupported) on stores without versions.
+    pub fn list_versions(
+        &self,
+        prefix: Option<&Path>,
+    ) -> BoxStream<'static, Result<ObjectVersion>> {
+        let store = self.clone();
+        let location = prefix.cloned().unwrap_or_default();
+        let full = self.full_path(&location);
+        self.provider()
+            .list_versions((!full.as_ref().is_empty()).then_some(&full))
+            .map(move |version| match version {
+                Ok(mut version) => {
+                    version.location = store.relative_path(version.location);
+                    Ok(version)
+                }
+                Err(error) => Err(store.error("list_versions", &location, error)),
+            })
+            .boxed()
+    }
+
+    /// Deletes one version for good. Reading a version is `get_opts` with `GetOptions::version`.
+    pub async fn delete_version(&self, location: &Path, version: &str) -> Result<()> {
+        let done = self.provider().delete_version(&self.full_path(location), version).await;
+        done.map_err(|e| self.error("delete_version", location, e))
+    }
+
+    /// Makes `version` the current content again.
+    pub async fn restore_version(&self, location: &Path, version: &str) -> Result<()> {
+        let done = self.provider().restore_version(&self.full_path(location), version).await;
+        done.map_err(|e| self.error("restore_version", location, e))
+    }
+
+    /// The tags of an object.
+    pub async fn get_tags(&self, location: &Path) -> Result<Tags> {
+        let tags = self.provider().get_tags(&self.full_path(location)).await;
+        tags.map_err(|e| self.error("get_tags", location, e))
+    }
+
+    /// Replaces all tags of an object; an empty list removes them.
+    pub async fn put_tags(&self, location: &Path, tags: &Tags) -> Result<()> {
+        let done = self.provider().put_tags(&self.full_path(location), tags).await;
+        done.map_err(|e| self.error("put_tags", location, e))
+    }
+
+    /// Replaces all attributes of an object without sending its content again.
+    pub async fn put_attributes(&self, location: &Path, attributes: Attributes) -> Result<()> {
+        let done = self.provider().put_attributes(&self.full_path(location), attributes).await;
+        done.map_err(|e| self.error("put_attributes", location, e))
+    }
+
+    /// An error of the trait with the operation and the URL of the object it happened on.
+    pub fn error(
+        &self,
+        operation: &'static str,
+        location: &Path,
+        source: object_store::Error,
+    ) -> Error {
+        Error::from_store(operation, self.url_of(location), source)
+    }
+
+    /// All objects below `prefix`, in the order of the back end.
+    pub fn objects(
+        &self,
+        prefix: Option<&Path>,
+    ) -> BoxStream<'static, Result<object_store::ObjectMeta>> {
+        use object_store::ObjectStore;
+        let store = self.clone();
+        let location = prefix.cloned().unwrap_or_default();
+        self.list(prefix).map_err(move |e| store.error("list", &location, e)).boxed()
+    }
+}

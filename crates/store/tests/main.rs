@@ -1,0 +1,8 @@
+//! Behaviour of the stores.
+//!
+//! * `conformance`: what every store must do, against memory, local files and, where they run, real services.
+//! * `embedded`: what is particular to memory and local files.
+//! * `operations`: listing, deletion and copies beyond the trait.
+//! * `model`: random operations, compared with a map.
+
+mod suite;

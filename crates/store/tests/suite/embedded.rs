@@ -1,0 +1,201 @@
+//! What is particular to memory and local files.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use futures::executor::block_on;
+use futures::{FutureExt, TryStreamExt};
+use holdall_store::local::{LocalOptions, LocalStore};
+use holdall_store::memory::MemoryStore;
+use holdall_store::object_store::path::Path;
+use holdall_store::object_store::{
+    Attribute, Attributes, Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
+    PutPayload, UpdateVersion,
+};
+use holdall_store::{ErrorKind, Provider, Store};
+
+fn local(dir: &tempfile::TempDir) -> LocalStore {
+    LocalStore::open(dir.path(), LocalOptions::default()).unwrap()
+}
+
+fn both() -> Vec<(Store, Option<tempfile::TempDir>)> {
+    let dir = tempfile::tempdir().unwrap();
+    let files = Store::new(local(&dir).inline().unwrap());
+    vec![(Store::new(Arc::new(MemoryStore::new())), None), (files, Some(dir))]
+}
+
+#[test]
+fn futures_are_ready_at_the_first_poll_without_a_runtime() {
+    for (store, _dir) in both() {
+        let key = Path::from("a");
+        store.put(&key, "x".into()).now_or_never().unwrap().unwrap();
+        store.get(&key).now_or_never().unwrap().unwrap();
+        store.list(None).try_collect::<Vec<_>>().now_or_never().unwrap().unwrap();
+        store.copy(&key, &"b".into()).now_or_never().unwrap().unwrap();
+        store.delete(&key).now_or_never().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn a_head_request_has_no_body_and_a_version_is_refused() {
+    for (store, _dir) in both() {
+        let key = Path::from("a");
+        block_on(store.put(&key, "content".into())).unwrap();
+        let head = GetOptions { head: true, ..Default::default() };
+        let result = block_on(store.get_opts(&key, head)).unwrap();
+        assert_eq!(result.meta.size, 7);
+        assert_eq!(block_on(result.bytes()).unwrap(), Bytes::new());
+        let versioned = GetOptions { version: Some("1".into()), ..Default::default() };
+        let error = block_on(store.get_opts(&key, versioned)).unwrap_err();
+        assert!(matches!(error, Error::NotSupported { .. }), "{error}");
+    }
+}
+
+#[test]
+fn attributes_and_tags_are_kept_copied_and_replaced() {
+    for (store, _dir) in both() {
+        let (key, copy) = (Path::from("a/b"), Path::from("c/d"));
+        let attributes: Attributes =
+            [(Attribute::ContentType, "image/tiff"), (Attribute::Metadata("scene".into()), "ü 42")]
+                .into_iter()
+                .collect();
+        let options = PutOptions { attributes: attributes.clone(), ..Default::default() };
+        block_on(store.put_opts(&key, "x".into(), options)).unwrap();
+        block_on(store.put_tags(&key, &vec![("k".into(), "v &=1".into())])).unwrap();
+        block_on(store.copy(&key, &copy)).unwrap();
+        assert_eq!(block_on(store.get(&copy)).unwrap().attributes, attributes);
+        assert_eq!(
+            block_on(store.get_tags(&copy)).unwrap(),
+            [("k".to_owned(), "v &=1".to_owned())]
+        );
+        block_on(store.put_attributes(&copy, Attributes::new())).unwrap();
+        assert!(block_on(store.get(&copy)).unwrap().attributes.is_empty());
+        assert_eq!(block_on(store.get(&key)).unwrap().attributes, attributes);
+    }
+}
+
+#[test]
+fn update_needs_the_present_entity_tag() {
+    for (store, _dir) in both() {
+        let key = Path::from("a");
+        let first = block_on(store.put(&key, "1".into())).unwrap();
+        let update = |e_tag: Option<String>| {
+            PutOptions::from(PutMode::Update(UpdateVersion { e_tag, version: None }))
+        };
+        block_on(store.put_opts(&key, "two".into(), update(first.e_tag.clone()))).unwrap();
+        let error = block_on(store.put_opts(&key, "3".into(), update(first.e_tag))).unwrap_err();
+        assert!(matches!(error, Error::Precondition { .. }), "{error}");
+        assert_eq!(block_on(async { store.get(&key).await?.bytes().await }).unwrap(), "two");
+    }
+}
+
+#[test]
+fn a_copy_is_a_file_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = local(&dir);
+    block_on(async {
+        let store = store.inline().unwrap();
+        store.put(&"a".into(), "1".into()).await.unwrap();
+        store.copy(&"a".into(), &"b".into()).await.unwrap();
+    });
+    std::fs::write(dir.path().join("a"), "changed in place").unwrap();
+    assert_eq!(std::fs::read(dir.path().join("b")).unwrap(), b"1");
+}
+
+#[test]
+fn readers_never_see_half_a_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = local(&dir).inline().unwrap();
+    let key = Path::from("object");
+    let content = |fill: u8| PutPayload::from(vec![fill; 300_000]);
+    block_on(store.put(&key, content(0))).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for fill in 1..200u8 {
+                block_on(store.put(&key, content(fill))).unwrap();
+            }
+            done.store(true, Ordering::Release);
+        });
+        while !done.load(Ordering::Acquire) {
+            let data = block_on(async { store.get(&key).await?.bytes().await }).unwrap();
+            assert!(data.len() == 300_000 && data.iter().all(|byte| *byte == data[0]));
+        }
+    });
+}
+
+#[test]
+fn staged_files_are_hidden_and_their_names_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = local(&dir).inline().unwrap();
+    std::fs::write(dir.path().join("left#123"), "half").unwrap();
+    std::fs::write(dir.path().join("kept#name"), "whole").unwrap();
+    let listed: Vec<_> =
+        block_on(store.list(None).map_ok(|m| m.location.to_string()).try_collect()).unwrap();
+    assert_eq!(listed, ["kept#name"]);
+    assert!(block_on(store.put(&Path::parse("x#1").unwrap(), "".into())).is_err());
+}
+
+#[tokio::test]
+async fn an_aborted_or_dropped_upload_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = local(&dir);
+    let mut upload = store.put_multipart(&"a/b".into()).await.unwrap();
+    upload.put_part("x".into()).await.unwrap();
+    upload.abort().await.unwrap();
+    let mut upload = store.put_multipart(&"a/c".into()).await.unwrap();
+    upload.put_part("x".into()).await.unwrap();
+    drop(upload);
+    assert_eq!(std::fs::read_dir(dir.path().join("a")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn large_files_stream_whole_and_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = local(&dir);
+    let data: Vec<u8> = (0..20_000_003u32).map(|i| (i % 251) as u8).collect();
+    store.put(&"big".into(), data.clone().into()).await.unwrap();
+    let pieces: Vec<Bytes> =
+        store.get(&"big".into()).await.unwrap().into_stream().try_collect().await.unwrap();
+    assert!(pieces[0].len() >= 1024 * 1024, "pieces of {}", pieces[0].len());
+    assert!(pieces.concat() == data);
+    let ranges = [5..10, 19_999_990..30_000_000, 7..20];
+    let got = store.get_ranges(&"big".into(), &ranges).await.unwrap();
+    assert_eq!(got, [&data[5..10], &data[19_999_990..], &data[7..20]]);
+}
+
+#[test]
+fn opening_a_missing_directory_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("x/y");
+    let error = LocalStore::open(&missing, LocalOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("mkdir"), "{error}");
+    LocalStore::open(&missing, LocalOptions::default().with_mkdir(true)).unwrap();
+    assert!(missing.is_dir());
+}
+
+#[test]
+fn clean_up_removes_emptied_directories_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LocalOptions::default().with_automatic_cleanup(true);
+    let store = LocalStore::open(dir.path(), options).unwrap().inline().unwrap();
+    block_on(async {
+        store.put(&"a/b/c".into(), "".into()).await.unwrap();
+        store.put(&"a/d".into(), "".into()).await.unwrap();
+        store.delete(&"a/b/c".into()).await.unwrap();
+    });
+    assert!(!dir.path().join("a/b").exists() && dir.path().join("a/d").exists());
+}
+
+#[test]
+fn directories_without_files_are_no_prefixes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = local(&dir).inline().unwrap();
+    std::fs::create_dir_all(dir.path().join("empty/deep")).unwrap();
+    std::fs::create_dir(dir.path().join("full")).unwrap();
+    std::fs::write(dir.path().join("full/x"), "").unwrap();
+    let level = block_on(store.list_with_delimiter(None)).unwrap();
+    assert_eq!(level.common_prefixes, [Path::from("full")]);
+}

@@ -1,0 +1,6 @@
+mod conformance;
+mod embedded;
+
+mod model;
+mod operations;
+mod services;
