@@ -1,1 +1,41 @@
 //! The native half of the `holdall` Python package.
+//!
+//! | module | subject |
+//! |---|---|
+//! | `runtime` | the process's runtime, synchronous waiting, forks, signals |
+//! | `awaitable` | awaitables and their delivery to event loops |
+//! | `errors` | Rust errors as Python exceptions |
+//! | `bytes`, `buffer` | bytes out and in, without copies where that is safe |
+//! | `arrow` | listings as Arrow arrays |
+//! | `stores` | the store classes, their settings and credentials |
+//! | `ops` | operations on stores |
+//! | `files` | the cores of file objects |
+
+use pyo3::prelude::*;
+
+mod arrow;
+mod awaitable;
+mod buffer;
+mod bytes;
+mod errors;
+mod files;
+mod ops;
+mod runtime;
+mod stores;
+
+/// The version of the Rust crate that stores are made of.
+const OBJECT_STORE_VERSION: &str = "0.14.2";
+
+#[pymodule(gil_used = false)]
+fn _holdall(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("_object_store_version", OBJECT_STORE_VERSION)?;
+    module.add("_object_store_source", "registry")?;
+    module.add_function(wrap_pyfunction!(runtime::_after_fork, module)?)?;
+    module.add_class::<bytes::Bytes>()?;
+    module.add_class::<awaitable::Awaitable>()?;
+    arrow::register(module)?;
+    stores::register(module)?;
+    ops::register(module)?;
+    files::register(module)
+}

@@ -1,0 +1,655 @@
+"""Operations on stores, as functions: `f(store, ...)` is `store.f(...)`.
+
+Every function takes a store of this package, or one of another package that follows obstore's pickling contract. Every
+function that waits has a twin with the suffix `_async`, whose result is awaited.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from ._foreign import as_store
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable, Mapping, Sequence
+    from datetime import timedelta
+
+    from ._holdall import Bytes, GetResult, ListStream
+    from ._types import (
+        HTTP_METHOD,
+        Attributes,
+        Buffer,
+        CopyReport,
+        DeleteReport,
+        GetOptions,
+        ListResult,
+        ObjectMeta,
+        PutInput,
+        PutMode,
+        PutResult,
+    )
+    from .exceptions import BaseError
+
+__all__ = [
+    "copy",
+    "copy_async",
+    "copy_between",
+    "copy_between_async",
+    "delete",
+    "delete_async",
+    "delete_many",
+    "delete_many_async",
+    "delete_prefix",
+    "delete_prefix_async",
+    "delete_version",
+    "delete_version_async",
+    "exists",
+    "exists_async",
+    "get",
+    "get_async",
+    "get_many",
+    "get_many_async",
+    "get_range",
+    "get_range_async",
+    "get_ranges",
+    "get_ranges_async",
+    "get_tags",
+    "get_tags_async",
+    "glob",
+    "head",
+    "head_async",
+    "head_many",
+    "head_many_async",
+    "list",
+    "list_versions",
+    "list_with_delimiter",
+    "list_with_delimiter_async",
+    "put",
+    "put_async",
+    "put_attributes",
+    "put_attributes_async",
+    "put_many",
+    "put_many_async",
+    "put_tags",
+    "put_tags_async",
+    "rename",
+    "rename_async",
+    "restore_version",
+    "restore_version_async",
+    "sign",
+    "sign_async",
+]
+
+PathInput: TypeAlias = "str | os.PathLike[str]"
+PathsInput: TypeAlias = "str | os.PathLike[str] | Iterable[Any]"
+OnError: TypeAlias = Literal["raise", "return"]
+
+
+def _one(name: str, value: Any, older_name: str, older: Any) -> Any:
+    if (value is None) == (older is None):
+        raise ValueError(f"exactly one of {name} and {older_name} must be given")
+    return older if value is None else value
+
+
+def get(store: Any, path: PathInput, *, options: GetOptions | None = None) -> GetResult:
+    """Read an object.
+
+    The description arrives with the call; the body when it is read (``bytes()``, ``stream()``, iteration), once.
+
+    Args:
+        store: where the object is.
+        path: the key.
+        options: conditions, a range, a version, or ``head=True`` for a description without a body.
+
+    Raises:
+        NotFoundError: there is no such object (also a ``FileNotFoundError``).
+        PreconditionError, NotModifiedError: a condition did not hold.
+    """
+    return as_store(store).get(path, options=options)
+
+
+def get_async(
+    store: Any, path: PathInput, *, options: GetOptions | None = None
+) -> Awaitable[GetResult]:
+    """Read an object, to be awaited; see `get`."""
+    return as_store(store).get_async(path, options=options)
+
+
+def get_range(
+    store: Any,
+    path: PathInput,
+    *,
+    start: int | None = None,
+    end: int | None = None,
+    length: int | None = None,
+    offset: int | None = None,
+) -> Bytes:
+    """Read one range of an object.
+
+    Args:
+        store: where the object is.
+        path: the key.
+        start: the first byte.
+        end: the byte after the last; give this or `length`.
+        length: how many bytes; give this or `end`. A range that goes past the end of the object is cut there.
+        offset: an older name of `start`.
+
+    Raises:
+        ValueError: the range is empty, or over- or underspecified.
+    """
+    start = _one("start", start, "offset", offset)
+    return as_store(store).get_range(path, start=start, end=end, length=length)
+
+
+def get_range_async(
+    store: Any,
+    path: PathInput,
+    *,
+    start: int | None = None,
+    end: int | None = None,
+    length: int | None = None,
+    offset: int | None = None,
+) -> Awaitable[Bytes]:
+    """Read one range of an object, to be awaited; see `get_range`."""
+    start = _one("start", start, "offset", offset)
+    return as_store(store).get_range_async(path, start=start, end=end, length=length)
+
+
+def get_ranges(
+    store: Any,
+    path: PathInput,
+    *,
+    starts: Sequence[int] | None = None,
+    ends: Sequence[int] | None = None,
+    lengths: Sequence[int] | None = None,
+    coalesce: int = 1024 * 1024,
+    max_concurrency: int = 10,
+    offsets: Sequence[int] | None = None,
+) -> list[Bytes]:
+    """Read several ranges of an object.
+
+    Ranges that are at most `coalesce` bytes apart are fetched with one request.
+
+    Args:
+        store: where the object is.
+        path: the key.
+        starts: the first bytes.
+        ends: the bytes after the last ones; give these or `lengths`.
+        lengths: how many bytes; give these or `ends`.
+        coalesce: gap in bytes up to which ranges are joined.
+        max_concurrency: requests in flight.
+        offsets: an older name of `starts`.
+
+    Raises:
+        ValueError: the lists differ in length, or a range is empty.
+    """
+    starts = _one("starts", starts, "offsets", offsets)
+    return as_store(store).get_ranges(
+        path,
+        starts=starts,
+        ends=ends,
+        lengths=lengths,
+        coalesce=coalesce,
+        max_concurrency=max_concurrency,
+    )
+
+
+def get_ranges_async(
+    store: Any,
+    path: PathInput,
+    *,
+    starts: Sequence[int] | None = None,
+    ends: Sequence[int] | None = None,
+    lengths: Sequence[int] | None = None,
+    coalesce: int = 1024 * 1024,
+    max_concurrency: int = 10,
+    offsets: Sequence[int] | None = None,
+) -> Awaitable[list[Bytes]]:
+    """Read several ranges of an object, to be awaited; see `get_ranges`."""
+    starts = _one("starts", starts, "offsets", offsets)
+    return as_store(store).get_ranges_async(
+        path,
+        starts=starts,
+        ends=ends,
+        lengths=lengths,
+        coalesce=coalesce,
+        max_concurrency=max_concurrency,
+    )
+
+
+def head(store: Any, path: PathInput) -> ObjectMeta:
+    """Describe an object: path, last_modified, size in bytes, e_tag, version.
+
+    Raises:
+        NotFoundError: there is no such object.
+    """
+    return as_store(store).head(path)
+
+
+def head_async(store: Any, path: PathInput) -> Awaitable[ObjectMeta]:
+    """Describe an object: path, last_modified, size in bytes, e_tag, version, to be awaited; see `head`."""
+    return as_store(store).head_async(path)
+
+
+def exists(store: Any, path: PathInput) -> bool:
+    """Whether an object exists.
+
+    A request that is denied is an error, not False.
+    """
+    return as_store(store).exists(path)
+
+
+def exists_async(store: Any, path: PathInput) -> Awaitable[bool]:
+    """Whether an object exists, to be awaited; see `exists`."""
+    return as_store(store).exists_async(path)
+
+
+def put(
+    store: Any,
+    path: PathInput,
+    file: PutInput,
+    *,
+    attributes: Attributes | None = None,
+    tags: dict[str, str] | None = None,
+    mode: PutMode | None = None,
+    use_multipart: bool | None = None,
+    chunk_size: int = 5 * 1024 * 1024,
+    max_concurrency: int = 12,
+) -> PutResult:
+    """Write an object.
+
+    Readers see the old object or the new one, never a part.
+
+    Args:
+        store: where to write.
+        path: the key.
+        file: bytes or any buffer; a path object **or str, the name of a local file**; a file object, read from its present position; an iterable of buffers.
+        attributes: content type, user metadata and so on.
+        tags: tags of the object.
+        mode: ``"overwrite"`` (default), ``"create"``, or what an earlier put returned, to replace just that version.
+        use_multipart: whether to upload in parts; by default when the content is longer than `chunk_size`.
+        chunk_size: size of a part in bytes; grows so that any object fits into 10,000 parts.
+        max_concurrency: parts in flight.
+
+    Raises:
+        AlreadyExistsError: with ``mode="create"``.
+        PreconditionError: the object is not the version given as `mode`.
+    """
+    return as_store(store).put(
+        path,
+        file,
+        attributes=attributes,
+        tags=tags,
+        mode=mode,
+        use_multipart=use_multipart,
+        chunk_size=chunk_size,
+        max_concurrency=max_concurrency,
+    )
+
+
+def put_async(
+    store: Any,
+    path: PathInput,
+    file: PutInput,
+    *,
+    attributes: Attributes | None = None,
+    tags: dict[str, str] | None = None,
+    mode: PutMode | None = None,
+    use_multipart: bool | None = None,
+    chunk_size: int = 5 * 1024 * 1024,
+    max_concurrency: int = 12,
+) -> Awaitable[PutResult]:
+    """Write an object, to be awaited; see `put`."""
+    return as_store(store).put_async(
+        path,
+        file,
+        attributes=attributes,
+        tags=tags,
+        mode=mode,
+        use_multipart=use_multipart,
+        chunk_size=chunk_size,
+        max_concurrency=max_concurrency,
+    )
+
+
+def delete(store: Any, paths: PathsInput) -> None:
+    """Delete one object or several.
+
+    Args:
+        store: where the objects are.
+        paths: a key, or any iterable of keys or of entries of a listing.
+
+    Raises:
+        NotFoundError: an object does not exist, on stores that say so (S3 and memory do not).
+    """
+    return as_store(store).delete(paths)
+
+
+def delete_async(store: Any, paths: PathsInput) -> Awaitable[None]:
+    """Delete one object or several, to be awaited; see `delete`."""
+    return as_store(store).delete_async(paths)
+
+
+def delete_many(
+    store: Any, paths: Iterable[PathInput], *, on_error: OnError = "raise"
+) -> list[None | BaseError]:
+    """Delete many objects, with an outcome for each.
+
+    An object that does not exist counts as deleted.
+
+    Args:
+        store: where the objects are.
+        paths: the keys.
+        on_error: ``"raise"`` the first error, or ``"return"`` errors in the places of results.
+    """
+    return as_store(store).delete_many(paths, on_error=on_error)
+
+
+def delete_many_async(
+    store: Any, paths: Iterable[PathInput], *, on_error: OnError = "raise"
+) -> Awaitable[list[None | BaseError]]:
+    """Delete many objects, with an outcome for each, to be awaited; see `delete_many`."""
+    return as_store(store).delete_many_async(paths, on_error=on_error)
+
+
+def delete_prefix(store: Any, prefix: PathInput | None = None) -> DeleteReport:
+    """Delete every object below a prefix (whole segments), or of the whole store.
+
+    Returns:
+        ``{"deleted": count, "failed": {key: error}}``.
+    """
+    return as_store(store).delete_prefix(prefix)
+
+
+def delete_prefix_async(store: Any, prefix: PathInput | None = None) -> Awaitable[DeleteReport]:
+    """Do what `delete_prefix` does, to be awaited."""
+    return as_store(store).delete_prefix_async(prefix)
+
+
+def copy(store: Any, from_: PathInput, to: PathInput, *, overwrite: bool = True) -> None:
+    """Copy an object within a store.
+
+    Raises:
+        NotFoundError: there is no object at `from_`.
+        AlreadyExistsError: `to` exists and `overwrite` is False.
+    """
+    return as_store(store).copy(from_, to, overwrite=overwrite)
+
+
+def copy_async(
+    store: Any, from_: PathInput, to: PathInput, *, overwrite: bool = True
+) -> Awaitable[None]:
+    """Copy an object within a store, to be awaited; see `copy`."""
+    return as_store(store).copy_async(from_, to, overwrite=overwrite)
+
+
+def rename(store: Any, from_: PathInput, to: PathInput, *, overwrite: bool = True) -> None:
+    """Move an object within a store.
+
+    Atomic on local files; elsewhere a copy and a deletion.
+
+    Raises:
+        NotFoundError: there is no object at `from_`.
+        AlreadyExistsError: `to` exists and `overwrite` is False.
+    """
+    return as_store(store).rename(from_, to, overwrite=overwrite)
+
+
+def rename_async(
+    store: Any, from_: PathInput, to: PathInput, *, overwrite: bool = True
+) -> Awaitable[None]:
+    """Move an object within a store, to be awaited; see `rename`."""
+    return as_store(store).rename_async(from_, to, overwrite=overwrite)
+
+
+def list_with_delimiter(
+    store: Any, prefix: PathInput | None = None, *, return_arrow: bool = False
+) -> ListResult:
+    """List one level: the objects and the common prefixes directly below `prefix`."""
+    return as_store(store).list_with_delimiter(prefix, return_arrow=return_arrow)
+
+
+def list_with_delimiter_async(
+    store: Any, prefix: PathInput | None = None, *, return_arrow: bool = False
+) -> Awaitable[ListResult]:
+    """Do what `list_with_delimiter` does, to be awaited."""
+    return as_store(store).list_with_delimiter_async(prefix, return_arrow=return_arrow)
+
+
+def delete_version(store: Any, path: PathInput, version: str) -> None:
+    """Delete one version of an object for good."""
+    return as_store(store).delete_version(path, version)
+
+
+def delete_version_async(store: Any, path: PathInput, version: str) -> Awaitable[None]:
+    """Delete one version of an object for good, to be awaited; see `delete_version`."""
+    return as_store(store).delete_version_async(path, version)
+
+
+def restore_version(store: Any, path: PathInput, version: str) -> None:
+    """Make a version of an object its current content again."""
+    return as_store(store).restore_version(path, version)
+
+
+def restore_version_async(store: Any, path: PathInput, version: str) -> Awaitable[None]:
+    """Make a version of an object its current content again, to be awaited; see `restore_version`."""
+    return as_store(store).restore_version_async(path, version)
+
+
+def get_tags(store: Any, path: PathInput) -> dict[str, str]:
+    """The tags of an object."""
+    return as_store(store).get_tags(path)
+
+
+def get_tags_async(store: Any, path: PathInput) -> Awaitable[dict[str, str]]:
+    """The tags of an object, to be awaited; see `get_tags`."""
+    return as_store(store).get_tags_async(path)
+
+
+def put_tags(store: Any, path: PathInput, tags: dict[str, str]) -> None:
+    """Replace all tags of an object; an empty dictionary removes them."""
+    return as_store(store).put_tags(path, tags)
+
+
+def put_tags_async(store: Any, path: PathInput, tags: dict[str, str]) -> Awaitable[None]:
+    """Replace all tags of an object; an empty dictionary removes them, to be awaited; see `put_tags`."""
+    return as_store(store).put_tags_async(path, tags)
+
+
+def put_attributes(store: Any, path: PathInput, attributes: Attributes) -> None:
+    """Replace all attributes of an object without sending its content again."""
+    return as_store(store).put_attributes(path, attributes)
+
+
+def put_attributes_async(store: Any, path: PathInput, attributes: Attributes) -> Awaitable[None]:
+    """Do what `put_attributes` does, to be awaited."""
+    return as_store(store).put_attributes_async(path, attributes)
+
+
+def sign(
+    store: Any, method: HTTP_METHOD, paths: PathsInput, expires_in: timedelta
+) -> str | list[str]:
+    """Make presigned URLs (S3, GCS, Azure).
+
+    Whoever holds such a URL can make one kind of request on one object until it expires.
+
+    Args:
+        store: where the objects are.
+        method: the HTTP method, in upper case.
+        paths: a key, or several.
+        expires_in: how long the URLs are valid.
+
+    Returns:
+        One URL for one key, a list for several.
+    """
+    return as_store(store).sign(method, paths, expires_in)
+
+
+def sign_async(
+    store: Any, method: HTTP_METHOD, paths: PathsInput, expires_in: timedelta
+) -> Awaitable[str | list[str]]:
+    """Make presigned URLs (S3, GCS, Azure), to be awaited; see `sign`."""
+    return as_store(store).sign_async(method, paths, expires_in)
+
+
+def get_many(
+    store: Any,
+    paths: Iterable[PathInput],
+    *,
+    max_concurrency: int = 32,
+    on_error: OnError = "raise",
+) -> list[Bytes]:
+    """Read many whole objects, in order.
+
+    Args:
+        store: where the objects are.
+        paths: the keys.
+        max_concurrency: requests in flight.
+        on_error: ``"raise"`` the first error, or ``"return"`` errors in the places of results.
+    """
+    return as_store(store).get_many(paths, max_concurrency=max_concurrency, on_error=on_error)
+
+
+def get_many_async(
+    store: Any,
+    paths: Iterable[PathInput],
+    *,
+    max_concurrency: int = 32,
+    on_error: OnError = "raise",
+) -> Awaitable[list[Bytes]]:
+    """Read many whole objects, in order, to be awaited; see `get_many`."""
+    return as_store(store).get_many_async(paths, max_concurrency=max_concurrency, on_error=on_error)
+
+
+def head_many(
+    store: Any,
+    paths: Iterable[PathInput],
+    *,
+    max_concurrency: int = 32,
+    on_error: OnError = "raise",
+) -> list[ObjectMeta]:
+    """Describe many objects, in order; arguments as of `get_many`."""
+    return as_store(store).head_many(paths, max_concurrency=max_concurrency, on_error=on_error)
+
+
+def head_many_async(
+    store: Any,
+    paths: Iterable[PathInput],
+    *,
+    max_concurrency: int = 32,
+    on_error: OnError = "raise",
+) -> Awaitable[list[ObjectMeta]]:
+    """Describe many objects, in order; arguments as of `get_many`, to be awaited; see `head_many`."""
+    return as_store(store).head_many_async(
+        paths, max_concurrency=max_concurrency, on_error=on_error
+    )
+
+
+def put_many(
+    store: Any,
+    items: Mapping[str, Buffer] | Iterable[tuple[PathInput, Buffer]],
+    *,
+    max_concurrency: int = 32,
+    on_error: OnError = "raise",
+) -> list[PutResult]:
+    """Write many objects, each with one request; arguments as of `get_many`.
+
+    Args:
+        store: where to write.
+        items: a dictionary or pairs of key and content.
+        max_concurrency: requests in flight.
+        on_error: ``"raise"`` the first error, or ``"return"`` errors in the places of results.
+    """
+    return as_store(store).put_many(items, max_concurrency=max_concurrency, on_error=on_error)
+
+
+def put_many_async(
+    store: Any,
+    items: Mapping[str, Buffer] | Iterable[tuple[PathInput, Buffer]],
+    *,
+    max_concurrency: int = 32,
+    on_error: OnError = "raise",
+) -> Awaitable[list[PutResult]]:
+    """Do what `put_many` does, to be awaited."""
+    return as_store(store).put_many_async(items, max_concurrency=max_concurrency, on_error=on_error)
+
+
+def list(
+    store: Any,
+    prefix: PathInput | None = None,
+    *,
+    offset: str | None = None,
+    chunk_size: int = 50,
+    return_arrow: bool = False,
+    substring_prefix: str | None = None,
+    end_before: str | None = None,
+    max_items: int | None = None,
+) -> ListStream:  # noqa: A001
+    """List objects, in the order of their keys (except on HTTP servers).
+
+    Args:
+        store: where the objects are.
+        prefix: whole segments that the keys start with.
+        offset: keys follow this one, which need not exist.
+        chunk_size: entries in a chunk.
+        return_arrow: whether chunks are Arrow record batches instead of lists of dictionaries.
+        substring_prefix: text that the keys start with, in place of `prefix`; may end inside a segment.
+        end_before: keys come before this one.
+        max_items: at most this many entries.
+
+    Returns:
+        A stream of chunks, for ``for`` and ``async for``; ``collect()`` and ``collect_async()`` take all at once.
+    """
+    return as_store(store).list(
+        prefix,
+        offset=offset,
+        chunk_size=chunk_size,
+        return_arrow=return_arrow,
+        substring_prefix=substring_prefix,
+        end_before=end_before,
+        max_items=max_items,
+    )
+
+
+def glob(
+    store: Any, pattern: str, *, chunk_size: int = 50, return_arrow: bool = False
+) -> ListStream:
+    """List the objects whose keys match a pattern.
+
+    `*` and `?` stay within a segment, `**` crosses segments, `[a-z]` and `{a,b}` are alternatives. Only keys with the
+    literal beginning of the pattern are listed.
+    """
+    return as_store(store).glob(pattern, chunk_size=chunk_size, return_arrow=return_arrow)
+
+
+def list_versions(
+    store: Any, prefix: PathInput | None = None, *, chunk_size: int = 50
+) -> ListStream:
+    """List all versions of objects, newest first for each key, delete markers included.
+
+    Raises:
+        NotSupportedError: the store keeps no versions.
+    """
+    return as_store(store).list_versions(prefix, chunk_size=chunk_size)
+
+
+def copy_between(
+    source: Any, from_: PathInput, target: Any, to: PathInput, *, overwrite: bool = True
+) -> CopyReport:
+    """Copy an object from one store to another.
+
+    The service makes the copy when both stores are its; otherwise the object streams through this process in bounded
+    memory. Attributes go along where the target can keep them.
+
+    Returns:
+        ``{"bytes": length or 0 when the service made the copy, "server_side": bool}``.
+    """
+    return as_store(source).copy_to(from_, as_store(target), to, overwrite=overwrite)
+
+
+def copy_between_async(
+    source: Any, from_: PathInput, target: Any, to: PathInput, *, overwrite: bool = True
+) -> Awaitable[CopyReport]:
+    """Copy an object from one store to another, to be awaited; see `copy_between`."""
+    return as_store(source).copy_to_async(from_, as_store(target), to, overwrite=overwrite)

@@ -1,0 +1,217 @@
+"""Exceptions of holdall.
+
+Every exception has the attributes
+
+* ``kind``: a stable machine-readable name (``"not_found"``, ``"timeout"``, ...),
+* ``operation``: what was attempted (``"get"``),
+* ``target``: the URL of the object or the store, without credentials,
+* ``status``: the HTTP status of the reply, or None,
+* ``retryable``: whether the same call may succeed later.
+
+They also derive from the builtin exception of the same meaning, so that ``except FileNotFoundError`` works.
+"""
+
+from __future__ import annotations
+
+import errno as _errno
+
+__all__ = [
+    "AlreadyExistsError",
+    "BaseError",
+    "ConfigError",
+    "ConnectError",
+    "CorruptReplyError",
+    "GenericError",
+    "InvalidArgumentError",
+    "InvalidPathError",
+    "InvalidUrlError",
+    "JoinError",
+    "NotFoundError",
+    "NotModifiedError",
+    "NotSupportedError",
+    "PermissionDeniedError",
+    "PreconditionError",
+    "StalledError",
+    "StoreNotFoundError",
+    "UnauthenticatedError",
+    "UnknownConfigurationKeyError",
+]
+
+
+class BaseError(Exception):
+    """Any error of holdall."""
+
+    kind: str = "other"
+    operation: str | None = None
+    target: str | None = None
+    status: int | None = None
+    retryable: bool = False
+    _message: str | None = None
+
+    def __str__(self) -> str:
+        return self._message if self._message is not None else super().__str__()
+
+    def __reduce__(self):
+        return _rebuild, (type(self), self.args, self.__dict__.copy())
+
+
+def _rebuild(cls, args, state):
+    error = cls(*args)
+    error.__dict__.update(state)
+    return error
+
+
+class GenericError(BaseError, OSError):
+    """A failure that no other class describes."""
+
+
+class NotFoundError(BaseError, FileNotFoundError):
+    """There is no object, bucket or version of that name."""
+
+    kind = "not_found"
+
+
+class StoreNotFoundError(NotFoundError, GenericError):
+    """The directory of a store does not exist."""
+
+
+class InvalidPathError(BaseError, ValueError):
+    """The key is not one that a store can hold."""
+
+    kind = "invalid_path"
+
+
+class InvalidArgumentError(BaseError, ValueError):
+    """An argument is out of its range."""
+
+    kind = "invalid_argument"
+
+
+class InvalidUrlError(GenericError, ValueError):
+    """The URL does not follow the grammar, or names an unknown scheme."""
+
+    kind = "invalid_url"
+
+
+class ConfigError(GenericError, ValueError):
+    """A configuration value, or a combination of values, is wrong."""
+
+    kind = "config"
+
+
+class JoinError(BaseError):
+    """A background task ended abnormally."""
+
+    kind = "join"
+
+
+class NotSupportedError(BaseError, NotImplementedError):
+    """The store, or its service, has no such operation or option."""
+
+    kind = "not_supported"
+
+
+class AlreadyExistsError(BaseError, FileExistsError):
+    """The target exists and was not to be replaced."""
+
+    kind = "already_exists"
+
+
+class PreconditionError(BaseError):
+    """A condition did not hold: the object has changed."""
+
+    kind = "precondition"
+
+
+class NotModifiedError(BaseError):
+    """The object has not changed."""
+
+    kind = "not_modified"
+
+
+class PermissionDeniedError(BaseError, PermissionError):
+    """The credentials are known but may not do this."""
+
+    kind = "permission_denied"
+
+
+class UnauthenticatedError(BaseError):
+    """The credentials are missing, expired, or could not be obtained."""
+
+    kind = "unauthenticated"
+
+
+class UnknownConfigurationKeyError(BaseError):
+    """A configuration key is not known to the store."""
+
+    kind = "unknown_configuration_key"
+
+
+class ConnectError(GenericError, ConnectionError):
+    """The service could not be reached."""
+
+    kind = "connection"
+
+
+class StalledError(GenericError, TimeoutError):
+    """Nothing moved for longer than the configured time."""
+
+    kind = "timeout"
+
+
+class CorruptReplyError(GenericError):
+    """The reply contradicts itself or the request."""
+
+    kind = "corrupt"
+
+
+_CLASSES = {
+    "not_found": NotFoundError,
+    "already_exists": AlreadyExistsError,
+    "precondition": PreconditionError,
+    "not_modified": NotModifiedError,
+    "permission_denied": PermissionDeniedError,
+    "unauthenticated": UnauthenticatedError,
+    "not_supported": NotSupportedError,
+    "invalid_path": InvalidPathError,
+    "invalid_argument": InvalidArgumentError,
+    "invalid_url": InvalidUrlError,
+    "unknown_configuration_key": UnknownConfigurationKeyError,
+    "config": ConfigError,
+    "connection": ConnectError,
+    "timeout": StalledError,
+    "corrupt": CorruptReplyError,
+    "join": JoinError,
+}
+
+_ERRNO = {
+    "not_found": _errno.ENOENT,
+    "already_exists": _errno.EEXIST,
+    "permission_denied": _errno.EACCES,
+    "timeout": _errno.ETIMEDOUT,
+}
+
+
+def _make(
+    kind: str,
+    message: str,
+    operation: str,
+    target: str,
+    status: int | None,
+    retryable: bool,
+) -> BaseError:
+    """Make the exception for an error of the native module."""
+    cls = _CLASSES.get(kind, GenericError)
+    if kind == "not_found" and operation == "open":
+        cls = StoreNotFoundError
+    if issubclass(cls, OSError):
+        error = cls(_ERRNO.get(kind, _errno.EIO), message, target)
+    else:
+        error = cls(message)
+    error.kind = kind
+    error._message = message
+    error.operation = operation
+    error.target = target
+    error.status = status
+    error.retryable = retryable
+    return error

@@ -1,0 +1,90 @@
+//! Bodies of objects, wherever they come from.
+
+use std::fs::File;
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use holdall::store::local::read_at;
+use holdall::store::object_store::{GetResult, GetResultPayload, Result};
+
+/// One read of a local file.
+const READ_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A body that has not been read yet.
+pub(super) enum Body {
+    /// A local file, read by the thread that asks.
+    File(File, Range<u64>),
+    Stream(BoxStream<'static, Result<Bytes>>, u64),
+}
+
+impl Body {
+    pub(super) fn of(result: GetResult) -> Self {
+        let length = result.range.end - result.range.start;
+        match result.payload {
+            GetResultPayload::File(file, _) => Self::File(file, result.range),
+            GetResultPayload::Stream(stream) => Self::Stream(stream, length),
+        }
+    }
+
+    /// The whole body, in one piece.
+    pub(super) async fn bytes(self) -> Result<Bytes> {
+        match self {
+            Self::File(file, range) => read_at(&file, range),
+            Self::Stream(mut stream, length) => {
+                let Some(first) = stream.next().await.transpose()? else { return Ok(Bytes::new()) };
+                let Some(second) = stream.next().await.transpose()? else { return Ok(first) };
+                let length = usize::try_from(length).unwrap_or_default();
+                let mut all = BytesMut::with_capacity(length.max(first.len() + second.len()));
+                all.extend_from_slice(&first);
+                all.extend_from_slice(&second);
+                while let Some(piece) = stream.next().await {
+                    all.extend_from_slice(&piece?);
+                }
+                Ok(all.freeze())
+            }
+        }
+    }
+
+    /// The body in pieces of at least `min_bytes`, but for the last.
+    pub(super) fn pieces(self, min_bytes: usize) -> BoxStream<'static, Result<Bytes>> {
+        match self {
+            Self::File(file, range) => {
+                let step = READ_BYTES.max(min_bytes as u64);
+                let state = (file, range);
+                stream::try_unfold(state, move |(file, range)| async move {
+                    if range.start >= range.end {
+                        return Ok(None);
+                    }
+                    let end = range.end.min(range.start + step);
+                    let piece = read_at(&file, range.start..end)?;
+                    Ok(Some((piece, (file, end..range.end))))
+                })
+                .boxed()
+            }
+            Self::Stream(stream, _) => at_least(stream, min_bytes),
+        }
+    }
+}
+
+fn at_least(
+    stream: BoxStream<'static, Result<Bytes>>,
+    min_bytes: usize,
+) -> BoxStream<'static, Result<Bytes>> {
+    stream::try_unfold(stream, move |mut stream| async move {
+        let Some(first) = stream.next().await.transpose()? else { return Ok(None) };
+        if first.len() >= min_bytes {
+            return Ok(Some((first, stream)));
+        }
+        let mut all = BytesMut::from(first);
+        while all.len() < min_bytes {
+            match stream.next().await.transpose()? {
+                Some(piece) => all.extend_from_slice(&piece),
+                None => break,
+            }
+        }
+        Ok(Some((all.freeze(), stream)))
+    })
+    .boxed()
+}

@@ -1,0 +1,220 @@
+//! What reading an object returns.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes as RustBytes;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use holdall::store::object_store::path::Path;
+use holdall::store::object_store::{Attributes, GetResult as RustGetResult, ObjectMeta, Result};
+use holdall::store::{Error, Store};
+use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use super::body::Body;
+use super::{meta, options};
+use crate::awaitable::future_into_py;
+use crate::bytes::Bytes;
+use crate::errors::{StoreError, to_py};
+use crate::runtime::{block_on, ready_or_block_on};
+
+/// Smallest chunk of a stream, unless the caller asks for another, in bytes.
+const MIN_CHUNK_BYTES: usize = 10 * 1024 * 1024;
+
+/// An object that has been asked for: its description at once, its body when it is read.
+///
+/// The body can be read once, by `bytes()`, by `stream()` or by iterating; the properties stay valid.
+#[pyclass(frozen, module = "holdall")]
+pub(crate) struct GetResult {
+    body: Mutex<Option<Body>>,
+    meta: ObjectMeta,
+    range: (u64, u64),
+    attributes: Attributes,
+    url: Url,
+    /// Whether reading the body works on the thread that asks.
+    local: bool,
+    ready: bool,
+}
+
+/// The URL of an object, put together when an error needs it.
+#[derive(Clone)]
+pub(super) struct Url(Store, Path);
+
+impl Url {
+    pub(super) fn new(store: &Store, path: &Path) -> Self {
+        Self(store.clone(), path.clone())
+    }
+
+    pub(super) fn error(&self, error: holdall::store::object_store::Error) -> Error {
+        self.0.error("get", &self.1, error)
+    }
+}
+
+impl GetResult {
+    pub(super) fn new(mut result: RustGetResult, store: &Store, path: &Path, sync: bool) -> Self {
+        let scheme = store.provider().scheme();
+        let attributes = std::mem::take(&mut result.attributes);
+        Self {
+            meta: result.meta.clone(),
+            range: (result.range.start, result.range.end),
+            attributes,
+            url: Url::new(store, path),
+            local: scheme == "memory" || (sync && scheme == "file"),
+            ready: scheme == "memory",
+            body: Mutex::new(Some(Body::of(result))),
+        }
+    }
+
+    fn take(&self) -> PyResult<Body> {
+        let body = self.body.lock().unwrap_or_else(PoisonError::into_inner).take();
+        body.ok_or_else(|| {
+            PyValueError::new_err("Result has already been disposed: the body can be read once")
+        })
+    }
+}
+
+#[pymethods]
+impl GetResult {
+    /// Attributes of the object: content type, user metadata and so on.
+    #[getter]
+    fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        options::attributes_out(py, &self.attributes)
+    }
+
+    /// Path, time of modification, size in bytes, entity tag and version of the object.
+    #[getter]
+    fn meta<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        meta::object(py, &self.meta)
+    }
+
+    /// The range that the body covers: start and end in bytes, the end exclusive.
+    #[getter]
+    fn range(&self) -> (u64, u64) {
+        self.range
+    }
+
+    /// The whole body.
+    fn bytes(&self, py: Python<'_>) -> PyResult<Bytes> {
+        let body = self.take()?.bytes();
+        let read = if self.local { ready_or_block_on(py, body)? } else { block_on(py, body)? };
+        Ok(Bytes(read.map_err(|e| to_py(&self.url.error(e)))?))
+    }
+
+    /// The whole body; the same as `bytes()`.
+    fn buffer(&self, py: Python<'_>) -> PyResult<Bytes> {
+        self.bytes(py)
+    }
+
+    /// The whole body, to be awaited.
+    fn bytes_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (body, url, local) = (self.take()?, self.url.clone(), self.local && !self.ready);
+        let read = async move {
+            match local {
+                // The result of a synchronous call, read asynchronously: its file is read off the event loop.
+                true => {
+                    let runtime = tokio::runtime::Handle::current();
+                    let read = move || runtime.block_on(body.bytes());
+                    tokio::task::spawn_blocking(read).await.unwrap_or_else(|e| Err(e.into()))
+                }
+                false => body.bytes().await,
+            }
+        };
+        future_into_py(py, self.ready, read, move |py, read| {
+            let read = read.map_err(|e| to_py(&url.error(e)))?;
+            Ok(Bound::new(py, Bytes(read))?.into_any().unbind())
+        })
+    }
+
+    /// The whole body, to be awaited; the same as `bytes_async()`.
+    fn buffer_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.bytes_async(py)
+    }
+
+    /// The body in chunks of at least `min_chunk_size` bytes, but for the last.
+    #[pyo3(signature = (min_chunk_size = MIN_CHUNK_BYTES))]
+    fn stream(&self, min_chunk_size: usize) -> PyResult<BytesStream> {
+        let pieces = self.take()?.pieces(min_chunk_size);
+        Ok(BytesStream {
+            pieces: Arc::new(tokio::sync::Mutex::new(Some(pieces))),
+            url: self.url.clone(),
+            local: self.local,
+            ready: self.ready,
+        })
+    }
+
+    fn __iter__(&self) -> PyResult<BytesStream> {
+        self.stream(MIN_CHUNK_BYTES)
+    }
+
+    fn __aiter__(&self) -> PyResult<BytesStream> {
+        self.stream(MIN_CHUNK_BYTES)
+    }
+
+    fn __repr__(&self) -> String {
+        let (start, end) = self.range;
+        format!(
+            "GetResult(path=\"{}\", size={}, range=({start}, {end}))",
+            self.meta.location, self.meta.size
+        )
+    }
+}
+
+type Pieces = Option<BoxStream<'static, Result<RustBytes>>>;
+
+/// The body of an object in chunks, for `for` and `async for`.
+#[pyclass(frozen, module = "holdall")]
+pub(crate) struct BytesStream {
+    pieces: Arc<tokio::sync::Mutex<Pieces>>,
+    url: Url,
+    local: bool,
+    ready: bool,
+}
+
+async fn next_piece(pieces: Arc<tokio::sync::Mutex<Pieces>>) -> Option<Result<RustBytes>> {
+    let mut pieces = pieces.lock().await;
+    let next = match pieces.as_mut() {
+        Some(stream) => stream.next().await,
+        None => None,
+    };
+    if !matches!(next, Some(Ok(_))) {
+        *pieces = None;
+    }
+    next
+}
+
+#[pymethods]
+impl BytesStream {
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let next = next_piece(self.pieces.clone());
+        let next = if self.local { ready_or_block_on(py, next)? } else { block_on(py, next)? };
+        match next {
+            Some(piece) => Ok(PyBytes::new(py, &piece.map_err(|e| to_py(&self.url.error(e)))?)),
+            None => Err(PyStopIteration::new_err(())),
+        }
+    }
+
+    fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let url = self.url.clone();
+        future_into_py(
+            py,
+            self.ready,
+            next_piece(self.pieces.clone()),
+            move |py, next| match next {
+                Some(piece) => {
+                    let piece = piece.map_err(|e| StoreError(url.error(e)))?;
+                    Ok(PyBytes::new(py, &piece).into_any().unbind())
+                }
+                None => Err(PyStopAsyncIteration::new_err(())),
+            },
+        )
+    }
+}

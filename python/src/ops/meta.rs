@@ -1,0 +1,60 @@
+//! Descriptions of objects as dictionaries.
+
+use chrono::{DateTime, Datelike, Timelike, Utc};
+use holdall::store::ObjectVersion;
+use holdall::store::object_store::{ObjectMeta, PutResult};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDateTime, PyDict, PyTzInfo};
+
+/// A time in UTC, to the microsecond.
+pub(super) fn time<'py>(py: Python<'py>, time: &DateTime<Utc>) -> PyResult<Bound<'py, PyDateTime>> {
+    let utc = PyTzInfo::utc(py)?;
+    let micros = time.timestamp_subsec_micros().min(999_999);
+    PyDateTime::new(
+        py,
+        time.year(),
+        time.month() as u8,
+        time.day() as u8,
+        time.hour() as u8,
+        time.minute() as u8,
+        time.second() as u8,
+        micros,
+        Some(&utc),
+    )
+}
+
+/// `path`, `last_modified`, `size`, `e_tag`, `version`, in this order.
+pub(super) fn object<'py>(py: Python<'py>, meta: &ObjectMeta) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item(intern!(py, "path"), meta.location.as_ref())?;
+    dict.set_item(intern!(py, "last_modified"), time(py, &meta.last_modified)?)?;
+    dict.set_item(intern!(py, "size"), meta.size)?;
+    dict.set_item(intern!(py, "e_tag"), meta.e_tag.as_deref())?;
+    dict.set_item(intern!(py, "version"), meta.version.as_deref())?;
+    Ok(dict)
+}
+
+/// The same, with `is_latest` and `is_delete_marker`.
+pub(super) fn version<'py>(
+    py: Python<'py>,
+    version: &ObjectVersion,
+) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("path", version.location.as_ref())?;
+    dict.set_item("last_modified", time(py, &version.last_modified)?)?;
+    dict.set_item("size", version.size)?;
+    dict.set_item("e_tag", version.e_tag.as_deref())?;
+    dict.set_item("version", &version.version)?;
+    dict.set_item("is_latest", version.is_latest)?;
+    dict.set_item("is_delete_marker", version.is_delete_marker)?;
+    Ok(dict)
+}
+
+/// `e_tag` and `version`.
+pub(super) fn put_result<'py>(py: Python<'py>, result: &PutResult) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item(intern!(py, "e_tag"), result.e_tag.as_deref())?;
+    dict.set_item(intern!(py, "version"), result.version.as_deref())?;
+    Ok(dict)
+}

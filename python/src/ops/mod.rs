@@ -1,0 +1,23 @@
+//! Operations on stores, as methods of their base class.
+
+pub(crate) mod key;
+
+mod body;
+mod get;
+mod list;
+mod many;
+mod meta;
+mod methods;
+mod options;
+mod put;
+
+use pyo3::prelude::*;
+
+pub(crate) use options::{attributes_in, tags_in};
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<get::GetResult>()?;
+    module.add_class::<get::BytesStream>()?;
+    module.add_class::<list::ListStream>()?;
+    module.add_function(wrap_pyfunction!(methods::parse_scheme, module)?)
+}

@@ -1,0 +1,370 @@
+//! Writing an object from whatever Python offers.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use holdall::store::object_store::path::Path;
+use holdall::store::object_store::{
+    Attributes, MultipartUpload, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload,
+    PutResult, TagSet,
+};
+use holdall::store::{Error, ErrorKind, Store};
+use pyo3::exceptions::{PyStopIteration, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyString};
+use tokio::task::JoinSet;
+
+use crate::buffer::Input;
+use crate::errors::to_py;
+
+/// Most bytes of parts in flight, unless a single part is larger.
+const IN_FLIGHT_BYTES: usize = 128 * 1024 * 1024;
+
+/// All services take 10,000 parts. The size of parts doubles after this many, which makes room for 5 TiB from 5 MiB.
+const PARTS_OF_A_SIZE: usize = 1000;
+
+/// Where the content comes from.
+pub(super) enum Source {
+    Buffer(Bytes),
+    File {
+        file: Arc<File>,
+        path: PathBuf,
+        length: u64,
+    },
+    /// An object with `read`.
+    Reader(Py<PyAny>),
+    Iterator(Py<PyAny>),
+    AsyncIterator {
+        iterator: Py<PyAny>,
+        event_loop: Py<PyAny>,
+    },
+}
+
+impl Source {
+    /// Tells the kinds of input apart, in the order that obstore does.
+    pub(super) fn of(input: &Bound<'_, PyAny>, is_async: bool) -> PyResult<Self> {
+        let py = input.py();
+        let is_path = input.is_instance_of::<PyString>()
+            || (input.hasattr("__fspath__")? && !input.hasattr("read")?);
+        if is_path {
+            let path: PathBuf = input.extract()?;
+            let file = File::open(&path).map_err(|e| local_error(&path, &e))?;
+            let metadata = file.metadata().map_err(|e| local_error(&path, &e))?;
+            if !metadata.is_file() {
+                // A pipe or a device has no length: it is read to its end.
+                let opened = py.import("builtins")?.getattr("open")?.call1((&path, "rb"))?;
+                return Ok(Self::Reader(opened.unbind()));
+            }
+            return Ok(Self::File { file: Arc::new(file), path, length: metadata.len() });
+        }
+        if let Ok(Input(data)) = input.extract::<Input>() {
+            return Ok(Self::Buffer(data));
+        }
+        if input.hasattr("read")? {
+            return Ok(Self::Reader(input.clone().unbind()));
+        }
+        if input.hasattr("__aiter__")? && (is_async || !input.hasattr("__iter__")?) {
+            if !is_async {
+                return Err(PyValueError::new_err(
+                    "an asynchronous iterator needs put_async: a synchronous put has no event loop",
+                ));
+            }
+            return Ok(Self::AsyncIterator {
+                iterator: input.call_method0("__aiter__")?.unbind(),
+                event_loop: py.import("asyncio")?.getattr("get_running_loop")?.call0()?.unbind(),
+            });
+        }
+        match input.try_iter() {
+            Ok(iterator) => Ok(Self::Iterator(iterator.into_any().unbind())),
+            Err(_) => {
+                let found = input.get_type().name()?;
+                Err(PyTypeError::new_err(format!(
+                    "cannot put a {found}: expected bytes, a buffer, a path, a file object or an iterable of buffers"
+                )))
+            }
+        }
+    }
+
+    /// How many bytes there are, where that is known.
+    fn length(&self) -> Option<u64> {
+        match self {
+            Self::Buffer(data) => Some(data.len() as u64),
+            Self::File { length, .. } => Some(*length),
+            _ => None,
+        }
+    }
+
+    /// The next `size` bytes or somewhat more, in the pieces they came in; empty at the end.
+    async fn next(&mut self, offset: u64, size: usize) -> Result<Vec<Bytes>, Failure> {
+        match self {
+            Self::Buffer(data) => {
+                let piece = data.split_to(size.min(data.len()));
+                Ok(if piece.is_empty() { Vec::new() } else { vec![piece] })
+            }
+            Self::File { file, path, length } => {
+                let end = (*length).min(offset.saturating_add(size as u64));
+                if offset >= end {
+                    return Ok(Vec::new());
+                }
+                let (file, path) = (file.clone(), path.clone());
+                let read = move || holdall::store::local::read_at(&file, offset..end);
+                let read = blocking(read).await?;
+                let read = read.map_err(|e| {
+                    Failure::Store(Error::from_store("put", path.display().to_string(), e))
+                });
+                Ok(vec![read?])
+            }
+            Self::Reader(reader) => {
+                let reader = Python::attach(|py| reader.clone_ref(py));
+                Ok(blocking(move || read_some(&reader, size)).await??)
+            }
+            Self::Iterator(iterator) => {
+                let iterator = Python::attach(|py| iterator.clone_ref(py));
+                Ok(blocking(move || take_some(&iterator, size)).await??)
+            }
+            Self::AsyncIterator { iterator, event_loop } => {
+                let (iterator, event_loop) =
+                    Python::attach(|py| (iterator.clone_ref(py), event_loop.clone_ref(py)));
+                Ok(blocking(move || take_some_async(&iterator, &event_loop, size)).await??)
+            }
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| Failure::Store(Error::new(ErrorKind::Join, "put", "", e.to_string())))
+}
+
+fn local_error(path: &std::path::Path, error: &std::io::Error) -> PyErr {
+    let kind = match error.kind() {
+        std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+        std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+        _ => ErrorKind::Io,
+    };
+    to_py(&Error::new(kind, "put", path.display().to_string(), error.to_string()))
+}
+
+fn read_some(reader: &Py<PyAny>, size: usize) -> PyResult<Vec<Bytes>> {
+    Python::attach(|py| {
+        let (mut pieces, mut length) = (Vec::new(), 0);
+        while length < size {
+            let read = reader.bind(py).call_method1("read", (size - length,))?;
+            let Input(piece) = read.extract()?;
+            if piece.is_empty() {
+                break;
+            }
+            length += piece.len();
+            pieces.push(piece);
+        }
+        Ok(pieces)
+    })
+}
+
+fn take_some(iterator: &Py<PyAny>, size: usize) -> PyResult<Vec<Bytes>> {
+    Python::attach(|py| {
+        let (mut pieces, mut length) = (Vec::new(), 0);
+        while length < size {
+            match iterator.bind(py).call_method0("__next__") {
+                Ok(piece) => {
+                    let Input(piece) = piece.extract()?;
+                    length += piece.len();
+                    pieces.push(piece);
+                }
+                Err(error) if error.is_instance_of::<PyStopIteration>(py) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(pieces)
+    })
+}
+
+fn take_some_async(
+    iterator: &Py<PyAny>,
+    event_loop: &Py<PyAny>,
+    size: usize,
+) -> PyResult<Vec<Bytes>> {
+    Python::attach(|py| {
+        let take = py.import("holdall._loop")?.getattr("take")?;
+        let taken = take.call1((event_loop, iterator, size))?;
+        let taken = taken.cast::<PyList>()?;
+        taken.iter().map(|piece| Ok(piece.extract::<Input>()?.0)).collect()
+    })
+}
+
+/// Why a put failed: the store, or the Python object it read from.
+pub(super) enum Failure {
+    Store(Error),
+    Python(PyErr),
+}
+
+impl From<PyErr> for Failure {
+    fn from(error: PyErr) -> Self {
+        Self::Python(error)
+    }
+}
+
+impl From<Failure> for PyErr {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Store(error) => to_py(&error),
+            Failure::Python(error) => error,
+        }
+    }
+}
+
+/// How an object is written.
+pub(super) struct Put {
+    pub(super) attributes: Attributes,
+    pub(super) tags: TagSet,
+    pub(super) mode: PutMode,
+    pub(super) use_multipart: Option<bool>,
+    pub(super) chunk_size: usize,
+    pub(super) max_concurrency: usize,
+}
+
+impl Put {
+    /// Whether the content goes in parts.
+    pub(super) fn in_parts(&self, source: &Source) -> bool {
+        // No service has conditional uploads in parts.
+        if self.mode != PutMode::Overwrite {
+            return false;
+        }
+        let long = source.length().is_none_or(|length| length > self.chunk_size as u64);
+        self.use_multipart.unwrap_or(long)
+    }
+
+    /// The content in one piece, where that takes no waiting: a buffer, or a file on a synchronous call.
+    pub(super) fn whole(source: &mut Source) -> Option<std::io::Result<PutPayload>> {
+        match source {
+            Source::Buffer(data) => Some(Ok(std::mem::take(data).into())),
+            Source::File { file, length, .. } => {
+                let mut data = Vec::with_capacity(usize::try_from(*length).unwrap_or_default());
+                Some(file.as_ref().read_to_end(&mut data).map(|_| data.into()))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn options(&self) -> PutOptions {
+        PutOptions {
+            mode: self.mode.clone(),
+            tags: self.tags.clone(),
+            attributes: self.attributes.clone(),
+            ..Default::default()
+        }
+    }
+
+    /// Reads the source to its end and writes it with one request.
+    pub(super) async fn single(
+        self,
+        store: &Store,
+        path: &Path,
+        mut source: Source,
+    ) -> Result<PutResult, Failure> {
+        let (mut pieces, mut offset) = (Vec::new(), 0);
+        loop {
+            let more = source.next(offset, usize::MAX / 2).await?;
+            if more.is_empty() {
+                break;
+            }
+            offset += more.iter().map(Bytes::len).sum::<usize>() as u64;
+            pieces.extend(more);
+        }
+        let put = store.put_opts(path, PutPayload::from_iter(pieces), self.options()).await;
+        put.map_err(|e| Failure::Store(store.error("put", path, e)))
+    }
+
+    /// Writes the source in parts, several at once.
+    pub(super) async fn parts(
+        self,
+        store: &Store,
+        path: &Path,
+        mut source: Source,
+    ) -> Result<PutResult, Failure> {
+        let failed = |e| Failure::Store(store.error("put", path, e));
+        let options = PutMultipartOptions {
+            tags: self.tags.clone(),
+            attributes: self.attributes.clone(),
+            ..Default::default()
+        };
+        let mut upload = match store.put_multipart_opts(path, options).await {
+            Ok(upload) => upload,
+            // HTTP servers have no uploads in parts: one request carries it all.
+            Err(e) if is_unsupported(&e) && self.use_multipart != Some(true) => {
+                return self.single(store, path, source).await;
+            }
+            Err(e) => return Err(failed(e)),
+        };
+        match self.send(store, path, &mut source, &mut upload).await {
+            Ok(()) => upload.complete().await.map_err(failed),
+            Err(error) => {
+                // The first error is the one to report.
+                drop(upload.abort().await);
+                Err(error)
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        store: &Store,
+        path: &Path,
+        source: &mut Source,
+        upload: &mut Box<dyn MultipartUpload>,
+    ) -> Result<(), Failure> {
+        let mut size = match source.length() {
+            Some(length) => self.chunk_size.max(length.div_ceil(10_000) as usize),
+            None => self.chunk_size,
+        };
+        let (mut offset, mut count, mut flying) = (0u64, 0usize, 0usize);
+        let mut parts: JoinSet<holdall::store::object_store::Result<usize>> = JoinSet::new();
+        loop {
+            let pieces = source.next(offset, size).await?;
+            let length: usize = pieces.iter().map(Bytes::len).sum();
+            if length == 0 {
+                break;
+            }
+            offset += length as u64;
+            count += 1;
+            if source.length().is_none() && count.is_multiple_of(PARTS_OF_A_SIZE) {
+                size *= 2;
+            }
+            let room = IN_FLIGHT_BYTES.max(size);
+            while parts.len() >= self.max_concurrency.max(1)
+                || (flying + length > room && !parts.is_empty())
+            {
+                flying -= finish(parts.join_next().await, store, path)?;
+            }
+            let part = upload.put_part(PutPayload::from_iter(pieces));
+            flying += length;
+            parts.spawn(async move { part.await.map(|()| length) });
+        }
+        while !parts.is_empty() {
+            finish(parts.join_next().await, store, path)?;
+        }
+        Ok(())
+    }
+}
+
+type Joined = Option<Result<holdall::store::object_store::Result<usize>, tokio::task::JoinError>>;
+
+fn finish(joined: Joined, store: &Store, path: &Path) -> Result<usize, Failure> {
+    let sent = match joined {
+        None => return Ok(0),
+        Some(Ok(sent)) => sent,
+        Some(Err(error)) => Err(error.into()),
+    };
+    sent.map_err(|e| Failure::Store(store.error("put", path, e)))
+}
+
+pub(super) fn is_unsupported(error: &holdall::store::object_store::Error) -> bool {
+    use holdall::store::object_store::Error as E;
+    matches!(error, E::NotSupported { .. } | E::NotImplemented { .. })
+}

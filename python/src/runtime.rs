@@ -1,0 +1,87 @@
+//! One runtime per process, made at the first use and made anew in a forked child.
+
+use std::pin::pin;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use tokio::runtime::{Builder, Runtime};
+
+static RUNTIME: AtomicPtr<Runtime> = AtomicPtr::new(ptr::null_mut());
+
+/// Longest time between two looks for signals while a synchronous call waits.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(40);
+
+/// The runtime of this process.
+pub(crate) fn runtime() -> &'static Runtime {
+    let present = RUNTIME.load(Ordering::Acquire);
+    if !present.is_null() {
+        #[expect(
+            unsafe_code,
+            reason = "the pointer comes from `Box::leak` below and is never freed"
+        )]
+        return unsafe { &*present };
+    }
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    let made = Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("holdall")
+        .enable_all()
+        .build()
+        .expect("the system has threads and file descriptors to give");
+    let made: &'static mut Runtime = Box::leak(Box::new(made));
+    match RUNTIME.compare_exchange(ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => made,
+        // Another thread was faster; its runtime counts, and this one is left idle.
+        #[expect(unsafe_code, reason = "as above")]
+        Err(other) => unsafe { &*other },
+    }
+}
+
+/// Forgets, in a forked child, the runtime and the connections of the parent: their threads do not exist here.
+#[pyfunction]
+pub(crate) fn _after_fork() {
+    RUNTIME.store(ptr::null_mut(), Ordering::Release);
+    holdall::store::client::reset_after_fork();
+}
+
+/// Waits for a future on the calling thread without holding the interpreter, and looks for signals meanwhile. A signal
+/// handler that raises (Ctrl-C) drops the future, which cancels its requests.
+pub(crate) fn block_on<T: Send>(
+    py: Python<'_>,
+    future: impl Future<Output = T> + Send,
+) -> PyResult<T> {
+    py.detach(|| {
+        let runtime = runtime();
+        let mut future = pin!(future);
+        loop {
+            let waited = runtime
+                .block_on(async { tokio::time::timeout(SIGNAL_INTERVAL, future.as_mut()).await });
+            match waited {
+                Ok(value) => return Ok(value),
+                Err(_) => Python::attach(|py| py.check_signals())?,
+            }
+        }
+    })
+}
+
+/// Polls a future once, where it is expected to be ready, and waits for it otherwise.
+pub(crate) fn ready_or_block_on<T: Send>(
+    py: Python<'_>,
+    future: impl Future<Output = T> + Send,
+) -> PyResult<T> {
+    let mut future = pin!(future);
+    let polled = py.detach(|| poll_once(future.as_mut()));
+    match polled {
+        Poll::Ready(value) => Ok(value),
+        Poll::Pending => block_on(py, future),
+    }
+}
+
+pub(crate) fn poll_once<T>(
+    future: std::pin::Pin<&mut (impl Future<Output = T> + ?Sized)>,
+) -> Poll<T> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}

@@ -1,0 +1,89 @@
+//! The store classes.
+
+mod classes;
+mod config;
+mod credentials;
+
+use std::sync::Arc;
+
+use holdall::store::object_store::path::Path;
+use holdall::store::{Provider, Store};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+pub(crate) use classes::scheme_name;
+pub(crate) use classes::{AzureStore, GCSStore, HTTPStore, LocalStore, MemoryStore, S3Store};
+
+/// What operations need of a store.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    /// For callers that may wait on the runtime.
+    pub(crate) store: Store,
+    /// For synchronous callers, where the store works on the calling thread.
+    inline: Option<Store>,
+    /// Whether asynchronous operations are ready at the first poll.
+    pub(crate) ready: bool,
+}
+
+impl Handle {
+    pub(crate) fn new(provider: Arc<dyn Provider>, prefix: Path) -> Self {
+        let store = Store::new(provider).at(prefix);
+        let ready = store.provider().scheme() == "memory";
+        Self { inline: store.inline(), store, ready }
+    }
+
+    /// Runs an operation and waits for it.
+    pub(crate) fn run<T: Send, F: Future<Output = T> + Send>(
+        &self,
+        py: Python<'_>,
+        operation: impl FnOnce(Store) -> F,
+    ) -> PyResult<T> {
+        match &self.inline {
+            Some(inline) => crate::runtime::ready_or_block_on(py, operation(inline.clone())),
+            None => crate::runtime::block_on(py, operation(self.store.clone())),
+        }
+    }
+
+    /// The store that synchronous calls use.
+    pub(crate) fn sync_store(&self) -> &Store {
+        self.inline.as_ref().unwrap_or(&self.store)
+    }
+
+    fn with_prefix(&self, prefix: &Path) -> Self {
+        Self {
+            store: self.store.with_prefix(prefix),
+            inline: self.inline.as_ref().map(|store| store.with_prefix(prefix)),
+            ready: self.ready,
+        }
+    }
+}
+
+/// Base class of all stores: every operation as a method, with an `_async` twin.
+#[pyclass(frozen, subclass, name = "ObjectStoreMethods", module = "holdall.store")]
+pub(crate) struct PyStore {
+    pub(crate) handle: Handle,
+    /// What makes the same store again.
+    args: Py<PyTuple>,
+    kwargs: Py<PyDict>,
+}
+
+impl PyStore {
+    /// The same store below another prefix; `args` and `kwargs` rebuild it.
+    fn below(&self, prefix: &Path, args: Bound<'_, PyTuple>, kwargs: Bound<'_, PyDict>) -> Self {
+        Self {
+            handle: self.handle.with_prefix(prefix),
+            args: args.unbind(),
+            kwargs: kwargs.unbind(),
+        }
+    }
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<PyStore>()?;
+    module.add_class::<S3Store>()?;
+    module.add_class::<GCSStore>()?;
+    module.add_class::<AzureStore>()?;
+    module.add_class::<HTTPStore>()?;
+    module.add_class::<LocalStore>()?;
+    module.add_class::<MemoryStore>()
+}
