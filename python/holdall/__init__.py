@@ -17,7 +17,10 @@ from __future__ import annotations
 import os as _os
 
 from . import _holdall, exceptions, store
+from . import _files as _files
 from . import _ops as _ops
+from ._files import *  # noqa: F403
+from ._files import open  # noqa: A004
 from ._holdall import (
     Bytes,
     BytesStream,
@@ -95,5 +98,6 @@ __all__ = [
     "exceptions",
     "parse_scheme",
     "store",
+    *_files.__all__,
     *_ops.__all__,
 ]

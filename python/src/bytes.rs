@@ -9,7 +9,7 @@ use pyo3::exceptions::{
 };
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PySlice, PyTuple};
+use pyo3::types::{PyBytes, PySlice, PyTuple, PyType};
 
 use crate::buffer::{Input, with_slice};
 
@@ -28,9 +28,18 @@ impl Bytes {
         Self(buf.map_or_else(RustBytes::new, |input| input.0))
     }
 
-    fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> (Bound<'py, PyTuple>, Bound<'py, PyDict>) {
-        let args = PyTuple::new(py, [PyBytes::new(py, &self.0)]);
-        (args.unwrap_or_else(|_| PyTuple::empty(py)), PyDict::new(py))
+    /// `bytes`, so that `isinstance(b, bytes)` holds and code that asks for it (`json.loads`, say) takes the object;
+    /// `type(b)` tells the truth.
+    #[getter(__class__)]
+    fn class<'py>(&self, py: Python<'py>) -> Bound<'py, PyType> {
+        py.get_type::<PyBytes>()
+    }
+
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyType>, Bound<'py, PyTuple>)> {
+        Ok((py.get_type::<Self>(), PyTuple::new(py, [PyBytes::new(py, &self.0)])?))
     }
 
     fn __len__(&self) -> usize {
