@@ -26,14 +26,22 @@ class Azurite(Service):
 
     def install(self) -> None:
         if not shutil.which("node"):
-            raise install.Unavailable("no Node.js to run it with: install it, with npm, from https://nodejs.org/")
+            raise install.Unavailable(
+                "no Node.js to run it with: install it, with npm, from https://nodejs.org/"
+            )
         folder = install.npm_package(self.package, self.version)
         self.program = folder / "dist" / "src" / "blob" / "main.js"
 
     def command(self, ports: dict[str, int]) -> tuple[list[str], dict[str, str]]:
         listen = ["--blobHost", "127.0.0.1", "--blobPort", str(ports["main"])]
         # Newer API versions than it knows are let through: they add headers that it can ignore.
-        options = ["--location", str(self.data), "--skipApiVersionCheck", "--silent", "--disableTelemetry"]
+        options = [
+            "--location",
+            str(self.data),
+            "--skipApiVersionCheck",
+            "--silent",
+            "--disableTelemetry",
+        ]
         return ["node", str(self.program), *listen, *options], {}
 
     def healthy(self, ports: dict[str, int]) -> bool:
@@ -41,7 +49,9 @@ class Azurite(Service):
 
     def prepare(self, ports: dict[str, int]) -> None:
         for container in (CONTAINER, SECOND_CONTAINER):
-            signed_request("PUT", ports["main"], f"/{container}", {"restype": "container"}).expect(201)
+            signed_request("PUT", ports["main"], f"/{container}", {"restype": "container"}).expect(
+                201
+            )
 
     def env(self, ports: dict[str, int]) -> dict[str, str]:
         return {

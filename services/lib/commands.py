@@ -17,11 +17,18 @@ from .service import Running, Service, recorded, running
 def up(arguments: list[str] | None = None) -> int:
     """Starts services. Returns the exit status: 0 also when some are not to be had here, unless told otherwise."""
     parser = argparse.ArgumentParser(
-        "services/up", description="Install what is missing and start the services that the tests talk to."
+        "services/up",
+        description="Install what is missing and start the services that the tests talk to.",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *catalog.SERVICES], help=_names())
-    parser.add_argument("--full", action="store_true", help="also those that only the full run uses: minio")
-    parser.add_argument("--require-all", action="store_true", help="fail when one is not to be had on this machine")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", choices=[[], *catalog.SERVICES], help=_names()
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="also those that only the full run uses: minio"
+    )
+    parser.add_argument(
+        "--require-all", action="store_true", help="fail when one is not to be had on this machine"
+    )
     options = parser.parse_args(arguments)
     services = catalog.chosen(options.names, options.full)
     with _locked():
@@ -38,8 +45,12 @@ def up(arguments: list[str] | None = None) -> int:
 
 def down(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("services/down", description="Stop the services.")
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *catalog.SERVICES], help=_names())
-    parser.add_argument("--clean", action="store_true", help="also delete what they stored and logged")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", choices=[[], *catalog.SERVICES], help=_names()
+    )
+    parser.add_argument(
+        "--clean", action="store_true", help="also delete what they stored and logged"
+    )
     options = parser.parse_args(arguments)
     if not paths.HOME.exists():
         say("Nothing runs.")
@@ -59,13 +70,19 @@ def down(arguments: list[str] | None = None) -> int:
 
 def status(arguments: list[str] | None = None) -> int:
     """Says what runs. Returns 0 when everything that was started still runs and answers."""
-    parser = argparse.ArgumentParser("services/status", description="Say which services run, and where.")
+    parser = argparse.ArgumentParser(
+        "services/status", description="Say which services run, and where."
+    )
     parser.add_argument("--json", action="store_true", help="as JSON")
     options = parser.parse_args(arguments)
     states = {name: _state(service) for name, service in catalog.SERVICES.items()}
     if options.json:
         rows = {
-            name: {"state": state, "endpoint": found.endpoint if found else None, "pid": found.pid if found else None}
+            name: {
+                "state": state,
+                "endpoint": found.endpoint if found else None,
+                "pid": found.pid if found else None,
+            }
             for name, (state, found) in states.items()
         }
         say(json.dumps(rows, indent=2))
@@ -95,7 +112,9 @@ def _start_all(services: list[Service]) -> tuple[dict[str, str], dict[str, str]]
                 raise Unavailable(f"it needs {need}, which is not there")
         found, fresh = service.up()
         word = "started" if fresh else "running"
-        say(f"{service.name:<10} {service.purpose:<32} {word:<10} {found.endpoint} (pid {found.pid}, {found.version})")
+        say(
+            f"{service.name:<10} {service.purpose:<32} {word:<10} {found.endpoint} (pid {found.pid}, {found.version})"
+        )
 
     with ThreadPoolExecutor(max_workers=len(services)) as pool:
         for service in services:

@@ -24,7 +24,9 @@ class Gcs(Service):
             raise RuntimeError("gcs: versitygw, which it stands in front of, does not run")
         # As a module, so that it finds its neighbours.
         command = [sys.executable, "-m", "lib.gcs_proxy"]
-        return [*command, str(ports["main"]), str(upstream.ports["main"])], {"PYTHONPATH": str(PROGRAM.parents[1])}
+        return [*command, str(ports["main"]), str(upstream.ports["main"])], {
+            "PYTHONPATH": str(PROGRAM.parents[1])
+        }
 
     def healthy(self, ports: dict[str, int]) -> bool:
         return web.request("GET", ports["main"], "/").status == 200

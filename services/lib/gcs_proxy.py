@@ -15,7 +15,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,8 +28,22 @@ TIMEOUT_SECONDS = 120
 
 #: Headers that mean the same on both sides.
 SHARED = {
-    *("cache-control", "content-disposition", "content-encoding", "content-language", "content-length"),
-    *("content-md5", "content-type", "if-match", "if-modified-since", "if-none-match", "if-unmodified-since", "range"),
+    *(
+        "cache-control",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-length",
+    ),
+    *(
+        "content-md5",
+        "content-type",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-unmodified-since",
+        "range",
+    ),
 }
 #: Headers of one connection, never passed on.
 HOP = {"connection", "keep-alive", "transfer-encoding", "server", "date"}
@@ -123,11 +137,15 @@ class Handler(BaseHTTPRequestHandler):
         raw, _, query = self.path.partition("?")
         self.object = stored(unquote(raw))
         self.query = dict(parse_qsl(query, keep_blank_values=True))
-        self.selected: str | None = None  # the generation that the request names, if it is not the live one
+        self.selected: str | None = (
+            None  # the generation that the request names, if it is not the live one
+        )
         self.unread = int(self.headers.get("content-length") or 0)
         if self.headers.get("transfer-encoding"):
             self.close_connection = True  # where the body ends is not known
-            return self._refuse(411, "MissingContentLength", "this stand-in takes no chunked bodies")
+            return self._refuse(
+                411, "MissingContentLength", "this stand-in takes no chunked bodies"
+            )
         writes = self.command in ("PUT", "POST", "DELETE") and not self._is_part()
         with self.generations.writing(self.object) if writes else nullcontext():
             if not self._select_generation() or not self._conditions_hold():
@@ -136,12 +154,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def _is_part(self) -> bool:
         """Whether this begins, continues or abandons a multipart upload, which makes no object."""
-        return "uploads" in self.query or "partNumber" in self.query or (
-            self.command == "DELETE" and "uploadId" in self.query
+        return (
+            "uploads" in self.query
+            or "partNumber" in self.query
+            or (self.command == "DELETE" and "uploadId" in self.query)
         )
 
     def _makes_object(self) -> bool:
-        return self.command in ("PUT", "POST") and self.object.count("/") > 1 and not self._is_part()
+        return (
+            self.command in ("PUT", "POST") and self.object.count("/") > 1 and not self._is_part()
+        )
 
     def _select_generation(self) -> bool:
         """Turns `?generation=` into the S3 version it stands for."""
@@ -189,16 +211,20 @@ class Handler(BaseHTTPRequestHandler):
             connection.close()
 
     def _ask(
-        self, method: str, query: dict[str, str], headers: dict[str, str], body: Iterator[bytes] | None
+        self,
+        method: str,
+        query: dict[str, str],
+        headers: dict[str, str],
+        body: Iterator[bytes] | None,
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         path, encoded = sigv4.encode_path(self.object), sigv4.encode_query(query.items())
         host = f"127.0.0.1:{self.upstream_port}"
         headers = sigv4.signed(method, host, path, encoded, headers, None if body else b"")
-        connection = http.client.HTTPConnection("127.0.0.1", self.upstream_port, timeout=TIMEOUT_SECONDS)
-        try:
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.upstream_port, timeout=TIMEOUT_SECONDS
+        )
+        with suppress(BrokenPipeError):  # it may answer without reading on
             connection.request(method, f"{path}?{encoded}" if encoded else path, body, headers)
-        except BrokenPipeError:
-            pass  # it answered without reading on
         return connection, connection.getresponse()
 
     def _request_headers(self) -> dict[str, str]:
@@ -208,7 +234,9 @@ class Handler(BaseHTTPRequestHandler):
             if name in SHARED:
                 headers[name] = value
             elif name == "x-goog-copy-source":
-                headers["x-amz-copy-source"] = sigv4.encode_path(stored("/" + unquote(value).lstrip("/")))
+                headers["x-amz-copy-source"] = sigv4.encode_path(
+                    stored("/" + unquote(value).lstrip("/"))
+                )
             elif name.startswith("x-goog-meta-"):
                 headers[name.replace("x-goog-", "x-amz-", 1)] = value
             elif name in TO_S3:

@@ -30,7 +30,9 @@ def go_program(module: str, version: str, name: str) -> Path:
     if program.exists():
         return program
     if not shutil.which("go"):
-        raise Unavailable(f"no Go toolchain to build {module}@{version} with: install Go from https://go.dev/dl/")
+        raise Unavailable(
+            f"no Go toolchain to build {module}@{version} with: install Go from https://go.dev/dl/"
+        )
     with _ONE_AT_A_TIME:
         say(f"{name}: building {module}@{version} (some minutes, once)")
         paths.BIN.mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,15 @@ def npm_package(package: str, version: str) -> Path:
         )
     say(f"{package}: installing {package}@{version} from npm")
     paths.NPM.mkdir(parents=True, exist_ok=True)
-    command = ["npm", "install", "--prefix", str(paths.NPM), "--no-audit", "--no-fund", "--save-exact"]
+    command = [
+        "npm",
+        "install",
+        "--prefix",
+        str(paths.NPM),
+        "--no-audit",
+        "--no-fund",
+        "--save-exact",
+    ]
     _run(package, [*command, f"{package}@{version}"], {})
     return folder
 
@@ -69,7 +79,10 @@ def debian_packages(*packages: str) -> None:
         raise Unavailable(by_hand)
     prefix: list[str] = []
     if os.geteuid() != 0:
-        if not shutil.which("sudo") or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode:
+        if (
+            not shutil.which("sudo")
+            or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode
+        ):
             raise Unavailable(by_hand)
         prefix = ["sudo", "-n"]
     say(f"{packages[0]}: running {' '.join(prefix + command)}")

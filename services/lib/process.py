@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 #: Below the range from which systems take the ports of outgoing connections (32768 and up on Linux), so that a
@@ -59,10 +60,8 @@ def birth(pid: int) -> str | None:
 
 def reap(pid: int) -> None:
     """Collects a child that has ended, so that it does not look alive."""
-    try:
+    with suppress(ChildProcessError):  # when another command started it
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass  # another command's child
 
 
 def stop(pid: int, born: str, grace_seconds: float = 10) -> None:
@@ -79,7 +78,5 @@ def stop(pid: int, born: str, grace_seconds: float = 10) -> None:
 
 
 def signal_group(pid: int, number: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(pid, number)
-    except ProcessLookupError:
-        pass

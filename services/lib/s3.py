@@ -12,7 +12,9 @@ VERSIONING = (
 )
 
 
-def request(method: str, port: int, path: str, query: dict[str, str], body: bytes = b"") -> web.Answer:
+def request(
+    method: str, port: int, path: str, query: dict[str, str], body: bytes = b""
+) -> web.Answer:
     encoded = sigv4.encode_query(query.items())
     headers = sigv4.signed(method, f"127.0.0.1:{port}", path, encoded, {}, body)
     return web.request(method, port, f"{path}?{encoded}" if encoded else path, body, headers)

@@ -21,7 +21,9 @@ class Running:
     endpoint: str
     ports: dict[str, int]
     env: dict[str, str] = field(default_factory=dict)
-    upstreams: dict[str, str] = field(default_factory=dict)  # the services it stands in front of, by `born`
+    upstreams: dict[str, str] = field(
+        default_factory=dict
+    )  # the services it stands in front of, by `born`
 
     def alive(self) -> bool:
         return process.birth(self.pid) == self.born
@@ -141,7 +143,9 @@ class Service:
         deadline = time.monotonic() + patience_seconds
         while not self.answers(ports):
             if process.birth(pid) is None:
-                raise RuntimeError(f"{self.name}: ended at once. Its last words:\n{self.last_words()}")
+                raise RuntimeError(
+                    f"{self.name}: ended at once. Its last words:\n{self.last_words()}"
+                )
             if time.monotonic() > deadline:
                 raise RuntimeError(
                     f"{self.name}: does not answer after {patience_seconds:.0f} s. "

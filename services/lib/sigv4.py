@@ -26,7 +26,12 @@ def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def signed(
-    method: str, host: str, path: str, query: str, headers: dict[str, str], payload: bytes | None = b""
+    method: str,
+    host: str,
+    path: str,
+    query: str,
+    headers: dict[str, str],
+    payload: bytes | None = b"",
 ) -> dict[str, str]:
     """The headers with those of the signature added.
 
@@ -36,7 +41,9 @@ def signed(
     day, stamp = now.strftime("%Y%m%d"), now.strftime("%Y%m%dT%H%M%SZ")
     digest = UNSIGNED if payload is None else hashlib.sha256(payload).hexdigest()
     extra = {"host": host, "x-amz-date": stamp, "x-amz-content-sha256": digest}
-    amazon = {k.lower(): " ".join(v.split()) for k, v in headers.items() if k.lower().startswith("x-amz-")}
+    amazon = {
+        k.lower(): " ".join(v.split()) for k, v in headers.items() if k.lower().startswith("x-amz-")
+    }
     covered = dict(sorted((amazon | extra).items()))
     names = ";".join(covered)
     lines = [method, path, query, *(f"{k}:{v}" for k, v in covered.items()), "", names, digest]

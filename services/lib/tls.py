@@ -17,8 +17,12 @@ DAYS = "3650"
 def make_certificates() -> None:
     """Makes them unless they are there and good for another day."""
     if not shutil.which("openssl"):
-        raise install.Unavailable("no openssl to make a test certificate with: `apt-get install openssl`")
-    if CERTIFICATE.exists() and not _openssl("x509", "-checkend", "86400", "-noout", "-in", str(CERTIFICATE)):
+        raise install.Unavailable(
+            "no openssl to make a test certificate with: `apt-get install openssl`"
+        )
+    if CERTIFICATE.exists() and not _openssl(
+        "x509", "-checkend", "86400", "-noout", "-in", str(CERTIFICATE)
+    ):
         return
     paths.TLS.mkdir(parents=True, exist_ok=True)
     request, names = paths.TLS / "server.csr", paths.TLS / "names.cnf"
@@ -28,13 +32,15 @@ def make_certificates() -> None:
         "extendedKeyUsage = serverAuth\n"
     )
     new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    authority = ["-addext", "basicConstraints = critical, CA:TRUE", "-addext", "keyUsage = critical, keyCertSign"]
-    signed_by = ["-CA", str(CA), "-CAkey", str(CA_KEY), "-CAcreateserial", "-days", DAYS]
+    authority = ["req", "-x509", *new_key, "-subj", "/CN=holdall test authority", "-days", DAYS]
+    authority += ["-addext", "basicConstraints = critical, CA:TRUE"]
+    authority += ["-addext", "keyUsage = critical, keyCertSign"]
+    signing = ["x509", "-req", "-CA", str(CA), "-CAkey", str(CA_KEY), "-CAcreateserial"]
+    signing += ["-days", DAYS, "-extfile", str(names)]
     for arguments in (
-        ["req", "-x509", *new_key, "-keyout", str(CA_KEY), "-out", str(CA), "-days", DAYS]
-        + ["-subj", "/CN=holdall test authority", *authority],
-        ["req", *new_key, "-keyout", str(KEY), "-out", str(request), "-subj", "/CN=localhost"],
-        ["x509", "-req", "-in", str(request), "-out", str(CERTIFICATE), *signed_by, "-extfile", str(names)],
+        [*authority, "-keyout", str(CA_KEY), "-out", str(CA)],
+        ["req", *new_key, "-subj", "/CN=localhost", "-keyout", str(KEY), "-out", str(request)],
+        [*signing, "-in", str(request), "-out", str(CERTIFICATE)],
     ):
         if problem := _openssl(*arguments):
             raise RuntimeError(f"openssl {arguments[0]}: {problem}")
@@ -42,14 +48,18 @@ def make_certificates() -> None:
 
 def _openssl(*arguments: str) -> str | None:
     """Runs openssl; what it complained about, if it failed."""
-    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        ["openssl", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
     return (done.stderr or f"status {done.returncode}") if done.returncode else None
 
 
 def check(port: int) -> None:
     """Makes a TLS connection that trusts our authority only. An `OSError` when that fails."""
     context = ssl.create_default_context(cafile=str(CA))
-    connection = http.client.HTTPSConnection("localhost", port, timeout=web.TIMEOUT_SECONDS, context=context)
+    connection = http.client.HTTPSConnection(
+        "localhost", port, timeout=web.TIMEOUT_SECONDS, context=context
+    )
     try:
         connection.request("GET", "/http/hello.txt")
         web.Answer(connection.getresponse().status, http.client.HTTPMessage(), b"").expect(200)

@@ -19,7 +19,9 @@ class Toxiproxy(Service):
         self.program = install.go_program(self.package, self.version, self.name)
 
     def command(self, ports: dict[str, int]) -> tuple[list[str], dict[str, str]]:
-        return [str(self.program), "-host", "127.0.0.1", "-port", str(ports["main"])], {"LOG_LEVEL": "warn"}
+        return [str(self.program), "-host", "127.0.0.1", "-port", str(ports["main"])], {
+            "LOG_LEVEL": "warn"
+        }
 
     def healthy(self, ports: dict[str, int]) -> bool:
         return web.request("GET", ports["main"], "/version").status == 200

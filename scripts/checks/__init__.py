@@ -1,0 +1,1 @@
+"""Every check of the project, behind `scripts/test`. Standard library only."""
