@@ -35,8 +35,9 @@ class Gcs(Service):
         for bucket in (s3.BUCKET, s3.SECOND_BUCKET, s3.VERSIONED_BUCKET):
             # They outlive the proxy when only the proxy is started anew.
             web.request("PUT", ports["main"], f"/{bucket}").expect(200, 409)
-        versioned = f"/{s3.VERSIONED_BUCKET}?versioning"
-        web.request("PUT", ports["main"], versioned, s3.VERSIONING).expect(200)
+        # The first bucket too: users of Cloud Storage expect to read an object by its generation.
+        for bucket in (s3.BUCKET, s3.VERSIONED_BUCKET):
+            web.request("PUT", ports["main"], f"/{bucket}?versioning", s3.VERSIONING).expect(200)
         account = {
             "type": "service_account",
             "gcs_base_url": f"http://127.0.0.1:{ports['main']}",

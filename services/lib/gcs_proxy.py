@@ -17,6 +17,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from email.message import Message
+from email.utils import parsedate_to_datetime
 from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote
@@ -27,24 +29,20 @@ BLOCK_BYTES = 256 * 1024
 TIMEOUT_SECONDS = 120
 
 #: Headers that mean the same on both sides.
-SHARED = {
-    *(
+SHARED = set(
+    [
         "cache-control",
         "content-disposition",
         "content-encoding",
         "content-language",
         "content-length",
-    ),
-    *(
         "content-md5",
         "content-type",
         "if-match",
-        "if-modified-since",
         "if-none-match",
-        "if-unmodified-since",
         "range",
-    ),
-}
+    ]
+)
 #: Headers of one connection, never passed on.
 HOP = {"connection", "keep-alive", "transfer-encoding", "server", "date"}
 #: Our buckets in the S3 server, apart from its own.
@@ -148,7 +146,7 @@ class Handler(BaseHTTPRequestHandler):
             )
         writes = self.command in ("PUT", "POST", "DELETE") and not self._is_part()
         with self.generations.writing(self.object) if writes else nullcontext():
-            if not self._select_generation() or not self._conditions_hold():
+            if not (self._select_generation() and self._conditions_hold() and self._dates_hold()):
                 return None
             self._forward(self.generations.peek(self.object))
 
@@ -191,16 +189,43 @@ class Handler(BaseHTTPRequestHandler):
             return False
         return True
 
+    def _dates_hold(self) -> bool:
+        """Checks the conditions on the last change, in whole seconds as HTTP has it (RFC 9110, 13.1.3 and 13.1.4).
+
+        The S3 server compares with its file's time, to the nanosecond: a client that sends back the `Last-Modified` it
+        was given would always name a time before the last change.
+        """
+        since, until = (
+            self.headers.get("if-modified-since"),
+            self.headers.get("if-unmodified-since"),
+        )
+        if not (since or until) or not (head := self._head(self.query)):
+            return True
+        changed = parsedate_to_datetime(head["last-modified"])
+        if until and "if-match" not in self.headers and changed > parsedate_to_datetime(until):
+            self._refuse(412, "PreconditionFailed", "if-unmodified-since does not hold")
+            return False
+        if (
+            since
+            and "if-none-match" not in self.headers
+            and changed <= parsedate_to_datetime(since)
+        ):
+            self._refuse(304, "NotModified", "")
+            return False
+        return True
+
     def _generation(self) -> str:
         """The number of the live object; "0" when there is none."""
-        connection, answer = self._ask("HEAD", {}, {}, None)
+        if not (head := self._head({})):
+            return "0"
+        return self.generations.seen(self.object, head["etag"], head.get("x-amz-version-id"))
+
+    def _head(self, query: dict[str, str]) -> Message | None:
+        """What the S3 server says of the object, if it is there."""
+        connection, answer = self._ask("HEAD", query, {}, None)
         answer.read()
         connection.close()
-        if answer.status != 200:
-            return "0"
-        return self.generations.seen(
-            self.object, answer.headers["etag"], answer.headers.get("x-amz-version-id")
-        )
+        return answer.headers if answer.status == 200 else None
 
     def _forward(self, before: Live | None) -> None:
         body = self._body() if self.unread else None
@@ -317,10 +342,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         self._skip_body()
-        text = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'.encode()
+        text = (
+            b""
+            if status == 304
+            else f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'.encode()
+        )
         self.send_response(status)
-        self.send_header("Content-Type", "application/xml")
-        self.send_header("Content-Length", str(len(text)))
+        if text:
+            self.send_header("Content-Type", "application/xml")
+            self.send_header("Content-Length", str(len(text)))
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
