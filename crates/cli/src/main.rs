@@ -1,3 +1,62 @@
-//! The `holdall` command.
+//! The `holdall` command: parse ([`args`]), resolve ([`place`]), run ([`commands`]), print ([`printer`]).
 
-fn main() {}
+mod args;
+mod commands;
+mod place;
+mod printer;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use holdall::store::Registry;
+
+use args::{Cli, Command};
+use printer::Printer;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// Everything was done.
+    Done,
+    /// Some objects failed; the others were done.
+    Partial,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Command::Completions(args) = &cli.command {
+        return commands::completions::run(args);
+    }
+    let printer = Printer::new(&cli.common);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            printer.error(&format!("cannot start: {error}"));
+            return ExitCode::from(1);
+        }
+    };
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = commands::run(&cli, Registry::global(), &printer) => Some(ended),
+            _ = tokio::signal::ctrl_c() => None,
+        }
+    });
+    // Blocking reads of standard input must not hold up the end.
+    runtime.shutdown_background();
+    match ended {
+        Some(Ok(Exit::Done)) => ExitCode::SUCCESS,
+        Some(Ok(Exit::Partial)) => ExitCode::from(3),
+        Some(Err(error)) if printer::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Some(Err(error)) => {
+            printer.error(&format!("{error:#}"));
+            ExitCode::from(1)
+        }
+        None => {
+            printer.error("interrupted");
+            ExitCode::from(130)
+        }
+    }
+}

@@ -43,6 +43,7 @@ mod provider;
 mod redact;
 mod registry;
 mod store;
+pub mod transfer;
 pub mod url;
 
 pub use cloud::CloudOptions;
@@ -51,3 +52,5 @@ pub use ops::{CopyReport, DeleteReport, ListOptions};
 pub use provider::{CopyOutcome, ObjectVersion, Provider, Tags};
 pub use registry::{OpenOptions, Opener, Registry};
 pub use store::Store;
+
+pub use ::http::Method;

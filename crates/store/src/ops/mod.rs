@@ -10,3 +10,5 @@ mod sign;
 pub use copy::CopyReport;
 pub use delete::DeleteReport;
 pub use list::ListOptions;
+
+pub(crate) use glob::matcher as glob_matcher;

@@ -1,0 +1,290 @@
+//! What the command line can say.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Move bytes between object stores, HTTP servers and local files.
+///
+/// A place is a URL (s3://bucket/key, gs://, az://, abfs://, https://, file://, memory://) or a plain path; `-` is
+/// standard input or output. A trailing slash says "directory".
+///
+/// Exit status: 0 done; 1 failed; 2 wrong usage; 3 some objects failed and the others were done; 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "holdall", version, max_term_width = 100)]
+#[command(after_help = "\
+Environment: AWS_*, GOOGLE_* and AZURE_* give settings of stores, as --config does (--config wins). NO_COLOR turns \
+colours off.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of all commands.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// Print one JSON object per line, for programs.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print errors only.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Print each object as it is done.
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// A setting of the stores, as KEY=VALUE: `endpoint=…`, `region=…`, `allow_http=true`; repeatable.
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = setting)]
+    pub(crate) config: Vec<(String, String)>,
+    /// A setting of the source alone; repeatable.
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = setting)]
+    pub(crate) source_config: Vec<(String, String)>,
+    /// A setting of the target alone; repeatable.
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = setting)]
+    pub(crate) target_config: Vec<(String, String)>,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// A span of time such as `1h`, `30m`, `7d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|e| e.to_string())
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List objects.
+    Ls(Ls),
+    /// Write objects to standard output.
+    Cat(Cat),
+    /// Describe objects.
+    Stat(Stat),
+    /// Add up sizes.
+    Du(Du),
+    /// List the objects whose keys match a pattern.
+    Find(Find),
+    /// Copy from a store to local files.
+    Get(Get),
+    /// Copy local files to a store.
+    Put(Put),
+    /// Copy objects.
+    Cp(Copy),
+    /// Move objects: copy, check, then delete the source.
+    Mv(Copy),
+    /// Delete objects.
+    Rm(Rm),
+    /// Make a target like a source, copying only what differs.
+    Sync(Sync),
+    /// Make presigned URLs.
+    Sign(Sign),
+    /// Print completions for a shell.
+    Completions(Completions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ls {
+    /// What to list; a place without a trailing slash may name one object.
+    pub(crate) place: String,
+    /// List everything below.
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+    /// Show size and time.
+    #[arg(short, long)]
+    pub(crate) long: bool,
+    /// Show sizes as 1.2 MiB.
+    #[arg(short = 'H', long)]
+    pub(crate) human: bool,
+    /// Show all versions.
+    #[arg(long, conflicts_with = "recursive")]
+    pub(crate) versions: bool,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cat {
+    /// The objects.
+    #[arg(required = true)]
+    pub(crate) places: Vec<String>,
+    /// Only this range, as START-END (both in bytes, the end inclusive), START- or -LENGTH.
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
+    pub(crate) range: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Stat {
+    /// The objects.
+    #[arg(required = true)]
+    pub(crate) places: Vec<String>,
+    /// Show tags too.
+    #[arg(long)]
+    pub(crate) tags: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Du {
+    /// Below what.
+    pub(crate) place: String,
+    /// One line per directory down to this depth.
+    #[arg(short, long, default_value_t = 0)]
+    pub(crate) depth: usize,
+    /// Show sizes as 1.2 MiB.
+    #[arg(short = 'H', long)]
+    pub(crate) human: bool,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Find {
+    /// Below what.
+    pub(crate) place: String,
+    /// The pattern: `*` within a segment, `**` across segments, `{a,b}`, `[a-z]`.
+    #[arg(default_value = "**")]
+    pub(crate) pattern: String,
+    /// Show size and time.
+    #[arg(short, long)]
+    pub(crate) long: bool,
+    /// Show sizes as 1.2 MiB.
+    #[arg(short = 'H', long)]
+    pub(crate) human: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// The object or, with --recursive, the prefix.
+    pub(crate) source: String,
+    /// A local file or directory; `-` is standard output.
+    #[arg(default_value = ".")]
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) transfer: TransferArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Put {
+    /// A local file or, with --recursive, a directory; `-` is standard input.
+    pub(crate) source: String,
+    /// Where to write.
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) transfer: TransferArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Copy {
+    /// The object or, with --recursive, the prefix; `-` is standard input.
+    pub(crate) source: String,
+    /// Where to write: a key, or a directory (with a trailing slash, or an existing local one); `-` is standard output.
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) transfer: TransferArgs,
+}
+
+/// Options of commands that copy.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct TransferArgs {
+    /// Everything below the source.
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+    /// Say what would be done, and do nothing.
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Leave objects that exist; they count as failed.
+    #[arg(long)]
+    pub(crate) no_clobber: bool,
+    /// Objects at once.
+    #[arg(long, default_value_t = 8, value_name = "N")]
+    pub(crate) workers: usize,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+/// Which keys take part. The first rule that matches decides; inclusions come before exclusions.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct FilterArgs {
+    /// Take in keys that match; alone, only these; repeatable.
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) include: Vec<String>,
+    /// Leave out keys that match, unless an inclusion takes them in; repeatable.
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) exclude: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rm {
+    /// The objects or, with --recursive, prefixes.
+    #[arg(required = true)]
+    pub(crate) places: Vec<String>,
+    /// Everything below.
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+    /// Say what would be done, and do nothing.
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Do not mind objects that do not exist.
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sync {
+    /// The directory or prefix to copy.
+    pub(crate) source: String,
+    /// The directory or prefix to be made like it.
+    pub(crate) target: String,
+    /// Delete in the target what the source does not have, after everything was copied without an error.
+    #[arg(long)]
+    pub(crate) delete: bool,
+    /// Compare content: by MD5 entity tags where both sides have them, by reading otherwise.
+    #[arg(long, conflicts_with = "size_only")]
+    pub(crate) checksum: bool,
+    /// Compare sizes alone.
+    #[arg(long)]
+    pub(crate) size_only: bool,
+    /// Say what would be done, and do nothing.
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Objects at once.
+    #[arg(long, default_value_t = 8, value_name = "N")]
+    pub(crate) workers: usize,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+/// The method of a presigned request.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "UPPER")]
+pub(crate) enum SignMethod {
+    Get,
+    Put,
+    Head,
+    Delete,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    /// The objects.
+    #[arg(required = true)]
+    pub(crate) places: Vec<String>,
+    /// How long the URLs are valid: 15m, 1h, 7d.
+    #[arg(long, default_value = "1h", value_parser = duration)]
+    pub(crate) expires: Duration,
+    /// The method they are for.
+    #[arg(long, default_value = "GET", ignore_case = true)]
+    pub(crate) method: SignMethod,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    pub(crate) shell: Shell,
+}

@@ -1,0 +1,68 @@
+//! The commands. Each takes its arguments, the registry of stores and the printer, and says how it ended.
+
+mod cat;
+pub(crate) mod completions;
+mod copy;
+mod du;
+mod listing;
+mod rm;
+mod sign;
+mod stat;
+mod sync;
+
+use anyhow::Result;
+use holdall::store::Registry;
+use holdall::store::transfer::Verb;
+
+use crate::Exit;
+use crate::args::{Cli, Command, Copy};
+use crate::printer::Printer;
+
+/// Runs the command of the command line.
+pub(crate) async fn run(cli: &Cli, registry: &Registry, printer: &Printer) -> Result<Exit> {
+    let context = Context { common: &cli.common, registry, printer };
+    let exit = match &cli.command {
+        Command::Ls(args) => listing::ls(&context, args).await,
+        Command::Find(args) => listing::find(&context, args).await,
+        Command::Cat(args) => cat::run(&context, args).await,
+        Command::Stat(args) => stat::run(&context, args).await,
+        Command::Du(args) => du::run(&context, args).await,
+        Command::Get(args) => {
+            let args = Copy {
+                source: args.source.clone(),
+                target: args.target.clone(),
+                transfer: args.transfer.clone(),
+            };
+            copy::run(&context, &args, Verb::Copy).await
+        }
+        Command::Put(args) => {
+            let args = Copy {
+                source: args.source.clone(),
+                target: args.target.clone(),
+                transfer: args.transfer.clone(),
+            };
+            copy::run(&context, &args, Verb::Copy).await
+        }
+        Command::Cp(args) => copy::run(&context, args, Verb::Copy).await,
+        Command::Mv(args) => copy::run(&context, args, Verb::Move).await,
+        Command::Rm(args) => rm::run(&context, args).await,
+        Command::Sync(args) => sync::run(&context, args).await,
+        Command::Sign(args) => sign::run(&context, args).await,
+        Command::Completions(_) => Ok(Exit::Done),
+    }?;
+    printer.flush()?;
+    Ok(exit)
+}
+
+/// What all commands need.
+pub(crate) struct Context<'a> {
+    pub(crate) common: &'a crate::args::Common,
+    pub(crate) registry: &'a Registry,
+    pub(crate) printer: &'a Printer,
+}
+
+impl Context<'_> {
+    fn place(&self, text: &str, end: crate::place::End) -> Result<crate::place::Place> {
+        crate::place::Place::open(text, end, self.common, self.registry)
+    }
+}

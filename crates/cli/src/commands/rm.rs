@@ -1,0 +1,104 @@
+//! `holdall rm`.
+
+use anyhow::{Result, bail};
+use futures::{StreamExt, TryStreamExt, stream};
+use holdall::store::object_store::path::Path;
+use serde_json::json;
+
+use super::Context;
+use crate::Exit;
+use crate::args::Rm;
+use crate::place::{End, Place, filter};
+
+/// Keys listed before they are deleted.
+const BATCH: usize = 1000;
+
+pub(super) async fn run(context: &Context<'_>, args: &Rm) -> Result<Exit> {
+    let mut exit = Exit::Done;
+    for text in &args.places {
+        let place = context.place(text, End::Only)?;
+        let ended = match args.recursive {
+            true => below(context, &place, args).await?,
+            false => one(context, &place, args).await?,
+        };
+        if ended == Exit::Partial {
+            exit = Exit::Partial;
+        }
+    }
+    Ok(exit)
+}
+
+async fn one(context: &Context<'_>, place: &Place, args: &Rm) -> Result<Exit> {
+    if !place.is_object().await? {
+        if place.is_dir {
+            bail!(
+                "delete {}: it is a prefix; add --recursive to delete everything below",
+                place.url()
+            );
+        }
+        if args.force {
+            return Ok(Exit::Done);
+        }
+        bail!("delete {}: not found", place.url());
+    }
+    delete(context, place, vec![place.path.clone()], args.dry_run).await
+}
+
+async fn below(context: &Context<'_>, place: &Place, args: &Rm) -> Result<Exit> {
+    let filter = filter(&args.filter)?;
+    let mut exit = Exit::Done;
+    let store = place.store.clone();
+    let prefix = place.path.clone();
+    let root = place.below();
+    let wanted = root
+        .objects(None)
+        .try_filter(move |meta| futures::future::ready(filter.allows(meta.location.as_ref())));
+    let keys = wanted.map_ok(move |meta| store.with_prefix(&prefix).full_path(&meta.location));
+    let mut batches = keys.try_chunks(BATCH);
+    while let Some(batch) = batches.next().await {
+        let (batch, error) = match batch {
+            Ok(batch) => (batch, None),
+            Err(stream::TryChunksError(batch, error)) => (batch, Some(error)),
+        };
+        if delete(context, place, batch, args.dry_run).await? == Exit::Partial {
+            exit = Exit::Partial;
+        }
+        if let Some(error) = error {
+            return Err(error.into());
+        }
+    }
+    Ok(exit)
+}
+
+/// Deletes objects by their keys in the whole store, and reports on each.
+async fn delete(
+    context: &Context<'_>,
+    place: &Place,
+    keys: Vec<Path>,
+    dry_run: bool,
+) -> Result<Exit> {
+    let mut exit = Exit::Done;
+    let whole = place.store.at(Path::default());
+    let mut outcomes = match dry_run {
+        true => stream::iter(keys).map(|key| (key, Ok(()))).boxed(),
+        false => whole.delete_many(stream::iter(keys).boxed()),
+    };
+    while let Some((key, outcome)) = outcomes.next().await {
+        let url = whole.url_of(&key);
+        if let Err(error) = &outcome {
+            exit = Exit::Partial;
+            context.printer.error(&error.to_string());
+        }
+        let done = if dry_run { "would delete" } else { "deleted" };
+        if context.printer.is_json() || (outcome.is_ok() && (dry_run || context.printer.verbose)) {
+            let json = || {
+                json!({
+                    "action": "delete", "url": url, "dry_run": dry_run, "ok": outcome.is_ok(),
+                    "error": outcome.as_ref().err().map(ToString::to_string),
+                })
+            };
+            context.printer.data(|| format!("{done} {url}"), json)?;
+        }
+    }
+    Ok(exit)
+}

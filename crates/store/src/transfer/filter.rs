@@ -1,0 +1,64 @@
+//! Which keys take part.
+
+use globset::GlobMatcher;
+
+use crate::error::Result;
+use crate::ops::glob_matcher;
+
+/// Rules in order: the first one that matches a key decides; a key that no rule matches takes part unless the rules
+/// have an inclusion before any exclusion.
+///
+/// Patterns are those of [`Store::glob`](crate::Store::glob), against the key relative to the root of the transfer. A
+/// pattern without a slash matches the last segment at any depth.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    rules: Vec<(bool, GlobMatcher, bool)>,
+}
+
+impl Filter {
+    /// Everything takes part.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a rule that takes matching keys in.
+    pub fn include(self, pattern: &str) -> Result<Self> {
+        self.rule(true, pattern)
+    }
+
+    /// Adds a rule that leaves matching keys out.
+    pub fn exclude(self, pattern: &str) -> Result<Self> {
+        self.rule(false, pattern)
+    }
+
+    fn rule(mut self, takes_in: bool, pattern: &str) -> Result<Self> {
+        self.rules.push((takes_in, glob_matcher(pattern)?, pattern.contains('/')));
+        Ok(self)
+    }
+
+    /// Whether a key takes part.
+    pub fn allows(&self, key: &str) -> bool {
+        let name = key.rsplit('/').next().unwrap_or(key);
+        for (takes_in, matcher, whole) in &self.rules {
+            if matcher.is_match(if *whole { key } else { name }) {
+                return *takes_in;
+            }
+        }
+        !self.rules.first().is_some_and(|(takes_in, ..)| *takes_in)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Filter;
+
+    #[test]
+    fn the_first_match_decides() {
+        let filter = Filter::new().exclude("tmp/**").unwrap().exclude("*.log").unwrap();
+        assert!(filter.allows("a/b.txt") && !filter.allows("a/b.log") && !filter.allows("tmp/x/y"));
+        let filter = Filter::new().include("*.tif").unwrap().exclude("**").unwrap();
+        assert!(filter.allows("a/b.tif") && !filter.allows("a/b.txt"));
+        let only = Filter::new().include("*.tif").unwrap();
+        assert!(only.allows("a/b.tif") && !only.allows("a/b.txt"));
+    }
+}
