@@ -66,9 +66,19 @@ pub(crate) fn open_error(target: &str, source: object_store::Error) -> Error {
     Error::new(crate::ErrorKind::Config, "open", target, detail)
 }
 
-/// Implements `ObjectStore` by handing every call to the field `inner`.
+/// Implements `ObjectStore` by handing every call to the field `inner`, but for listing where a function for it is
+/// given.
 macro_rules! delegate_object_store {
     ($name:ty) => {
+        $crate::cloud::delegate_object_store!(
+            $name,
+            |store: &$name, prefix| object_store::ObjectStore::list(&*store.inner, prefix),
+            |store: &$name, prefix, offset| {
+                object_store::ObjectStore::list_with_offset(&*store.inner, prefix, offset)
+            }
+        );
+    };
+    ($name:ty, $list:expr, $list_with_offset:expr) => {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&$crate::Provider::location(self))
@@ -126,7 +136,7 @@ macro_rules! delegate_object_store {
                 prefix: Option<&object_store::path::Path>,
             ) -> futures::stream::BoxStream<'static, object_store::Result<object_store::ObjectMeta>>
             {
-                self.inner.list(prefix)
+                ($list)(self, prefix)
             }
 
             fn list_with_offset(
@@ -135,7 +145,7 @@ macro_rules! delegate_object_store {
                 offset: &object_store::path::Path,
             ) -> futures::stream::BoxStream<'static, object_store::Result<object_store::ObjectMeta>>
             {
-                self.inner.list_with_offset(prefix, offset)
+                ($list_with_offset)(self, prefix, offset)
             }
 
             async fn list_with_delimiter(

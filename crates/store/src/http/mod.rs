@@ -1,5 +1,7 @@
 //! Plain HTTP servers, and WebDAV where the server speaks it.
 
+mod walk;
+
 use std::any::Any;
 use std::sync::Arc;
 
@@ -7,6 +9,7 @@ use async_trait::async_trait;
 use object_store::RetryConfig;
 use object_store::client::HttpClient;
 use object_store::http::{HttpBuilder, HttpStore as Inner};
+use object_store::path::Path;
 use url::Url;
 
 use crate::client::{ClientOptions, SharedConnector, shared_client};
@@ -51,7 +54,15 @@ impl HttpStore {
     }
 }
 
-delegate_object_store!(HttpStore);
+delegate_object_store!(
+    HttpStore,
+    |store: &HttpStore, prefix: Option<&Path>| walk::list(store.inner.clone(), prefix.cloned()),
+    |store: &HttpStore, prefix: Option<&Path>, offset: &Path| walk::list_after(
+        store.inner.clone(),
+        prefix.cloned(),
+        offset.clone()
+    )
+);
 
 #[async_trait]
 impl Provider for HttpStore {

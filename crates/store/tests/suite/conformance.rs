@@ -4,7 +4,8 @@
 //!
 //! | store | left out | why |
 //! |---|---|---|
-//! | WebDAV | `put_opts` (update), `put_get_attributes`, `multipart` | the protocol has no conditional replace, no attributes, no parts |
+//! | WebDAV | `get_opts`, `put_opts`, `copy_if_not_exists`, `put_get_attributes`, `stream_get`, `multipart_out_of_order` | nginx gives no ETag for a PUT; the protocol has no conditional replace, no attributes, no parts |
+//! | versitygw | `get_opts` | it compares If-Unmodified-Since, which has whole seconds, with times that have fractions |
 //! | GCS stand-in | reading a generation | the S3 server behind it numbers versions differently |
 
 use std::sync::Arc;
@@ -24,17 +25,21 @@ struct Extent {
     attributes: bool,
     multipart: bool,
     create: bool,
+    conditions: bool,
 }
 
-const ALL: Extent = Extent { update: true, attributes: true, multipart: true, create: true };
+const ALL: Extent =
+    Extent { update: true, attributes: true, multipart: true, create: true, conditions: true };
 
 async fn conforms(store: Store, extent: Extent) {
     let store: Arc<dyn ObjectStore> = Arc::new(store);
     let store = &store;
     integration::put_get_delete_list(store).await;
     clear(store).await;
-    integration::get_opts(store).await;
-    clear(store).await;
+    if extent.conditions {
+        integration::get_opts(store).await;
+        clear(store).await;
+    }
     if extent.attributes {
         integration::put_get_attributes(store).await;
         clear(store).await;
@@ -97,7 +102,7 @@ async fn versitygw() {
     if let Some(store) =
         services::s3("HOLDALL_TEST_S3_ENDPOINT", "conformance::versitygw", "test-bucket")
     {
-        conforms(store, ALL).await;
+        conforms(store, Extent { conditions: false, ..ALL }).await;
     }
 }
 
@@ -127,7 +132,13 @@ async fn gcs_stand_in() {
 #[tokio::test]
 async fn webdav() {
     if let Some(store) = services::webdav("conformance::webdav") {
-        let extent = Extent { update: false, attributes: false, multipart: false, create: false };
+        let extent = Extent {
+            update: false,
+            attributes: false,
+            multipart: false,
+            create: false,
+            conditions: false,
+        };
         conforms(store, extent).await;
     }
 }

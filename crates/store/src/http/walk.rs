@@ -1,0 +1,85 @@
+//! Listing a tree one directory at a time, for WebDAV servers that refuse to list it at once (`Depth: infinity` is
+//! optional, RFC 4918, 9.1; nginx answers 403).
+
+use std::sync::Arc;
+
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use object_store::http::HttpStore as Inner;
+use object_store::path::Path;
+use object_store::{Error, ObjectMeta, ObjectStore, Result};
+
+enum Entry {
+    Object(ObjectMeta),
+    Directory(Path),
+}
+
+impl Entry {
+    /// What the entry sorts by: what is in a directory has its name and a slash.
+    fn key(&self) -> String {
+        match self {
+            Self::Object(meta) => meta.location.to_string(),
+            Self::Directory(path) => format!("{path}/"),
+        }
+    }
+}
+
+/// All objects below `prefix`: as the server lists them where it lists trees, directory by directory elsewhere.
+pub(super) fn list(
+    inner: Arc<Inner>,
+    prefix: Option<Path>,
+) -> BoxStream<'static, Result<ObjectMeta>> {
+    let start = async move {
+        let mut whole = inner.list(prefix.as_ref());
+        match whole.next().await {
+            Some(Err(Error::PermissionDenied { .. })) => Ok(walk(inner, prefix)),
+            Some(Err(error)) => Err(error),
+            Some(Ok(first)) => Ok(stream::iter([Ok(first)]).chain(whole).boxed()),
+            None => Ok(stream::empty().boxed()),
+        }
+    };
+    stream::once(start).try_flatten().boxed()
+}
+
+/// The same, from behind `offset` on. The protocol has no such request, so all is listed.
+pub(super) fn list_after(
+    inner: Arc<Inner>,
+    prefix: Option<Path>,
+    offset: Path,
+) -> BoxStream<'static, Result<ObjectMeta>> {
+    let after = move |meta: &ObjectMeta| futures::future::ready(meta.location > offset);
+    list(inner, prefix).try_filter(after).boxed()
+}
+
+fn walk(inner: Arc<Inner>, prefix: Option<Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+    let root = Entry::Directory(prefix.unwrap_or_default());
+    stream::try_unfold(vec![root], move |mut pending| {
+        let inner = inner.clone();
+        async move {
+            loop {
+                match pending.pop() {
+                    None => return Ok(None),
+                    Some(Entry::Object(meta)) => return Ok(Some((meta, pending))),
+                    Some(Entry::Directory(path)) => pending.extend(level(&inner, &path).await?),
+                }
+            }
+        }
+    })
+    .boxed()
+}
+
+/// The entries of a directory, the last one first.
+async fn level(inner: &Inner, path: &Path) -> Result<Vec<Entry>> {
+    let prefix = (!path.as_ref().is_empty()).then_some(path);
+    let level = match inner.list_with_delimiter(prefix).await {
+        Ok(level) => level,
+        // It went away while its parent was read.
+        Err(Error::NotFound { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let directories = level.common_prefixes.into_iter().map(Entry::Directory);
+    let mut entries: Vec<Entry> =
+        level.objects.into_iter().map(Entry::Object).chain(directories).collect();
+    entries.sort_by_cached_key(|entry| std::cmp::Reverse(entry.key()));
+    Ok(entries)
+}
