@@ -38,17 +38,20 @@ impl<K: ConfigKey + Ord, C> Default for CloudOptions<K, C> {
 
 impl<K: ConfigKey + Ord, C> CloudOptions<K, C> {
     /// Settings by strength: explicit, then the URL's, then the environment's; and the client with the settings that
-    /// stood among the store's.
+    /// stood among the store's. Those of the environment are for a client that nobody configured.
     pub(crate) fn resolve(&self) -> Result<(Settings<K>, ClientOptions)> {
-        let mut settings = self.settings.clone().or(self.url_settings.clone());
-        if self.use_env {
-            settings = settings.or(Settings::from_env());
-        }
+        let settings = self.settings.clone().or(self.url_settings.clone());
+        let env = if self.use_env { Settings::from_env() } else { Settings::new() };
         let mut client = self.client.clone();
+        if client == ClientOptions::default() {
+            for (key, value) in env.client() {
+                client.set(key, value)?;
+            }
+        }
         for (key, value) in settings.client() {
             client.set(key, value)?;
         }
-        Ok((settings, client))
+        Ok((settings.or(env), client))
     }
 }
 

@@ -37,13 +37,20 @@ impl<K: ConfigKey + Ord> Settings<K> {
         Ok(settings)
     }
 
-    /// Reads the environment. Names that merely look like a provider's are left alone.
+    /// Reads the environment, settings of the client with a prefix of the provider (`AWS_ALLOW_HTTP`) included. Names
+    /// that merely look like a provider's are left alone.
     pub fn from_env() -> Self {
+        let text = |os: std::ffi::OsString| os.into_string().ok();
+        Self::from_variables(std::env::vars_os().filter_map(|(k, v)| Some((text(k)?, text(v)?))))
+    }
+
+    fn from_variables(variables: impl Iterator<Item = (String, String)>) -> Self {
         let mut settings = Self::new();
-        for (name, value) in std::env::vars_os() {
-            let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else { continue };
-            if let Some(key) = K::from_env(name) {
-                settings.values.insert(key, value.to_owned());
+        for (name, value) in variables {
+            if let Some(key) = K::from_env(&name) {
+                settings.values.insert(key, value);
+            } else if let Some(key) = client_key_from_env::<K>(&name) {
+                settings.client.insert(key, value);
             }
         }
         settings
@@ -125,6 +132,16 @@ impl<K: ConfigKey + Ord> Settings<K> {
     }
 }
 
+/// The client key of an environment variable that carries a prefix of the provider, in upper case.
+fn client_key_from_env<K: ConfigKey>(variable: &str) -> Option<ClientKey> {
+    if variable.chars().any(|c| c.is_ascii_lowercase()) {
+        return None;
+    }
+    let lower = variable.to_ascii_lowercase();
+    let bare = K::prefixes().iter().find_map(|prefix| lower.strip_prefix(prefix))?;
+    ClientKey::parse(bare).ok()
+}
+
 impl<K: ConfigKey + Ord> fmt::Debug for Settings<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown =
@@ -173,6 +190,21 @@ mod tests {
     #[test]
     fn client_settings_may_stand_among_the_store_s() {
         let settings = Settings::<S3Key>::from_pairs([("allow_http", "true".to_owned())]).unwrap();
+        assert_eq!(settings.client().collect::<Vec<_>>(), [(ClientKey::AllowHttp, "true")]);
+    }
+
+    #[test]
+    fn the_environment_has_settings_of_the_client_too() {
+        let variables = [
+            ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_REGION", "eu"),
+            ("ALLOW_HTTP", "no prefix"),
+            ("aws_timeout", "lower case"),
+            ("GOOGLE_TIMEOUT", "another provider"),
+        ];
+        let variables = variables.map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let settings = Settings::<S3Key>::from_variables(variables.into_iter());
+        assert_eq!(settings.get(S3Key::Region), Some("eu"));
         assert_eq!(settings.client().collect::<Vec<_>>(), [(ClientKey::AllowHttp, "true")]);
     }
 
