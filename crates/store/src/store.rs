@@ -185,6 +185,9 @@ impl ObjectStore for Store {
         result.objects = result.objects.into_iter().map(|meta| self.relative_meta(meta)).collect();
         result.common_prefixes =
             result.common_prefixes.into_iter().map(|full| self.relative_path(full)).collect();
+        // WebDAV servers answer in any order; for the others this is a look.
+        result.objects.sort_by(|a, b| a.location.cmp(&b.location));
+        result.common_prefixes.sort();
         Ok(result)
     }
 

@@ -1,0 +1,799 @@
+"""Stores as fsspec file systems.
+
+>>> import fsspec
+>>> from holdall.fsspec import register
+>>> register("s3")  # from now on fsspec opens s3:// URLs through holdall
+>>> fs = fsspec.filesystem("s3", region="eu-central-1", skip_signature=True)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import tempfile
+import warnings
+from collections import defaultdict
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import fsspec
+from fsspec.asyn import AsyncFileSystem
+from fsspec.callbacks import NoOpCallback
+from fsspec.implementations.local import make_path_posix
+
+from . import open_reader, open_writer
+from ._foreign import as_store
+from ._ops import copy_between_async
+from .store import LocalStore, MemoryStore, from_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+__all__ = ["SUPPORTED_PROTOCOLS", "AsyncFsspecStore", "BufferedFile", "FsspecStore", "register"]
+
+SUPPORTED_PROTOCOLS: set[str] = {
+    "abfs",
+    "abfss",
+    "adl",
+    "az",
+    "azure",
+    "file",
+    "gcs",
+    "gs",
+    "http",
+    "https",
+    "memory",
+    "s3",
+    "s3a",
+}
+"""All protocols that can be registered."""
+
+_NO_BUCKET = {"file", "memory"}
+
+_LISTING_SECONDS = 10
+"""How long listings are kept unless the caller says otherwise: other writers are seen soon."""
+
+_COALESCE_BYTES = 1024 * 1024
+
+
+class FsspecStore(AsyncFileSystem):
+    """A file system of fsspec over the stores of one protocol; one store per bucket is kept.
+
+    Args:
+        protocol: the scheme of the URLs.
+        config: settings of the stores.
+        client_options: settings of the HTTP client.
+        retry_config: how failed requests are repeated.
+        credential_provider: a callable that returns credentials.
+        asynchronous: whether the methods with an underscore are awaited by the caller.
+        max_cache_size: how many stores are kept.
+        loop: the event loop of synchronous calls; fsspec's own by default.
+        batch_size: how many operations of fsspec run at once.
+        use_listings_cache: whether `ls` keeps what it finds (in `dircache`).
+        listings_expiry_time: for how many seconds; None for as long as the file system lives.
+        max_paths: how many listings are kept.
+        store: a store to use for every path, in place of one per bucket.
+        kwargs: more settings of the stores.
+    """
+
+    cachable = True
+    protocol: Any = "holdall"
+
+    def __init__(
+        self,
+        protocol: str | None = None,
+        *args: Any,
+        config: dict[str, Any] | None = None,
+        client_options: dict[str, Any] | None = None,
+        retry_config: dict[str, Any] | None = None,
+        credential_provider: Any = None,
+        asynchronous: bool = False,
+        max_cache_size: int = 10,
+        loop: Any = None,
+        batch_size: int | None = None,
+        use_listings_cache: bool = True,
+        listings_expiry_time: float | None = _LISTING_SECONDS,
+        max_paths: int | None = None,
+        store: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if protocol is not None and protocol != type(self).protocol:
+            self.protocol = protocol
+            # fsspec strips protocols by class; this one is that of the instance.
+            self._strip_protocol = partial(_strip, protocol)
+        if store is None and self.protocol not in SUPPORTED_PROTOCOLS:
+            warnings.warn(f"Unknown protocol: {self.protocol}; requests may fail.", stacklevel=2)
+        self._config = config
+        self._client_options = client_options
+        self._retry_config = retry_config
+        self._credential_provider = credential_provider
+        self._config_kwargs = kwargs
+        self._store = None if store is None else as_store(store)
+        self._construct_store = lru_cache(maxsize=max_cache_size)(self._construct_store)
+        super().__init__(
+            *args,
+            asynchronous=asynchronous,
+            loop=loop,
+            batch_size=batch_size,
+            use_listings_cache=use_listings_cache,
+            listings_expiry_time=listings_expiry_time,
+            max_paths=max_paths,
+        )
+
+    # Paths
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        return _strip(cls.protocol, path)
+
+    def _split_path(self, path: str) -> tuple[str, str]:
+        """Split a path or URL into bucket and key; the bucket is empty where there is none."""
+        url = urlsplit(path) if "://" in path else None
+        if self.protocol in _NO_BUCKET or self._store is not None:
+            if url is not None:
+                path = f"{url.netloc}{url.path}" if self.protocol == "memory" else url.path
+            if self.protocol == "file":
+                trailing = "/" if path.endswith("/") and len(path) > 1 else ""
+                path = make_path_posix(path).rstrip("/") + trailing or "/"
+            return "", path
+        if url is not None:
+            if url.scheme != self.protocol:
+                raise ValueError(f"Expected protocol to be {self.protocol}. Got {url.scheme}")
+            query = f"?{url.query}" if url.query else ""
+            return url.netloc, url.path.lstrip("/") + query
+        bucket, _, key = path.partition("/")
+        return bucket, key
+
+    def _construct_store(self, bucket: str) -> Any:
+        if self._store is not None:
+            return self._store
+        if self.protocol == "file":
+            return LocalStore(**self._config_kwargs)
+        if self.protocol == "memory":
+            return MemoryStore()
+        return from_url(
+            f"{self.protocol}://{bucket}",
+            config=self._config,
+            client_options=self._client_options,
+            retry_config=self._retry_config,
+            credential_provider=self._credential_provider,
+            **self._config_kwargs,
+        )
+
+    def _at(self, path: str) -> tuple[Any, str]:
+        """Return the store and the key of a path."""
+        bucket, key = self._split_path(path)
+        return self._construct_store(bucket), key.strip("/")
+
+    def _name(self, path: str, key: str) -> str:
+        """Return the path of another key of the same bucket."""
+        bucket, own = self._split_path(path)
+        root = "/" if self.protocol == "file" or own.startswith("/") else ""
+        return f"{bucket}/{key}" if bucket else f"{root}{key}"
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        """Forget listings: all of them, or those above a path."""
+        if path is None:
+            self.dircache.clear()
+        else:
+            path = self._strip_protocol(path)
+            self.dircache.pop(path, None)
+            while path:
+                path = path.rpartition("/")[0]
+                self.dircache.pop(path, None)
+        super().invalidate_cache(path)
+
+    # Looking
+
+    def _entry(self, path: str, meta: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "name": self._name(path, meta["path"]),
+            "size": meta["size"],
+            "type": "file",
+            "e_tag": meta["e_tag"],
+            "last_modified": meta["last_modified"],
+            "version": meta["version"],
+        }
+
+    def _cached_info(self, path: str) -> dict[str, Any] | None:
+        """Return what the listings at hand say of a path; None when they say nothing."""
+        for bare in {self._strip_protocol(path), path.rstrip("/")}:
+            if bare in self.dircache:
+                return {"name": path, "size": 0, "type": "directory"}
+            parent = bare.rpartition("/")[0]
+            if parent not in self.dircache:
+                continue
+            for entry in self.dircache[parent]:
+                if entry["name"].rstrip("/") == bare:
+                    if entry["type"] == "directory":
+                        return {"name": path, "size": 0, "type": "directory"}
+                    return entry
+            raise FileNotFoundError(path)
+        return None
+
+    async def _info(self, path: str, **_: Any) -> dict[str, Any]:
+        cached = self._cached_info(path)
+        if cached is not None:
+            return cached
+        store, key = self._at(path)
+        name = self._strip_protocol(path)
+        if key and not path.endswith("/"):
+            try:
+                meta = await store.head_async(key)
+            except FileNotFoundError:
+                pass
+            else:
+                return self._entry(path, meta)
+        found = await store.list(f"{key}/" if key else None, max_items=1).collect_async()
+        is_root = not key
+        if found or is_root or await self._is_empty_directory(name):
+            return {"name": name, "size": 0, "type": "directory"}
+        raise FileNotFoundError(path)
+
+    async def _is_empty_directory(self, name: str) -> bool:
+        return self.protocol == "file" and await asyncio.to_thread(os.path.isdir, name)
+
+    async def _ls(
+        self, path: str, detail: bool = True, refresh: bool = False, **_: Any
+    ) -> list[Any]:
+        bare = self._strip_protocol(path)
+        entries = None if refresh else self.dircache.get(bare)
+        if entries is None:
+            entries = await self._list_level(path, bare)
+        return list(entries) if detail else sorted(entry["name"] for entry in entries)
+
+    async def _list_level(self, path: str, bare: str) -> list[dict[str, Any]]:
+        store, key = self._at(path)
+        level = await store.list_with_delimiter_async(key or None)
+        entries = [
+            {"name": self._name(path, prefix), "size": 0, "type": "directory"}
+            for prefix in level["common_prefixes"]
+        ]
+        # An object whose key is the directory itself is its marker, not one of its entries.
+        entries += [self._entry(path, meta) for meta in level["objects"] if meta["path"] != key]
+        if self.protocol == "file":
+            entries += await asyncio.to_thread(_empty_directories, bare, entries)
+        if not entries and key:
+            try:
+                return [self._entry(path, await store.head_async(key))]
+            except FileNotFoundError:
+                if not await self._is_empty_directory(bare):
+                    raise FileNotFoundError(path) from None
+        self.dircache[bare] = entries
+        return entries
+
+    async def _find(
+        self,
+        path: str,
+        maxdepth: int | None = None,
+        withdirs: bool = False,
+        detail: bool = False,
+        prefix: str = "",
+        **kwargs: Any,
+    ) -> Any:
+        if maxdepth is not None or withdirs:
+            found = await super()._find(
+                path, maxdepth=maxdepth, withdirs=withdirs, detail=True, **kwargs
+            )
+            if prefix:
+                start = self._strip_protocol(path) + "/" + prefix
+                found = {name: info for name, info in found.items() if name.startswith(start)}
+        else:
+            store, key = self._at(path)
+            start = f"{key}/{prefix}" if key else prefix
+            stream = store.list(substring_prefix=start, chunk_size=1000)
+            found = {}
+            async for chunk in stream:
+                for meta in chunk:
+                    entry = self._entry(path, meta)
+                    found[entry["name"]] = entry
+            if not found and key and not prefix:
+                try:
+                    entry = self._entry(path, await store.head_async(key))
+                    found[entry["name"]] = entry
+                except FileNotFoundError:
+                    pass
+        return found if detail else sorted(found)
+
+    def modified(self, path: str) -> datetime:
+        """Return when an object was written, in UTC."""
+        return self.info(path)["last_modified"]
+
+    def created(self, path: str) -> datetime:
+        """Return when an object was written: stores replace objects, they do not change them."""
+        return self.modified(path)
+
+    def checksum(self, path: str) -> int:
+        """Return a number that changes when an object does."""
+        info = self.info(path)
+        return hash((info.get("e_tag"), info["size"], info.get("last_modified")))
+
+    def sign(self, path: str, expiration: int = 100, **kwargs: Any) -> str:
+        """Return a presigned URL for reading an object, valid for `expiration` seconds."""
+        from datetime import timedelta
+
+        store, key = self._at(path)
+        return store.sign(kwargs.get("method", "GET"), key, timedelta(seconds=expiration))
+
+    # Reading
+
+    async def _cat_file(
+        self, path: str, start: int | None = None, end: int | None = None, **_: Any
+    ) -> bytes:
+        store, key = self._at(path)
+        if start is None and end is None:
+            return bytes(await (await store.get_async(key)).bytes_async())
+        if end is None and start < 0:
+            options = {"range": {"suffix": -start}}
+            return bytes(await (await store.get_async(key, options=options)).bytes_async())
+        if (start or 0) < 0 or end is None or end < 0:
+            size = (await store.head_async(key))["size"]
+            start, end, _ = slice(start, end).indices(size)
+        start = start or 0
+        if end <= start:
+            return b""
+        return bytes(await store.get_range_async(key, start=start, end=end))
+
+    async def _cat(
+        self,
+        path: Any,
+        recursive: bool = False,
+        on_error: str = "raise",
+        batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        paths = await self._expand_path(path, recursive=recursive)
+        if recursive or len(paths) > 1:
+            paths = [one for one in paths if not await self._isdir(one)]
+        if isinstance(path, str) and not recursive and len(paths) == 1:
+            return _Content(await self._cat_file(paths[0], **kwargs), paths[0])
+        if not paths:
+            raise FileNotFoundError(path)
+        done = await super()._cat(paths, on_error=on_error, batch_size=batch_size, **kwargs)
+        return done if isinstance(done, dict) else {paths[0]: done}
+
+    async def _cat_ranges(
+        self,
+        paths: list[str],
+        starts: Any,
+        ends: Any,
+        max_gap: int | None = None,
+        batch_size: int | None = None,
+        on_error: str = "return",
+        **_: Any,
+    ) -> list[Any]:
+        del batch_size
+        starts = starts if isinstance(starts, (list, tuple)) else [starts] * len(paths)
+        ends = ends if isinstance(ends, (list, tuple)) else [ends] * len(paths)
+        if not len(paths) == len(starts) == len(ends):
+            raise ValueError("paths, starts and ends differ in length")
+        plain, others = defaultdict(list), []
+        for i, (path, start, end) in enumerate(zip(paths, starts, ends, strict=True)):
+            simple = start is not None and end is not None and 0 <= start < end
+            plain[path].append(i) if simple else others.append(i)
+        coalesce = _COALESCE_BYTES if max_gap is None else max_gap
+
+        async def ranges(path: str, which: list[int]) -> list[Any]:
+            store, key = self._at(path)
+            return await store.get_ranges_async(
+                key,
+                starts=[starts[i] for i in which],
+                ends=[ends[i] for i in which],
+                coalesce=coalesce,
+            )
+
+        jobs = [(which, ranges(path, which)) for path, which in plain.items()]
+        jobs += [([i], self._as_list(self._cat_file(paths[i], starts[i], ends[i]))) for i in others]
+        done = await asyncio.gather(*(job for _, job in jobs), return_exceptions=True)
+        out: list[Any] = [None] * len(paths)
+        for (which, _), result in zip(jobs, done, strict=True):
+            if isinstance(result, BaseException):
+                if on_error == "raise":
+                    raise result
+                for i in which:
+                    out[i] = result
+            else:
+                for i, data in zip(which, result, strict=True):
+                    out[i] = bytes(data)
+        return out
+
+    @staticmethod
+    async def _as_list(one: Any) -> list[Any]:
+        return [await one]
+
+    async def _get_file(
+        self, rpath: str, lpath: str, callback: Any = NoOpCallback(), **_: Any
+    ) -> None:
+        if os.path.isdir(lpath):
+            return
+        store, key = self._at(rpath)
+        try:
+            got = await store.get_async(key)
+        except FileNotFoundError:
+            if await self._isdir(rpath):
+                os.makedirs(lpath, exist_ok=True)
+                return
+            raise
+        callback.set_size(got.meta["size"])
+        parent = os.path.dirname(os.path.abspath(lpath))
+        os.makedirs(parent, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=parent, prefix=f".{os.path.basename(lpath)}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                async for chunk in got.stream(min_chunk_size=1024 * 1024):
+                    await asyncio.to_thread(file.write, chunk)
+                    callback.relative_update(len(chunk))
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)
+            os.replace(temporary, lpath)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    # Writing
+
+    async def _pipe_file(
+        self, path: str, value: Any, mode: str = "overwrite", **kwargs: Any
+    ) -> None:
+        store, key = self._at(path)
+        await store.put_async(key, value, mode=mode, attributes=kwargs.get("attributes"))
+        self.invalidate_cache(path)
+
+    async def _put_file(
+        self,
+        lpath: str,
+        rpath: str,
+        mode: str = "overwrite",
+        callback: Any = NoOpCallback(),
+        **kwargs: Any,
+    ) -> None:
+        if os.path.isdir(lpath):
+            await self._makedirs(rpath, exist_ok=True)
+            return
+        store, key = self._at(rpath)
+        size = os.path.getsize(lpath)
+        callback.set_size(size)
+        await store.put_async(key, Path(lpath), mode=mode, attributes=kwargs.get("attributes"))
+        callback.absolute_update(size)
+        self.invalidate_cache(rpath)
+
+    async def _cp_file(self, path1: str, path2: str, **_: Any) -> None:
+        (source, from_), (target, to) = self._at(path1), self._at(path2)
+        try:
+            if source is target:
+                await source.copy_async(from_, to)
+            else:
+                await copy_between_async(source, from_, target, to)
+        except FileNotFoundError:
+            if not await self._isdir(path1):
+                raise
+            await self._makedirs(path2, exist_ok=True)
+        self.invalidate_cache(path2)
+
+    async def _rm_file(self, path: str, **_: Any) -> None:
+        store, key = self._at(path)
+        await store.delete_async(key)
+        self.invalidate_cache(path)
+
+    async def _rm(
+        self, path: Any, recursive: bool = False, batch_size: int | None = None, **kwargs: Any
+    ) -> None:
+        del batch_size
+        paths = await self._expand_path(path, recursive=recursive, maxdepth=kwargs.get("maxdepth"))
+        by_store = defaultdict(list)
+        for one in paths:
+            store, key = self._at(one)
+            if key:
+                by_store[id(store)].append((store, key))
+        for pairs in by_store.values():
+            await pairs[0][0].delete_many_async([key for _, key in pairs], on_error="return")
+        if self.protocol == "file":
+            await asyncio.to_thread(_remove_directories, [self._strip_protocol(p) for p in paths])
+        for one in paths:
+            self.invalidate_cache(one)
+
+    async def _mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
+        # Stores have no directories but those that keys imply; a local one is made for programs that look for it.
+        if self.protocol == "file":
+            make = os.makedirs if create_parents else os.mkdir
+            await asyncio.to_thread(make, self._strip_protocol(path))
+        self.invalidate_cache(path)
+
+    async def _makedirs(self, path: str, exist_ok: bool = False) -> None:
+        if self.protocol == "file":
+            name = self._strip_protocol(path)
+            await asyncio.to_thread(os.makedirs, name, exist_ok=exist_ok)
+        self.invalidate_cache(path)
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty directory; on stores other than local files there is none to remove."""
+        if self.protocol == "file":
+            os.rmdir(self._strip_protocol(path))
+        self.invalidate_cache(path)
+
+    # Opening
+
+    def _open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | str | None = None,
+        autocommit: bool = True,
+        cache_options: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> BufferedFile:
+        del autocommit, cache_options
+        if isinstance(block_size, int) and "buffer_size" not in kwargs:
+            kwargs["buffer_size"] = block_size
+        return BufferedFile(self, path, mode, **kwargs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (
+            type(self).protocol,
+            self.protocol,
+            self.storage_args,
+            self.storage_options,
+        )
+
+
+def _strip(protocol: str, path: Any) -> Any:
+    """Return a path without its protocol and without a slash at the end; local paths become absolute."""
+    if isinstance(path, list):
+        return [_strip(protocol, part) for part in path]
+    path = os.fspath(path)
+    if protocol == "file":
+        if path.startswith("file:"):
+            path = urlsplit(path).path or "/"
+        return make_path_posix(path).rstrip("/") or "/"
+    if "://" in path:
+        path = path.split("://", 1)[1]
+    return path.rstrip("/")
+
+
+def _rebuild(registered: str, protocol: str, args: Any, options: Any) -> FsspecStore:
+    cls = FsspecStore
+    if registered != FsspecStore.protocol:
+        present = fsspec.registry.get(registered)
+        is_ours = isinstance(present, type) and issubclass(present, FsspecStore)
+        cls = present if is_ours else _class_of(registered, False)
+    return cls(protocol, *[arg for arg in args if arg != protocol], **options)
+
+
+def _empty_directories(path: str, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    known = {entry["name"] for entry in entries}
+    try:
+        with os.scandir(path) as found:
+            names = [entry.path for entry in found if entry.is_dir()]
+    except OSError:
+        return []
+    return [{"name": n, "size": 0, "type": "directory"} for n in sorted(names) if n not in known]
+
+
+def _remove_directories(paths: Iterable[str]) -> None:
+    for path in sorted(paths, reverse=True):
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.rmdir(path)
+
+
+class _Content(bytes):
+    """The content of one file: `bytes`, as fsspec says, and found under its path, as in obstore."""
+
+    path: str
+
+    def __new__(cls, data: bytes, path: str) -> _Content:
+        content = super().__new__(cls, data)
+        content.path = path
+        return content
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            if key.rstrip("/") == self.path.rstrip("/"):
+                return bytes(self)
+            raise KeyError(key)
+        return super().__getitem__(key)
+
+
+class BufferedFile(io.BufferedIOBase):
+    """An object opened through fsspec: modes ``rb``, ``wb``, ``xb`` (only if it does not exist) and ``ab``.
+
+    Args:
+        fs: the file system.
+        path: the path or URL.
+        mode: how to open it.
+        buffer_size: bytes fetched at once, or gathered before a part is sent.
+        attributes: attributes of a new object.
+        tags: tags of a new object.
+        size: length in bytes where it is known; spares a request.
+        kwargs: options of other file systems, which are left alone.
+    """
+
+    def __init__(
+        self,
+        fs: FsspecStore,
+        path: str,
+        mode: str = "rb",
+        *,
+        buffer_size: int | None = None,
+        attributes: dict[str, str] | None = None,
+        tags: dict[str, str] | None = None,
+        size: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        del kwargs
+        if mode not in ("rb", "wb", "ab", "xb"):
+            raise ValueError(f"mode is rb, wb, ab or xb, not {mode!r}")
+        self.fs, self.path, self.mode = fs, path, mode
+        store, key = fs._at(path)
+        self._reader: Any = None
+        self._writer: Any = None
+        if mode == "rb":
+            self._reader = open_reader(
+                store, key, buffer_size=buffer_size or 1024 * 1024, size=size
+            )
+            return
+        before = None
+        if mode == "xb" and store.exists(key):
+            raise FileExistsError(f"{path} exists")
+        if mode == "ab" and store.exists(key):
+            before = store.get(key)
+        self._writer = open_writer(
+            store,
+            key,
+            attributes=attributes,
+            tags=tags,
+            buffer_size=buffer_size or 10 * 1024 * 1024,
+        )
+        for chunk in before or ():
+            self._writer.write(chunk)
+
+    @property
+    def size(self) -> int | None:
+        """Length of an object that is read, in bytes."""
+        return self._reader.size if self._reader else None
+
+    @property
+    def name(self) -> str:
+        """The path or URL."""
+        return self.path
+
+    @property
+    def loc(self) -> int:
+        """The position."""
+        return self.tell()
+
+    def info(self) -> dict[str, Any]:
+        """Describe an object that is read."""
+        return self.fs.info(self.path)
+
+    @property
+    def _file(self) -> Any:
+        return self._reader or self._writer
+
+    def readable(self) -> bool:
+        """Whether the file is read."""
+        return self._reader is not None and not self.closed
+
+    def writable(self) -> bool:
+        """Whether the file is written."""
+        return self._writer is not None and not self.closed
+
+    def seekable(self) -> bool:
+        """Whether the position can be set."""
+        return self.readable()
+
+    def _for_reading(self) -> Any:
+        if self._reader is None:
+            raise io.UnsupportedOperation("the file is open for writing")
+        return self._reader
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read `size` bytes, fewer only at the end."""
+        return self._for_reading().read(size)
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Read at most `size` bytes with at most one request."""
+        return self._for_reading().read1(size)
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Read into a writable buffer."""
+        return self._for_reading().readinto(buffer)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Read up to and including the next line feed."""
+        return self._for_reading().readline(size)
+
+    def readuntil(self, char: bytes = b"\n", blocks: int | None = None) -> bytes:
+        """Read up to and including `char`."""
+        out, step = [], blocks or 64 * 1024
+        while part := self.read(step):
+            at = part.find(char)
+            if at >= 0:
+                out.append(part[: at + len(char)])
+                self.seek(at + len(char) - len(part), 1)
+                break
+            out.append(part)
+        return b"".join(out)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a position."""
+        return self._for_reading().seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._file.tell()
+
+    def write(self, data: Any, /) -> int:
+        """Write all of a buffer."""
+        if self._writer is None:
+            raise io.UnsupportedOperation("the file is open for reading")
+        return self._writer.write(data)
+
+    def flush(self, force: bool = False) -> None:
+        """Do nothing: an object appears when it is whole."""
+        del force
+        if self.closed:
+            raise ValueError("I/O operation on closed file.")
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file is closed."""
+        return bool(self._file.closed) if self._file is not None else True
+
+    def close(self) -> None:
+        """Close the file; an object that was written appears."""
+        if self._file is not None and not self.closed:
+            self._file.close()
+            if self._writer is not None:
+                self.fs.invalidate_cache(self.path)
+
+    def discard(self) -> None:
+        """Drop what was written."""
+        if self._writer is not None:
+            self._writer.abort()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is not None:
+            self.discard()
+        self.close()
+
+    def __del__(self) -> None:
+        # What was not closed is not published; the writer says so.
+        pass
+
+    def __repr__(self) -> str:
+        return f"<BufferedFile {self.path!r} mode={self.mode!r}>"
+
+
+def AsyncFsspecStore(store: Any, **kwargs: Any) -> FsspecStore:  # noqa: N802
+    """Return a file system over one store: paths are keys. An older name; `FsspecStore(store=...)` does the same."""
+    return FsspecStore("memory", store=store, skip_instance_cache=True, **kwargs)
+
+
+def _class_of(protocol: str, asynchronous: bool) -> type[FsspecStore]:
+    name = f"FsspecStore_{protocol}"
+    members = {"protocol": protocol, "asynchronous": asynchronous, "__module__": __name__}
+    return type(name, (FsspecStore,), members)
+
+
+def register(protocol: str | Iterable[str] | None = None, *, asynchronous: bool = False) -> None:
+    """Make fsspec open URLs of a protocol through holdall, in place of whatever did before.
+
+    Args:
+        protocol: one protocol, or several; all but ``file`` and ``memory`` when it is None.
+        asynchronous: whether the file systems are for asynchronous callers.
+
+    Raises:
+        ValueError: a protocol is empty, or none was given.
+    """
+    if protocol is None:
+        protocol = sorted(SUPPORTED_PROTOCOLS - _NO_BUCKET)
+    protocols = [protocol] if isinstance(protocol, str) else list(protocol)
+    if not protocols or not all(isinstance(p, str) and p for p in protocols):
+        raise ValueError("protocol is a non-empty str, or several of them")
+    for one in protocols:
+        fsspec.register_implementation(one, _class_of(one, asynchronous), clobber=True)
