@@ -1,5 +1,7 @@
 //! What the cloud stores share: how they are opened, and delegation to the `object_store` client inside.
 
+pub(crate) mod send;
+
 use object_store::RetryConfig;
 
 use crate::client::ClientOptions;

@@ -1,83 +1,57 @@
 //! Amazon S3 and services that speak its protocol.
+//!
+//! Credentials come from the first of: a provider given by the caller, keys (explicit or of the environment), the
+//! profile that is named, what the environment says of web identity and containers, the profile `default`, the metadata
+//! service of the machine. A profile that is named explicitly is stronger than keys of the environment.
+//!
+//! When nothing names a region and the endpoint is Amazon's, the bucket is asked for its region before the first request.
+
+mod forward;
+mod open;
+mod profile;
+mod region;
 
 use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider};
-use object_store::client::HttpClient;
+use object_store::aws::{AmazonS3, AwsCredentialProvider};
 use object_store::list::PaginatedListStore;
 use object_store::multipart::MultipartStore;
 use object_store::signer::Signer;
 
-use crate::client::{SharedConnector, shared_client};
-use crate::cloud::{CloudOptions, delegate_object_store, open_error};
-use crate::config::{ConfigKey, S3Key, Settings};
-use crate::error::{Error, ErrorKind, Result};
+use self::open::Plan;
+use crate::cloud::CloudOptions;
+use crate::config::{S3Key, Settings};
 use crate::provider::Provider;
 
 /// How to open an S3 store.
 pub type S3Options = CloudOptions<S3Key, AwsCredentialProvider>;
 
-/// A bucket of S3 or of a service that speaks its protocol.
+/// A bucket of S3 or of a service that speaks its protocol. Clones share connections, credentials and the region.
 #[derive(Debug, Clone)]
 pub struct S3Store {
-    inner: Arc<AmazonS3>,
-    http: HttpClient,
-    bucket: String,
-    settings: Settings<S3Key>,
+    plan: Arc<Plan>,
 }
 
 impl S3Store {
-    /// Opens the bucket that the settings name. No request is sent.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`] when no bucket is named or a value does not fit its key.
-    pub fn open(options: S3Options) -> Result<Self> {
-        let (settings, client) = options.resolve()?;
-        let bucket = settings.get(S3Key::Bucket).unwrap_or_default().to_owned();
-        let target = format!("s3://{bucket}");
-        if bucket.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Config,
-                "open",
-                "s3://",
-                "no bucket is named (source: MissingBucketName): give `bucket`, a URL, or AWS_BUCKET",
-            ));
-        }
-        let mut builder = AmazonS3Builder::new()
-            .with_client_options(client.to_object_store())
-            .with_http_connector(SharedConnector::new(client.clone()))
-            .with_retry(options.retry.clone());
-        for (key, value) in settings.iter() {
-            if let Some(key) = upstream(key) {
-                builder = builder.with_config(key, value);
-            }
-        }
-        if let Some(credentials) = &options.credentials {
-            builder = builder.with_credentials(credentials.clone());
-        }
-        let inner = builder.build().map_err(|e| open_error(&target, e))?;
-        Ok(Self { inner: Arc::new(inner), http: shared_client(&client)?, bucket, settings })
-    }
-
     /// The name of the bucket.
     pub fn bucket(&self) -> &str {
-        &self.bucket
+        &self.plan.bucket
     }
 
-    /// The settings in force: explicit ones, those of the URL, those of the environment.
+    /// The settings in force: explicit ones, those of the URL, those of the environment, those of the profile.
     pub fn settings(&self) -> &Settings<S3Key> {
-        &self.settings
+        &self.plan.settings
     }
 }
 
-/// The key of `object_store` for one of ours; `None` for keys that it does not have.
-fn upstream(key: S3Key) -> Option<AmazonS3ConfigKey> {
-    format!("aws_{}", key.name()).parse().ok()
+/// The client of a bucket whose region is known.
+#[derive(Debug)]
+struct Opened {
+    s3: AmazonS3,
+    region: String,
 }
-
-delegate_object_store!(S3Store);
 
 #[async_trait]
 impl Provider for S3Store {
@@ -86,7 +60,7 @@ impl Provider for S3Store {
     }
 
     fn location(&self) -> String {
-        format!("s3://{}", self.bucket)
+        format!("s3://{}", self.plan.bucket)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -94,14 +68,14 @@ impl Provider for S3Store {
     }
 
     fn signer(&self) -> Option<&dyn Signer> {
-        Some(&*self.inner)
+        Some(self)
     }
 
     fn multipart(&self) -> Option<&dyn MultipartStore> {
-        Some(&*self.inner)
+        Some(self)
     }
 
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {
-        Some(&*self.inner)
+        Some(self)
     }
 }

@@ -1,6 +1,7 @@
 mod conformance;
 mod embedded;
-
+mod loopback;
 mod model;
 mod operations;
+mod profiles;
 mod services;

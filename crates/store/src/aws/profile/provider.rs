@@ -1,0 +1,129 @@
+//! Credentials that renew themselves ahead of their end.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use chrono::{DateTime, Duration, Utc};
+use object_store::CredentialProvider;
+use object_store::aws::AwsCredential;
+use tokio::sync::Mutex;
+
+use super::process;
+use super::source::{Source, target};
+use super::sso::Portal;
+use super::sts::Sts;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Credentials with less than this left are renewed while they still serve.
+const RENEW_AHEAD: Duration = Duration::minutes(5);
+
+/// Credentials with less than this left are not used: the request might arrive too late.
+const UNUSABLE: Duration = Duration::seconds(20);
+
+/// Credentials and the time until which they hold; `None` is for ever.
+#[derive(Debug)]
+pub(super) struct Issued {
+    credential: Arc<AwsCredential>,
+    until: Option<DateTime<Utc>>,
+}
+
+impl Issued {
+    pub(super) fn new(credential: AwsCredential, until: Option<DateTime<Utc>>) -> Self {
+        Self { credential: Arc::new(credential), until }
+    }
+
+    fn has_left(&self, time: Duration) -> bool {
+        self.until.is_none_or(|until| until - Utc::now() > time)
+    }
+}
+
+/// The credentials of a profile. Reading them takes no lock; one caller at a time renews them.
+#[derive(Debug)]
+pub(super) struct ProfileCredentials {
+    name: String,
+    source: Source,
+    sts: Sts,
+    portal: Portal,
+    current: ArcSwapOption<Issued>,
+    renewal: Mutex<()>,
+}
+
+impl ProfileCredentials {
+    pub(super) fn new(name: String, source: Source, sts: Sts, portal: Portal) -> Self {
+        let (current, renewal) = (ArcSwapOption::empty(), Mutex::new(()));
+        Self { name, source, sts, portal, current, renewal }
+    }
+
+    async fn renew(&self) -> Result<Arc<AwsCredential>> {
+        let issued = Arc::new(self.issue(&self.source).await?);
+        self.current.store(Some(issued.clone()));
+        Ok(issued.credential.clone())
+    }
+
+    async fn issue(&self, source: &Source) -> Result<Issued> {
+        let wrap = |e| Error::from_store("authenticate", target(&self.name), e);
+        match source {
+            Source::Keys { .. } => {
+                let credential = source.fixed().expect("keys are fixed");
+                Ok(Issued::new(credential, None))
+            }
+            Source::Role { role, base } => {
+                let base = Box::pin(self.issue(base)).await?;
+                self.sts.assume_role(role, &base.credential).await.map_err(wrap)
+            }
+            Source::WebIdentity { role, token_file } => {
+                let token = tokio::fs::read_to_string(token_file).await.map_err(|e| {
+                    let detail =
+                        format!("cannot read the token file {}: {e}", token_file.display());
+                    Error::new(
+                        ErrorKind::Unauthenticated,
+                        "authenticate",
+                        target(&self.name),
+                        detail,
+                    )
+                })?;
+                let issued = self.sts.assume_role_with_web_identity(role, token.trim()).await;
+                issued.map_err(wrap)
+            }
+            Source::Sso(sso) => self.portal.credentials(sso).await,
+            Source::Process { command } => process::run(&self.name, command).await,
+            Source::Ambient(provider) => {
+                let credential = provider.get_credential().await.map_err(wrap)?;
+                // The provider of the machine keeps its own time: ask it anew whenever a role is assumed.
+                Ok(Issued { credential, until: Some(Utc::now()) })
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for ProfileCredentials {
+    type Credential = AwsCredential;
+
+    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
+        let current = self.current.load_full();
+        if let Some(issued) = current.as_deref().filter(|issued| issued.has_left(RENEW_AHEAD)) {
+            return Ok(issued.credential.clone());
+        }
+        let usable = current.filter(|issued| issued.has_left(UNUSABLE));
+        let Some(issued) = usable else {
+            let _renewing = self.renewal.lock().await;
+            // Somebody may have renewed them meanwhile; those that last only minutes count too.
+            let renewed = self.current.load_full().filter(|issued| issued.has_left(UNUSABLE));
+            return match renewed {
+                Some(issued) => Ok(issued.credential.clone()),
+                None => Ok(self.renew().await?),
+            };
+        };
+        // One caller renews; the others, and this one should it fail, go on with what they have.
+        let Ok(_renewing) = self.renewal.try_lock() else { return Ok(issued.credential.clone()) };
+        match self.renew().await {
+            Ok(credential) => Ok(credential),
+            Err(error) => {
+                tracing::warn!(%error, "cannot renew credentials that still hold");
+                Ok(issued.credential.clone())
+            }
+        }
+    }
+}

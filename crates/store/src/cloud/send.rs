@@ -1,0 +1,365 @@
+//! Requests of our own to a provider's service: signed, repeated after passing failures, with typed errors.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, RETRY_AFTER};
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use object_store::client::{
+    HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
+};
+use object_store::{Error, Result, RetryConfig};
+use serde::Deserialize;
+use url::Url;
+
+/// Adds the proof of identity to a request. Called for every attempt: signatures carry a time.
+#[async_trait]
+pub(crate) trait Signing: Send + Sync {
+    async fn sign(&self, request: &mut HttpRequest) -> Result<()>;
+}
+
+/// Sends requests as they are.
+pub(crate) struct Unsigned;
+
+#[async_trait]
+impl Signing for Unsigned {
+    async fn sign(&self, _request: &mut HttpRequest) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// One request.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Bytes,
+    idempotent: bool,
+    error_in_body: bool,
+}
+
+impl Call {
+    pub(crate) fn new(method: Method, url: Url) -> Self {
+        let idempotent = method != Method::POST;
+        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        Self { method, url, headers, body, idempotent, error_in_body: false }
+    }
+
+    /// Sets a header.
+    ///
+    /// # Errors
+    /// When the name or the value holds characters that headers cannot have.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Result<Self> {
+        let bad = || Error::Generic {
+            store: "holdall",
+            source: format!("the value of header `{name}` cannot be sent").into(),
+        };
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
+        self.headers.insert(key, HeaderValue::from_str(value).map_err(|_| bad())?);
+        Ok(self)
+    }
+
+    pub(crate) fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// A repetition does no harm although the method allows for it.
+    pub(crate) fn idempotent(mut self, idempotent: bool) -> Self {
+        self.idempotent = idempotent;
+        self
+    }
+
+    /// The service may answer 200 and describe a failure in the body, as S3 does for copies.
+    pub(crate) fn error_in_body(mut self) -> Self {
+        self.error_in_body = true;
+        self
+    }
+}
+
+/// A reply with its whole body.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body as an XML document.
+    pub(crate) fn xml<T: serde::de::DeserializeOwned>(&self, store: &'static str) -> Result<T> {
+        quick_xml::de::from_reader(&self.body[..]).map_err(|e| Error::Generic {
+            store,
+            source: format!("Got invalid XML in the response body: {e}").into(),
+        })
+    }
+}
+
+/// The service refused the request.
+#[derive(Debug, thiserror::Error)]
+#[error("the server answered with status code: {status}{}{detail}", if detail.is_empty() { "" } else { ": " })]
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    /// The service's own name for the failure; empty when it gave none.
+    pub(crate) code: String,
+    detail: String,
+}
+
+impl Refused {
+    fn new(status: StatusCode, body: &[u8]) -> Self {
+        let document: ErrorDocument = quick_xml::de::from_reader(body).unwrap_or_default();
+        let detail = match (document.code.as_str(), document.message.as_str()) {
+            ("", "") => String::from_utf8_lossy(&body[..body.len().min(300)]).trim().to_owned(),
+            (code, "") => code.to_owned(),
+            (code, message) => format!("{code}: {message}"),
+        };
+        Self { status, code: document.code, detail }
+    }
+
+    /// The refusal inside an error of the trait.
+    pub(crate) fn of(error: &Error) -> Option<&Self> {
+        std::error::Error::source(error)?.downcast_ref()
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    fn passing(&self) -> bool {
+        let status = self.status;
+        status == StatusCode::TOO_MANY_REQUESTS
+            || status == StatusCode::REQUEST_TIMEOUT
+            || (status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED)
+            || matches!(self.code.as_str(), "InternalError" | "SlowDown" | "RequestTimeout")
+    }
+
+    fn into_error(self, store: &'static str, path: &str) -> Error {
+        let path = path.to_owned();
+        let source = Box::new(self);
+        match (source.status, source.code.as_str()) {
+            (StatusCode::NOT_FOUND | StatusCode::GONE, _) => Error::NotFound { path, source },
+            (StatusCode::NOT_MODIFIED, _) => Error::NotModified { path, source },
+            (StatusCode::PRECONDITION_FAILED, _) => Error::Precondition { path, source },
+            (StatusCode::CONFLICT, _) => Error::AlreadyExists { path, source },
+            (StatusCode::UNAUTHORIZED, _) | (_, "ExpiredToken" | "ExpiredTokenException") => {
+                Error::Unauthenticated { path, source }
+            }
+            (StatusCode::FORBIDDEN, _) => Error::PermissionDenied { path, source },
+            (StatusCode::NOT_IMPLEMENTED | StatusCode::METHOD_NOT_ALLOWED, _) => {
+                Error::NotSupported { source }
+            }
+            _ => Error::Generic { store, source },
+        }
+    }
+}
+
+/// The error document of S3, GCS and Azure.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename = "Error")]
+struct ErrorDocument {
+    #[serde(rename = "Code", default)]
+    code: String,
+    #[serde(rename = "Message", default)]
+    message: String,
+}
+
+/// Sends requests through one transport under one retry policy.
+#[derive(Debug, Clone)]
+pub(crate) struct Sender {
+    http: HttpClient,
+    retry: RetryConfig,
+    store: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Want {
+    Whole,
+    Stream,
+}
+
+enum Body {
+    Whole(Bytes),
+    Stream(HttpResponseBody),
+}
+
+enum Failure {
+    Refused(Refused, Option<Duration>),
+    Transport(HttpError),
+}
+
+impl Sender {
+    pub(crate) fn new(http: HttpClient, retry: RetryConfig, store: &'static str) -> Self {
+        Self { http, retry, store }
+    }
+
+    /// Sends `call` until it is answered or the retry policy is used up; `path` names the object in errors.
+    pub(crate) async fn send(
+        &self,
+        path: &str,
+        call: &Call,
+        signing: &dyn Signing,
+    ) -> Result<Reply> {
+        let (parts, body) = self.repeat(path, call, signing, Want::Whole).await?;
+        let Body::Whole(body) = body else { unreachable!("the whole body was asked for") };
+        Ok(Reply { headers: parts.headers, body })
+    }
+
+    /// Like [`send`](Self::send), with the body of a successful reply left to the caller.
+    pub(crate) async fn open(
+        &self,
+        path: &str,
+        call: &Call,
+        signing: &dyn Signing,
+    ) -> Result<HttpResponse> {
+        let (parts, body) = self.repeat(path, call, signing, Want::Stream).await?;
+        let Body::Stream(body) = body else { unreachable!("the stream was asked for") };
+        Ok(HttpResponse::from_parts(parts, body))
+    }
+
+    async fn repeat(
+        &self,
+        path: &str,
+        call: &Call,
+        signing: &dyn Signing,
+        want: Want,
+    ) -> Result<(Parts, Body)> {
+        let begin = Instant::now();
+        let mut pause = self.retry.backoff.init_backoff;
+        let mut attempts = 0;
+        loop {
+            let mut request = request(call);
+            signing.sign(&mut request).await?;
+            let failure = match self.attempt(request, call, want).await {
+                Ok(done) => return Ok(done),
+                Err(failure) => failure,
+            };
+            let asked = match &failure {
+                Failure::Refused(_, asked) => asked.unwrap_or_default(),
+                Failure::Transport(_) => Duration::ZERO,
+            };
+            let wait = pause.max(asked);
+            let exhausted = attempts >= self.retry.max_retries
+                || begin.elapsed() + wait > self.retry.retry_timeout;
+            if exhausted || !worth_repeating(&failure, call.idempotent) {
+                return Err(self.error(failure, path));
+            }
+            attempts += 1;
+            tokio::time::sleep(wait).await;
+            pause = self.next_pause(pause);
+        }
+    }
+
+    async fn attempt(
+        &self,
+        request: HttpRequest,
+        call: &Call,
+        want: Want,
+    ) -> Result<(Parts, Body), Failure> {
+        let response = self.http.execute(request).await.map_err(Failure::Transport)?;
+        let (parts, body) = response.into_parts();
+        if !parts.status.is_success() {
+            let asked = parts.headers.get(RETRY_AFTER).and_then(retry_after);
+            let body = body.bytes().await.unwrap_or_default();
+            return Err(Failure::Refused(Refused::new(parts.status, &body), asked));
+        }
+        if want == Want::Stream {
+            return Ok((parts, Body::Stream(body)));
+        }
+        let body = body.bytes().await.map_err(Failure::Transport)?;
+        if call.error_in_body && body.windows(6).take(256).any(|window| window == b"<Error") {
+            let refused = Refused::new(parts.status, &body);
+            if !refused.code.is_empty() {
+                return Err(Failure::Refused(refused, None));
+            }
+        }
+        Ok((parts, Body::Whole(body)))
+    }
+
+    /// Decorrelated jitter, as the stores themselves wait.
+    fn next_pause(&self, last: Duration) -> Duration {
+        let backoff = &self.retry.backoff;
+        let low = backoff.init_backoff.as_secs_f64();
+        let high = (last.as_secs_f64() * backoff.base).max(low);
+        let next = low + fastrand::f64() * (high - low);
+        Duration::from_secs_f64(next).min(backoff.max_backoff)
+    }
+
+    fn error(&self, failure: Failure, path: &str) -> Error {
+        match failure {
+            Failure::Refused(refused, _) => refused.into_error(self.store, path),
+            Failure::Transport(error) => {
+                Error::Generic { store: self.store, source: Box::new(error) }
+            }
+        }
+    }
+}
+
+fn request(call: &Call) -> HttpRequest {
+    let mut request = HttpRequest::new(call.body.clone().into());
+    *request.method_mut() = call.method.clone();
+    *request.headers_mut() = call.headers.clone();
+    *request.uri_mut() = call.url.as_str().parse().expect("a URL of `url` is a URI");
+    if !matches!(call.method, Method::GET | Method::HEAD) {
+        request.headers_mut().insert(CONTENT_LENGTH, call.body.len().into());
+    }
+    request
+}
+
+fn worth_repeating(failure: &Failure, idempotent: bool) -> bool {
+    match failure {
+        Failure::Refused(refused, _) => refused.passing(),
+        Failure::Transport(error) => match error.kind() {
+            HttpErrorKind::Connect => true,
+            HttpErrorKind::Request | HttpErrorKind::Timeout | HttpErrorKind::Interrupted => {
+                idempotent
+            }
+            _ => false,
+        },
+    }
+}
+
+/// Seconds, or a date (RFC 9110, 10.2.3).
+fn retry_after(value: &HeaderValue) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = chrono::DateTime::parse_from_rfc2822(text).ok()?;
+    (date.to_utc() - chrono::Utc::now()).to_std().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_status_code_and_message() {
+        let body =
+            b"<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>gone</Message></Error>";
+        let refused = Refused::new(StatusCode::NOT_FOUND, body);
+        assert_eq!(refused.code, "NoSuchKey");
+        let error = crate::Error::from_store("get", "s3://b/k", refused.into_error("S3", "k"));
+        assert_eq!(error.status(), Some(404));
+        assert_eq!(error.kind(), crate::ErrorKind::NotFound);
+        assert!(error.to_string().ends_with("NoSuchKey: gone"), "{error}");
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after(&HeaderValue::from_static("7")), Some(Duration::from_secs(7)));
+        let date = HeaderValue::from_static("Fri, 31 Dec 2100 23:59:59 GMT");
+        assert!(retry_after(&date).unwrap() > Duration::from_secs(3600));
+        assert_eq!(retry_after(&HeaderValue::from_static("soon")), None);
+    }
+}
