@@ -30,13 +30,13 @@ def _running_loop() -> asyncio.AbstractEventLoop:
         return _loop
 
 
-def wait_for(awaitable: Awaitable[Any]) -> Any:
-    """Run an awaitable to its end and return its result."""
+def wait_for(awaitable: Awaitable[Any], loop: asyncio.AbstractEventLoop | None = None) -> Any:
+    """Run an awaitable to its end, on `loop` where it is given, and return its result."""
 
     async def run() -> Any:
         return await awaitable
 
-    return asyncio.run_coroutine_threadsafe(run(), _running_loop()).result()
+    return asyncio.run_coroutine_threadsafe(run(), loop or _running_loop()).result()
 
 
 async def _take(iterator: Any, size: int) -> list[Any]:

@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -24,6 +24,31 @@ use crate::runtime::{poll_once, runtime};
 
 /// Turns a result into a Python object; runs on the thread that awaits.
 type Finish = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+
+/// Whether some credential provider is asynchronous, and wants to run on the event loop of the operation.
+static LOOPS_WANTED: AtomicBool = AtomicBool::new(false);
+
+tokio::task_local! {
+    /// The event loop on which the operation was started.
+    static EVENT_LOOP: Py<PyAny>;
+}
+
+/// From now on operations remember the event loop they are started on.
+pub(crate) fn remember_event_loops() {
+    LOOPS_WANTED.store(true, Ordering::Relaxed);
+}
+
+/// The event loop on which the present operation was started, where it is known.
+pub(crate) fn event_loop(py: Python<'_>) -> Option<Py<PyAny>> {
+    EVENT_LOOP.try_with(|event_loop| event_loop.clone_ref(py)).ok()
+}
+
+fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let running = RUNNING_LOOP.get_or_try_init(py, || {
+        py.import("asyncio")?.getattr("get_running_loop").map(Bound::unbind)
+    })?;
+    running.bind(py).call0()
+}
 
 enum Slot {
     Running { waiter: Option<(Arc<Queue>, u64)> },
@@ -70,8 +95,13 @@ pub(crate) fn future_into_py<T: Send + 'static>(
     }
     let slot = Arc::new(Mutex::new(Slot::Running { waiter: None }));
     let target = slot.clone();
+    let wanted = LOOPS_WANTED.load(Ordering::Relaxed);
+    let event_loop = if wanted { running_loop(py).ok().map(Bound::unbind) } else { None };
     let task = runtime.spawn(async move {
-        let value = future.await;
+        let value = match event_loop {
+            Some(event_loop) => EVENT_LOOP.scope(event_loop, future).await,
+            None => future.await,
+        };
         let done = Slot::Done(Box::new(move |py| finish(py, value)));
         let before = std::mem::replace(&mut *lock(&target), done);
         if let Slot::Running { waiter: Some((queue, id)) } = before {
@@ -233,13 +263,10 @@ static BRIDGES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 impl Bridge {
     fn current(py: Python<'_>) -> PyResult<PyRef<'_, Self>> {
-        let running = RUNNING_LOOP.get_or_try_init(py, || {
-            py.import("asyncio")?.getattr("get_running_loop").map(Bound::unbind)
-        })?;
         let bridges = BRIDGES.get_or_try_init(py, || {
             py.import("weakref")?.getattr("WeakKeyDictionary")?.call0().map(Bound::unbind)
         })?;
-        let event_loop = running.bind(py).call0()?;
+        let event_loop = running_loop(py)?;
         let bridges = bridges.bind(py);
         if let Ok(present) = bridges.get_item(&event_loop) {
             return Ok(present.cast_into::<Self>()?.borrow());

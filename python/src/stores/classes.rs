@@ -110,9 +110,13 @@ fn open_cloud<C: Cloud>(py: Python<'_>, given: &Given<'_, '_>) -> PyResult<PySto
     let mut credentials = None;
     if let Some(callable) = given.credential_provider {
         if let Some(more) = callable.getattr_opt("config")?.filter(|config| !config.is_none()) {
-            let more = config::pairs(&[Some(more.cast::<PyDict>()?)])?;
-            let more = more.into_iter().map(|(key, _, text)| (key, text));
-            settings = settings.or(Settings::from_pairs(more).map_err(StoreError)?);
+            for (spelling, value, text) in config::pairs(&[Some(more.cast::<PyDict>()?)])? {
+                let key = C::Key::parse(&spelling).map_err(StoreError)?;
+                if settings.get(key).is_none() {
+                    settings = settings.with(key, text.clone());
+                    pairs.push((spelling, value, text));
+                }
+            }
         }
         if let (None, Some(below)) =
             (&prefix, callable.getattr_opt("prefix")?.filter(|p| !p.is_none()))

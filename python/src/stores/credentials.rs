@@ -19,6 +19,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use tokio::sync::Mutex;
 
+use crate::awaitable::{event_loop, remember_event_loops};
+
 /// A credential that can be read from the dictionary a provider returns.
 pub(super) trait FromDict: Sized + Send + Sync + std::fmt::Debug + 'static {
     /// Credentials that end within this time are refreshed, unless the provider says otherwise.
@@ -110,6 +112,9 @@ impl<C: FromDict> PyProvider<C> {
                 "credential_provider is a callable that returns a dict of credentials",
             ));
         }
+        if is_async(callable)? {
+            remember_event_loops();
+        }
         let threshold = match callable.getattr_opt("refresh_threshold")? {
             Some(threshold) if !threshold.is_none() => threshold.extract()?,
             _ => C::THRESHOLD,
@@ -135,11 +140,11 @@ impl<C: FromDict> PyProvider<C> {
         fresh.then(|| held.credential.clone())
     }
 
-    fn call(callable: &Py<PyAny>) -> PyResult<Held<C>> {
+    fn call(callable: &Py<PyAny>, event_loop: Option<Py<PyAny>>) -> PyResult<Held<C>> {
         Python::attach(|py| {
             let mut returned = callable.bind(py).call0()?;
             if returned.hasattr("__await__")? {
-                returned = wait_for(&returned)?;
+                returned = wait_for(&returned, event_loop)?;
             }
             let dict = returned.cast::<PyDict>().map_err(|_| {
                 PyTypeError::new_err("the credential provider returned something other than a dict")
@@ -153,14 +158,25 @@ impl<C: FromDict> PyProvider<C> {
     }
 }
 
-/// Runs an awaitable on the event loop that the package keeps for asynchronous providers.
-fn wait_for<'py>(awaitable: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+/// Whether a provider returns awaitables, as far as can be told without calling it.
+fn is_async(callable: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let test = callable.py().import("inspect")?.getattr("iscoroutinefunction")?;
+    let method = callable.getattr("__call__")?;
+    Ok(test.call1((callable,))?.is_truthy()? || test.call1((method,))?.is_truthy()?)
+}
+
+/// Runs an awaitable: on the event loop of the operation, to which sessions of the provider may be bound, or else on
+/// one that the package keeps for it.
+fn wait_for<'py>(
+    awaitable: &Bound<'py, PyAny>,
+    event_loop: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
     static WAIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = awaitable.py();
     let wait = WAIT.get_or_try_init(py, || {
         py.import("holdall._loop")?.getattr("wait_for").map(Bound::unbind)
     })?;
-    wait.bind(py).call1((awaitable,))
+    wait.bind(py).call1((awaitable, event_loop))
 }
 
 #[async_trait]
@@ -175,8 +191,9 @@ impl<C: FromDict> CredentialProvider for PyProvider<C> {
         if let Some(present) = self.present() {
             return Ok(present);
         }
-        let callable = Python::attach(|py| self.callable.clone_ref(py));
-        let called = tokio::task::spawn_blocking(move || Self::call(&callable)).await?;
+        let (callable, event_loop) =
+            Python::attach(|py| (self.callable.clone_ref(py), event_loop(py)));
+        let called = tokio::task::spawn_blocking(move || Self::call(&callable, event_loop)).await?;
         let held = called.map_err(|error| Error::Unauthenticated {
             path: String::new(),
             source: format!("the credential provider failed: {error}").into(),
