@@ -30,6 +30,7 @@ pub(super) struct Plan {
     pub(super) sender: Sender,
     http: HttpClient,
     builder: AmazonS3Builder,
+    given: Option<AwsCredentialProvider>,
     opened: OnceCell<Opened>,
 }
 
@@ -83,9 +84,10 @@ impl S3Store {
             }
             None => OnceCell::new(),
         };
+        let given = options.credentials;
         let sender = Sender::new(http.clone(), options.retry, "S3");
         Ok(Self {
-            plan: Arc::new(Plan { bucket, settings, client, sender, http, builder, opened }),
+            plan: Arc::new(Plan { bucket, settings, client, sender, http, builder, given, opened }),
         })
     }
 
@@ -98,6 +100,10 @@ impl S3Store {
     pub(super) async fn opened(&self) -> object_store::Result<&Opened> {
         let plan = &self.plan;
         let open = async || {
+            // Credentials that cannot be had are the caller's concern before any request is.
+            if let Some(given) = &plan.given {
+                given.get_credential().await?;
+            }
             let region = region::of_bucket(&plan.http, &plan.bucket).await?;
             let s3 = plan.builder.clone().with_region(&region).build()?;
             Ok(Opened { s3, region })
