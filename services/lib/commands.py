@@ -20,9 +20,7 @@ def up(arguments: list[str] | None = None) -> int:
         "services/up",
         description="Install what is missing and start the services that the tests talk to.",
     )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", choices=[[], *catalog.SERVICES], help=_names()
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", type=_known, help=_names())
     parser.add_argument(
         "--full", action="store_true", help="also those that only the full run uses: minio"
     )
@@ -45,9 +43,7 @@ def up(arguments: list[str] | None = None) -> int:
 
 def down(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("services/down", description="Stop the services.")
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", choices=[[], *catalog.SERVICES], help=_names()
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", type=_known, help=_names())
     parser.add_argument(
         "--clean", action="store_true", help="also delete what they stored and logged"
     )
@@ -150,6 +146,14 @@ def _locked() -> Iterator[None]:
             say("another services command is at work: waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _known(name: str) -> str:
+    if name not in catalog.SERVICES:
+        raise argparse.ArgumentTypeError(
+            f"no service '{name}'; there are {', '.join(catalog.SERVICES)}"
+        )
+    return name
 
 
 def _names() -> str:
