@@ -1,6 +1,8 @@
 //! What the cloud stores share: how they are opened, and delegation to the `object_store` client inside.
 
+pub(crate) mod attributes;
 pub(crate) mod send;
+pub(crate) mod tags;
 
 use object_store::RetryConfig;
 

@@ -13,12 +13,13 @@ use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer};
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartId, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyMode, CopyOptions, GetOptions, GetResult, ListResult, MultipartId, MultipartUpload,
+    ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use url::Url;
 
 use super::{Opened, S3Store};
+use crate::config::S3Key;
 
 impl S3Store {
     /// A stream of the client; it begins with asking for the region when that is not known.
@@ -94,7 +95,17 @@ impl ObjectStore for S3Store {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.opened().await?.s3.copy_opts(from, to, options).await
+        match options.mode {
+            CopyMode::Overwrite if !self.settings().flag(S3Key::S3Express)? => {
+                self.copy_in_bucket(from, to).await
+            }
+            CopyMode::Create
+                if self.settings().get(S3Key::CopyIfNotExists) == Some("multipart") =>
+            {
+                self.copy_new_in_bucket(from, to).await
+            }
+            _ => self.opened().await?.s3.copy_opts(from, to, options).await,
+        }
     }
 }
 

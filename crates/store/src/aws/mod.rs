@@ -6,24 +6,32 @@
 //!
 //! When nothing names a region and the endpoint is Amazon's, the bucket is asked for its region before the first request.
 
+mod copy;
+mod encryption;
 mod forward;
 mod open;
 mod profile;
 mod region;
+mod request;
+mod tags;
+mod versions;
 
 use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use object_store::aws::{AmazonS3, AwsCredentialProvider};
 use object_store::list::PaginatedListStore;
 use object_store::multipart::MultipartStore;
+use object_store::path::Path;
 use object_store::signer::Signer;
+use object_store::{Attributes, CopyMode, Result};
 
 use self::open::Plan;
 use crate::cloud::CloudOptions;
 use crate::config::{S3Key, Settings};
-use crate::provider::Provider;
+use crate::provider::{CopyOutcome, ObjectVersion, Provider, Tags};
 
 /// How to open an S3 store.
 pub type S3Options = CloudOptions<S3Key, AwsCredentialProvider>;
@@ -32,6 +40,8 @@ pub type S3Options = CloudOptions<S3Key, AwsCredentialProvider>;
 #[derive(Debug, Clone)]
 pub struct S3Store {
     plan: Arc<Plan>,
+    /// Larger objects are copied in parts.
+    copy_limit: u64,
 }
 
 impl S3Store {
@@ -51,6 +61,7 @@ impl S3Store {
 struct Opened {
     s3: AmazonS3,
     region: String,
+    bucket_url: String,
 }
 
 #[async_trait]
@@ -77,5 +88,42 @@ impl Provider for S3Store {
 
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {
         Some(self)
+    }
+
+    fn list_versions(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectVersion>> {
+        self.versions(prefix)
+    }
+
+    async fn delete_version(&self, location: &Path, version: &str) -> Result<()> {
+        self.delete_one_version(location, version).await
+    }
+
+    async fn restore_version(&self, location: &Path, version: &str) -> Result<()> {
+        self.restore(location, version).await
+    }
+
+    async fn get_tags(&self, location: &Path) -> Result<Tags> {
+        self.tags(location).await
+    }
+
+    async fn put_tags(&self, location: &Path, tags: &Tags) -> Result<()> {
+        self.replace_tags(location, tags).await
+    }
+
+    async fn put_attributes(&self, location: &Path, attributes: Attributes) -> Result<()> {
+        self.replace_attributes(location, &attributes).await
+    }
+
+    async fn copy_from(
+        &self,
+        source: &dyn Provider,
+        from: &Path,
+        to: &Path,
+        mode: CopyMode,
+    ) -> Result<CopyOutcome> {
+        match source.as_any().downcast_ref::<Self>() {
+            Some(source) => self.copy_from_bucket(source, from, to, mode).await,
+            None => Ok(CopyOutcome::NotPossible),
+        }
     }
 }

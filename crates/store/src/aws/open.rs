@@ -6,7 +6,9 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvide
 use object_store::client::HttpClient;
 use tokio::sync::OnceCell;
 
+use super::copy::SINGLE_COPY_BYTES;
 use super::profile::{Ambient, Profile};
+use super::request::bucket_url;
 use super::{Opened, S3Options, S3Store, region};
 use crate::client::{ClientOptions, SharedConnector, shared_client};
 use crate::cloud::open_error;
@@ -28,9 +30,10 @@ pub(super) struct Plan {
     pub(super) settings: Settings<S3Key>,
     pub(super) client: ClientOptions,
     pub(super) sender: Sender,
+    /// A provider of credentials that the caller gave.
+    pub(super) credentials: Option<AwsCredentialProvider>,
     http: HttpClient,
     builder: AmazonS3Builder,
-    given: Option<AwsCredentialProvider>,
     opened: OnceCell<Opened>,
 }
 
@@ -74,21 +77,23 @@ impl S3Store {
             (None, false) => Some(region::FALLBACK.to_owned()),
         };
         let opened = match region {
-            Some(region) if region == region::FALLBACK => {
-                OnceCell::new_with(Some(Opened { s3, region }))
-            }
             Some(region) => {
-                let s3 = builder.clone().with_region(&region).build();
-                let s3 = s3.map_err(|e| open_error(&target, e))?;
-                OnceCell::new_with(Some(Opened { s3, region }))
+                let s3 = match region == region::FALLBACK {
+                    true => s3,
+                    false => {
+                        let s3 = builder.clone().with_region(&region).build();
+                        s3.map_err(|e| open_error(&target, e))?
+                    }
+                };
+                let bucket_url = bucket_url(&settings, &bucket, &region)?;
+                OnceCell::new_with(Some(Opened { s3, region, bucket_url }))
             }
             None => OnceCell::new(),
         };
-        let given = options.credentials;
         let sender = Sender::new(http.clone(), options.retry, "S3");
-        Ok(Self {
-            plan: Arc::new(Plan { bucket, settings, client, sender, http, builder, given, opened }),
-        })
+        let credentials = options.credentials;
+        let plan = Plan { bucket, settings, client, sender, credentials, http, builder, opened };
+        Ok(Self { plan: Arc::new(plan), copy_limit: SINGLE_COPY_BYTES })
     }
 
     /// The client, if the region is known already.
@@ -101,12 +106,13 @@ impl S3Store {
         let plan = &self.plan;
         let open = async || {
             // Credentials that cannot be had are the caller's concern before any request is.
-            if let Some(given) = &plan.given {
+            if let Some(given) = &plan.credentials {
                 given.get_credential().await?;
             }
             let region = region::of_bucket(&plan.http, &plan.bucket).await?;
             let s3 = plan.builder.clone().with_region(&region).build()?;
-            Ok(Opened { s3, region })
+            let bucket_url = bucket_url(&plan.settings, &plan.bucket, &region)?;
+            Ok(Opened { s3, region, bucket_url })
         };
         plan.opened.get_or_try_init(open).await
     }

@@ -175,7 +175,7 @@ impl ClientOptions {
         Ok(())
     }
 
-    pub(super) fn header_map(&self) -> HeaderMap {
+    pub(crate) fn header_map(&self) -> HeaderMap {
         self.default_headers
             .iter()
             .filter_map(|(name, value)| {

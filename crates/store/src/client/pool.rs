@@ -54,9 +54,26 @@ pub fn reset_after_fork() {
     std::mem::forget(abandoned);
 }
 
+/// Runtimes whose connections one pool keeps; programs have one, tests have many.
+const MOST_RUNTIMES: usize = 8;
+
+/// To whom connections belong: the process that opened them, and the runtime that drives them and ends with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Owner {
+    generation: u64,
+    runtime: Option<tokio::runtime::Id>,
+}
+
+impl Owner {
+    fn now() -> Self {
+        let runtime = tokio::runtime::Handle::try_current().ok().map(|handle| handle.id());
+        Self { generation: GENERATION.load(Ordering::Acquire), runtime }
+    }
+}
+
 struct Pool {
     options: ClientOptions,
-    current: ArcSwap<(u64, reqwest::Client)>,
+    clients: ArcSwap<Vec<(Owner, reqwest::Client)>>,
 }
 
 impl std::fmt::Debug for Pool {
@@ -67,21 +84,29 @@ impl std::fmt::Debug for Pool {
 
 impl Pool {
     fn new(options: ClientOptions) -> Result<Self> {
-        let client = build(&options)?;
-        let generation = GENERATION.load(Ordering::Acquire);
-        Ok(Self { options, current: ArcSwap::from_pointee((generation, client)) })
+        let first = (Owner::now(), build(&options)?);
+        Ok(Self { options, clients: ArcSwap::from_pointee(vec![first]) })
     }
 
     fn client(&self) -> Result<reqwest::Client, HttpError> {
-        let generation = GENERATION.load(Ordering::Acquire);
-        let current = self.current.load();
-        if current.0 == generation {
-            return Ok(current.1.clone());
+        let owner = Owner::now();
+        let clients = self.clients.load();
+        if let Some((_, client)) = clients.iter().find(|(of, _)| *of == owner) {
+            return Ok(client.clone());
         }
-        drop(current);
+        drop(clients);
         let client = build(&self.options).map_err(|e| HttpError::new(HttpErrorKind::Request, e))?;
-        // Dropping the parent's client here would close sockets that the parent still uses.
-        std::mem::forget(self.current.swap(Arc::new((generation, client.clone()))));
+        let before = self.clients.rcu(|clients| {
+            let own = clients.iter().filter(|(of, _)| of.generation == owner.generation).cloned();
+            let mut own: Vec<_> = own.collect();
+            own.drain(..own.len().saturating_sub(MOST_RUNTIMES - 1));
+            own.push((owner, client.clone()));
+            own
+        });
+        if before.iter().any(|(of, _)| of.generation != owner.generation) {
+            // Dropping the parent's client here would close sockets that the parent still uses.
+            std::mem::forget(before);
+        }
         Ok(client)
     }
 }

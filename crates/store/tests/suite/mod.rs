@@ -1,3 +1,4 @@
+mod cloud;
 mod conformance;
 mod embedded;
 mod loopback;

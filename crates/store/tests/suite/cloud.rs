@@ -1,0 +1,208 @@
+//! Versions, tags, attributes and copies inside the service, against real services.
+
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use holdall_store::aws::S3Store;
+use holdall_store::object_store::path::Path;
+use holdall_store::object_store::{
+    Attribute, Attributes, CopyMode, GetOptions, ObjectStore, ObjectStoreExt, PutOptions,
+};
+use holdall_store::{ErrorKind, Store};
+
+use super::services;
+
+const S3: &str = "HOLDALL_TEST_S3_ENDPOINT";
+const MINIO: &str = "HOLDALL_TEST_MINIO_ENDPOINT";
+
+async fn text(store: &Store, key: &Path) -> String {
+    let data = store.get(key).await.unwrap().bytes().await.unwrap();
+    String::from_utf8(data.to_vec()).unwrap()
+}
+
+/// Writes three versions and a deletion, then lists, reads, restores and deletes them.
+async fn keeps_versions(store: Store) {
+    let (key, sibling) = (Path::from("dir/a&b c"), Path::from("dir/a&b c2"));
+    for content in ["one", "two", "three"] {
+        store.put(&key, content.into()).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    store.put(&sibling, "other".into()).await.unwrap();
+    let list = async |prefix: Option<&Path>| -> Vec<_> {
+        store.list_versions(prefix).try_collect().await.unwrap()
+    };
+    let versions = list(Some(&key)).await;
+    assert_eq!(versions.len(), 3, "{versions:?}");
+    assert!(versions.iter().all(|version| version.location == key));
+    let latest: Vec<_> = versions.iter().filter(|version| version.is_latest).collect();
+    assert_eq!(latest.len(), 1);
+    assert_eq!(latest[0].size, 5);
+    assert_eq!(list(Some(&"dir".into())).await.len(), 4);
+    assert_eq!(list(None).await.len(), 4);
+    assert_eq!(list(Some(&"di".into())).await.len(), 0);
+
+    let first =
+        versions.iter().min_by_key(|version| (version.last_modified, version.size)).unwrap();
+    let mut read = Vec::new();
+    for version in &versions {
+        let options = GetOptions::new().with_version(Some(version.version.clone()));
+        let data = store.get_opts(&key, options).await.unwrap().bytes().await.unwrap();
+        read.push(String::from_utf8(data.to_vec()).unwrap());
+    }
+    read.sort();
+    assert_eq!(read, ["one", "three", "two"]);
+
+    store.restore_version(&key, &first.version).await.unwrap();
+    let restored = text(&store, &key).await;
+    assert!(["one", "two"].contains(&restored.as_str()), "{restored}");
+    let before = list(Some(&key)).await;
+    assert_eq!(before.len(), 4);
+    store.delete_version(&key, &latest[0].version).await.unwrap();
+    let after = list(Some(&key)).await;
+    assert_eq!(after.len(), 3);
+    assert!(after.iter().all(|version| version.version != latest[0].version));
+}
+
+async fn keeps_tags(store: Store) {
+    let key = Path::from("t ä");
+    store.put(&key, "x".into()).await.unwrap();
+    assert!(store.get_tags(&key).await.unwrap().is_empty());
+    let mut tags =
+        vec![("color".to_owned(), "blue +".to_owned()), ("n".to_owned(), "1:2".to_owned())];
+    store.put_tags(&key, &tags).await.unwrap();
+    let mut seen = store.get_tags(&key).await.unwrap();
+    seen.sort();
+    tags.sort();
+    assert_eq!(seen, tags);
+    store.put_tags(&key, &Vec::new()).await.unwrap();
+    assert!(store.get_tags(&key).await.unwrap().is_empty());
+    let error = store.get_tags(&"missing".into()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert_eq!(error.operation(), "get_tags");
+    assert!(error.target().ends_with("/missing"), "{error}");
+}
+
+async fn replaces_attributes(store: Store) {
+    let key = Path::from("dir/attributes");
+    let before = Attributes::from_iter([
+        (Attribute::ContentType, "text/plain"),
+        (Attribute::Metadata("gone".into()), "1"),
+    ]);
+    let options = PutOptions { attributes: before, ..Default::default() };
+    store.put_opts(&key, "content".into(), options).await.unwrap();
+    let after = Attributes::from_iter([
+        (Attribute::ContentType, "application/json"),
+        (Attribute::CacheControl, "max-age=60"),
+        (Attribute::Metadata("kept".into()), "2 3"),
+    ]);
+    store.put_attributes(&key, after.clone()).await.unwrap();
+    let read = store.get(&key).await.unwrap();
+    for (name, value) in &after {
+        assert_eq!(read.attributes.get(name), Some(value), "{name:?}");
+    }
+    assert_eq!(read.attributes.get(&Attribute::Metadata("gone".into())), None);
+    assert_eq!(read.bytes().await.unwrap(), "content");
+    let error = store.put_attributes(&"missing".into(), after).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+}
+
+/// Copies between two buckets, with attributes, and without replacing when told so.
+async fn copies_beside(source: Store, target: Store) {
+    let (from, to) = (Path::from("f/ä +?"), Path::from("t/copy"));
+    let attributes = Attributes::from_iter([(Attribute::ContentType, "text/x-test")]);
+    let options = PutOptions { attributes, ..Default::default() };
+    source.put_opts(&from, "content".into(), options).await.unwrap();
+    let report = source.copy_to(&from, &target, &to, CopyMode::Overwrite).await.unwrap();
+    assert!(report.server_side);
+    let read = target.get(&to).await.unwrap();
+    assert_eq!(read.attributes.get(&Attribute::ContentType).unwrap().as_ref(), "text/x-test");
+    assert_eq!(read.bytes().await.unwrap(), "content");
+
+    let error = source.copy_to(&from, &target, &to, CopyMode::Create).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    let new = Path::from("t/new");
+    let report = source.copy_to(&from, &target, &new, CopyMode::Create).await.unwrap();
+    assert!(report.server_side);
+    assert_eq!(text(&target, &new).await, "content");
+    let missing = source.copy_to(&"no".into(), &target, &to, CopyMode::Overwrite).await;
+    assert_eq!(missing.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+/// Copies an object of 11 MiB as if one request could copy 5.
+async fn copies_in_parts(store: Store) {
+    let inner = store.provider().as_any().downcast_ref::<S3Store>().unwrap().clone();
+    let small = Store::new(Arc::new(inner.with_copy_limit(5 << 20))).at(store.prefix().clone());
+    let (from, to) = (Path::from("large"), Path::from("large copy"));
+    let data: Vec<u8> = (0..11 << 20).map(|index: u32| (index / 1000) as u8).collect();
+    let attributes = Attributes::from_iter([
+        (Attribute::ContentType, "image/x-test"),
+        (Attribute::Metadata("m".into()), "v"),
+    ]);
+    let options = PutOptions { attributes: attributes.clone(), ..Default::default() };
+    small.put_opts(&from, data.clone().into(), options).await.unwrap();
+    small.put_tags(&from, &vec![("k".to_owned(), "a b".to_owned())]).await.unwrap();
+    small.copy(&from, &to).await.unwrap();
+    let read = small.get(&to).await.unwrap();
+    assert!(read.meta.e_tag.as_ref().unwrap().contains("-3"), "three parts: {:?}", read.meta);
+    assert_eq!(read.attributes, attributes);
+    assert!(read.bytes().await.unwrap() == data);
+    assert_eq!(small.get_tags(&to).await.unwrap(), [("k".to_owned(), "a b".to_owned())]);
+    let error = small.copy_if_not_exists(&from, &to).await.unwrap_err();
+    assert_eq!(small.error("copy", &to, error).kind(), ErrorKind::AlreadyExists);
+}
+
+#[tokio::test]
+async fn versitygw_versions() {
+    if let Some(store) = services::s3(S3, "cloud::versitygw_versions", "test-versioned") {
+        keeps_versions(store).await;
+    }
+}
+
+#[tokio::test]
+async fn versitygw_tags() {
+    if let Some(store) = services::s3(S3, "cloud::versitygw_tags", "test-bucket") {
+        keeps_tags(store).await;
+    }
+}
+
+#[tokio::test]
+async fn versitygw_attributes() {
+    if let Some(store) = services::s3(S3, "cloud::versitygw_attributes", "test-bucket") {
+        replaces_attributes(store).await;
+    }
+}
+
+#[tokio::test]
+async fn versitygw_copies() {
+    let suite = "cloud::versitygw_copies";
+    let source = services::s3(S3, suite, "test-bucket");
+    if let (Some(source), Some(target)) = (source, services::s3(S3, suite, "test-bucket-2")) {
+        copies_beside(source.clone(), target).await;
+        copies_in_parts(source).await;
+    }
+}
+
+#[tokio::test]
+async fn minio_versions() {
+    if let Some(store) = services::s3(MINIO, "cloud::minio_versions", "test-versioned") {
+        keeps_versions(store).await;
+    }
+}
+
+#[tokio::test]
+async fn minio_tags_and_attributes() {
+    if let Some(store) = services::s3(MINIO, "cloud::minio_tags_and_attributes", "test-bucket") {
+        keeps_tags(store.clone()).await;
+        replaces_attributes(store).await;
+    }
+}
+
+#[tokio::test]
+async fn minio_copies() {
+    let suite = "cloud::minio_copies";
+    let source = services::s3(MINIO, suite, "test-bucket");
+    if let (Some(source), Some(target)) = (source, services::s3(MINIO, suite, "test-bucket-2")) {
+        copies_beside(source.clone(), target).await;
+        copies_in_parts(source).await;
+    }
+}
