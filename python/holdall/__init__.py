@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import os as _os
 
-from . import _holdall, exceptions, store
 from . import _files as _files
+from . import _holdall, exceptions, store
 from . import _ops as _ops
 from ._files import *  # noqa: F403
-from ._files import open  # noqa: A004
+from ._files import open as open  # a builtin's name, which a star does not make plain
 from ._holdall import (
     Bytes,
     BytesStream,
@@ -32,7 +32,7 @@ from ._holdall import (
     parse_scheme,
 )
 from ._ops import *  # noqa: F403
-from ._ops import list  # noqa: A004
+from ._ops import list as list
 from ._types import (
     HTTP_METHOD,
     Attribute,

@@ -6,6 +6,7 @@ function that waits has a twin with the suffix `_async`, whose result is awaited
 
 from __future__ import annotations
 
+import builtins
 import os
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -166,7 +167,7 @@ def get_ranges(
     coalesce: int = 1024 * 1024,
     max_concurrency: int = 10,
     offsets: Sequence[int] | None = None,
-) -> list[Bytes]:
+) -> builtins.list[Bytes]:
     """Read several ranges of an object.
 
     Ranges that are at most `coalesce` bytes apart are fetched with one request.
@@ -205,7 +206,7 @@ def get_ranges_async(
     coalesce: int = 1024 * 1024,
     max_concurrency: int = 10,
     offsets: Sequence[int] | None = None,
-) -> Awaitable[list[Bytes]]:
+) -> Awaitable[builtins.list[Bytes]]:
     """Read several ranges of an object, to be awaited; see `get_ranges`."""
     starts = _one("starts", starts, "offsets", offsets)
     return as_store(store).get_ranges_async(
@@ -333,7 +334,7 @@ def delete_async(store: Any, paths: PathsInput) -> Awaitable[None]:
 
 def delete_many(
     store: Any, paths: Iterable[PathInput], *, on_error: OnError = "raise"
-) -> list[None | BaseError]:
+) -> builtins.list[BaseError | None]:
     """Delete many objects, with an outcome for each.
 
     An object that does not exist counts as deleted.
@@ -348,7 +349,7 @@ def delete_many(
 
 def delete_many_async(
     store: Any, paths: Iterable[PathInput], *, on_error: OnError = "raise"
-) -> Awaitable[list[None | BaseError]]:
+) -> Awaitable[builtins.list[BaseError | None]]:
     """Delete many objects, with an outcome for each, to be awaited; see `delete_many`."""
     return as_store(store).delete_many_async(paths, on_error=on_error)
 
@@ -469,7 +470,7 @@ def put_attributes_async(store: Any, path: PathInput, attributes: Attributes) ->
 
 def sign(
     store: Any, method: HTTP_METHOD, paths: PathsInput, expires_in: timedelta
-) -> str | list[str]:
+) -> str | builtins.list[str]:
     """Make presigned URLs (S3, GCS, Azure).
 
     Whoever holds such a URL can make one kind of request on one object until it expires.
@@ -488,7 +489,7 @@ def sign(
 
 def sign_async(
     store: Any, method: HTTP_METHOD, paths: PathsInput, expires_in: timedelta
-) -> Awaitable[str | list[str]]:
+) -> Awaitable[str | builtins.list[str]]:
     """Make presigned URLs (S3, GCS, Azure), to be awaited; see `sign`."""
     return as_store(store).sign_async(method, paths, expires_in)
 
@@ -499,7 +500,7 @@ def get_many(
     *,
     max_concurrency: int = 32,
     on_error: OnError = "raise",
-) -> list[Bytes]:
+) -> builtins.list[Bytes]:
     """Read many whole objects, in order.
 
     Args:
@@ -517,7 +518,7 @@ def get_many_async(
     *,
     max_concurrency: int = 32,
     on_error: OnError = "raise",
-) -> Awaitable[list[Bytes]]:
+) -> Awaitable[builtins.list[Bytes]]:
     """Read many whole objects, in order, to be awaited; see `get_many`."""
     return as_store(store).get_many_async(paths, max_concurrency=max_concurrency, on_error=on_error)
 
@@ -528,7 +529,7 @@ def head_many(
     *,
     max_concurrency: int = 32,
     on_error: OnError = "raise",
-) -> list[ObjectMeta]:
+) -> builtins.list[ObjectMeta]:
     """Describe many objects, in order; arguments as of `get_many`."""
     return as_store(store).head_many(paths, max_concurrency=max_concurrency, on_error=on_error)
 
@@ -539,7 +540,7 @@ def head_many_async(
     *,
     max_concurrency: int = 32,
     on_error: OnError = "raise",
-) -> Awaitable[list[ObjectMeta]]:
+) -> Awaitable[builtins.list[ObjectMeta]]:
     """Describe many objects, in order; arguments as of `get_many`, to be awaited; see `head_many`."""
     return as_store(store).head_many_async(
         paths, max_concurrency=max_concurrency, on_error=on_error
@@ -552,7 +553,7 @@ def put_many(
     *,
     max_concurrency: int = 32,
     on_error: OnError = "raise",
-) -> list[PutResult]:
+) -> builtins.list[PutResult]:
     """Write many objects, each with one request; arguments as of `get_many`.
 
     Args:
@@ -570,7 +571,7 @@ def put_many_async(
     *,
     max_concurrency: int = 32,
     on_error: OnError = "raise",
-) -> Awaitable[list[PutResult]]:
+) -> Awaitable[builtins.list[PutResult]]:
     """Do what `put_many` does, to be awaited."""
     return as_store(store).put_many_async(items, max_concurrency=max_concurrency, on_error=on_error)
 
@@ -585,7 +586,7 @@ def list(
     substring_prefix: str | None = None,
     end_before: str | None = None,
     max_items: int | None = None,
-) -> ListStream:  # noqa: A001
+) -> ListStream:
     """List objects, in the order of their keys (except on HTTP servers).
 
     Args:

@@ -104,7 +104,7 @@ Attribute: TypeAlias = (
 Attributes: TypeAlias = dict[Attribute, str]
 """Attributes of an object."""
 
-ListChunkType = TypeVar("ListChunkType", covariant=True)  # noqa: PLC0105
+ListChunkType = TypeVar("ListChunkType", covariant=True)
 """The type of the chunks of a listing."""
 
 

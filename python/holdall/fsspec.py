@@ -59,6 +59,8 @@ _LISTING_SECONDS = 10
 
 _COALESCE_BYTES = 1024 * 1024
 
+_NO_CALLBACK = NoOpCallback()
+
 
 class FsspecStore(AsyncFileSystem):
     """A file system of fsspec over the stores of one protocol; one store per bucket is kept.
@@ -87,9 +89,9 @@ class FsspecStore(AsyncFileSystem):
         self,
         protocol: str | None = None,
         *args: Any,
-        config: dict[str, Any] | None = None,
-        client_options: dict[str, Any] | None = None,
-        retry_config: dict[str, Any] | None = None,
+        config: Any = None,
+        client_options: Any = None,
+        retry_config: Any = None,
         credential_provider: Any = None,
         asynchronous: bool = False,
         max_cache_size: int = 10,
@@ -104,7 +106,7 @@ class FsspecStore(AsyncFileSystem):
         if protocol is not None and protocol != type(self).protocol:
             self.protocol = protocol
             # fsspec strips protocols by class; this one is that of the instance.
-            self._strip_protocol = partial(_strip, protocol)
+            self._strip_protocol = partial(_strip, protocol)  # type: ignore[method-assign]
         if store is None and self.protocol not in SUPPORTED_PROTOCOLS:
             warnings.warn(f"Unknown protocol: {self.protocol}; requests may fail.", stacklevel=2)
         self._config = config
@@ -113,7 +115,8 @@ class FsspecStore(AsyncFileSystem):
         self._credential_provider = credential_provider
         self._config_kwargs = kwargs
         self._store = None if store is None else as_store(store)
-        self._construct_store = lru_cache(maxsize=max_cache_size)(self._construct_store)
+        cached = lru_cache(maxsize=max_cache_size)(self._construct_store)
+        self._construct_store = cached  # type: ignore[method-assign]
         super().__init__(
             *args,
             asynchronous=asynchronous,
@@ -327,16 +330,17 @@ class FsspecStore(AsyncFileSystem):
         store, key = self._at(path)
         if start is None and end is None:
             return bytes(await (await store.get_async(key)).bytes_async())
-        if end is None and start < 0:
-            options = {"range": {"suffix": -start}}
-            return bytes(await (await store.get_async(key, options=options)).bytes_async())
+        if end is None and start is not None and start < 0:
+            suffix: Any = {"range": {"suffix": -start}}
+            return bytes(await (await store.get_async(key, options=suffix)).bytes_async())
         if (start or 0) < 0 or end is None or end < 0:
             size = (await store.head_async(key))["size"]
-            start, end, _ = slice(start, end).indices(size)
-        start = start or 0
-        if end <= start:
+            first, last = slice(start, end).indices(size)[:2]
+        else:
+            first, last = start or 0, end
+        if last <= first:
             return b""
-        return bytes(await store.get_range_async(key, start=start, end=end))
+        return bytes(await store.get_range_async(key, start=first, end=last))
 
     async def _cat(
         self,
@@ -386,7 +390,7 @@ class FsspecStore(AsyncFileSystem):
                 coalesce=coalesce,
             )
 
-        jobs = [(which, ranges(path, which)) for path, which in plain.items()]
+        jobs: list[Any] = [(which, ranges(path, which)) for path, which in plain.items()]
         jobs += [([i], self._as_list(self._cat_file(paths[i], starts[i], ends[i]))) for i in others]
         done = await asyncio.gather(*(job for _, job in jobs), return_exceptions=True)
         out: list[Any] = [None] * len(paths)
@@ -406,7 +410,7 @@ class FsspecStore(AsyncFileSystem):
         return [await one]
 
     async def _get_file(
-        self, rpath: str, lpath: str, callback: Any = NoOpCallback(), **_: Any
+        self, rpath: str, lpath: str, callback: Any = _NO_CALLBACK, **_: Any
     ) -> None:
         if os.path.isdir(lpath):
             return
@@ -449,7 +453,7 @@ class FsspecStore(AsyncFileSystem):
         lpath: str,
         rpath: str,
         mode: str = "overwrite",
-        callback: Any = NoOpCallback(),
+        callback: Any = _NO_CALLBACK,
         **kwargs: Any,
     ) -> None:
         if os.path.isdir(lpath):
@@ -769,7 +773,7 @@ class BufferedFile(io.BufferedIOBase):
         return f"<BufferedFile {self.path!r} mode={self.mode!r}>"
 
 
-def AsyncFsspecStore(store: Any, **kwargs: Any) -> FsspecStore:  # noqa: N802
+def AsyncFsspecStore(store: Any, **kwargs: Any) -> FsspecStore:
     """Return a file system over one store: paths are keys. An older name; `FsspecStore(store=...)` does the same."""
     return FsspecStore("memory", store=store, skip_instance_cache=True, **kwargs)
 

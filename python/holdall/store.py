@@ -65,7 +65,7 @@ __all__ = [
 ObjectStore: TypeAlias = AzureStore | GCSStore | HTTPStore | LocalStore | MemoryStore | S3Store
 """Any store."""
 
-_CLOUD = {"s3": S3Store, "gcs": GCSStore, "azure": AzureStore}
+_CLOUD: dict[str, Any] = {"s3": S3Store, "gcs": GCSStore, "azure": AzureStore}
 
 
 def from_url(
@@ -131,8 +131,9 @@ def _refuse(key: str, scheme: str) -> None:
     )
 
 
-def PrefixStore(store: ObjectStore, prefix: str) -> ObjectStore:  # noqa: N802
+def PrefixStore(store: ObjectStore, prefix: str) -> ObjectStore:
     """Return `store` below `prefix`; the same as ``store.with_prefix(prefix)``."""
     from ._foreign import as_store
 
-    return as_store(store).with_prefix(prefix)
+    ours: Any = as_store(store)
+    return ours.with_prefix(prefix)

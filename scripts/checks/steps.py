@@ -49,6 +49,8 @@ STUBTEST = [
     "holdall",
     "--allowlist",
     "python/stubtest-allowlist.txt",
+    "--mypy-config-file",
+    "python/pyproject.toml",
 ]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-ra", f"--junit-xml={JUNIT}", "tests"]
 

@@ -2,6 +2,7 @@
 
 use holdall_store::{OpenOptions, Registry, Store};
 
+#[expect(clippy::print_stderr, reason = "what did not run has to be said")]
 /// A variable that `services/up` sets; `None`, with a line that says which suite does not run, when it is not set.
 pub(crate) fn endpoint(variable: &str, suite: &str) -> Option<String> {
     let found = std::env::var(variable).ok().filter(|value| !value.is_empty());

@@ -1,0 +1,628 @@
+"""The native half of the package. Import its names from `holdall` and `holdall.store`."""
+
+from collections.abc import Awaitable as AwaitableType
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, Self, TypeAlias, final
+
+from ._types import (
+    HTTP_METHOD,
+    Attributes,
+    AzureConfig,
+    AzureCredentialProvider,
+    Buffer,
+    ClientConfig,
+    CopyReport,
+    DeleteReport,
+    GCSConfig,
+    GCSCredentialProvider,
+    GetOptions,
+    ListResult,
+    ObjectMeta,
+    PutInput,
+    PutMode,
+    PutResult,
+    RetryConfig,
+    S3Config,
+    S3CredentialProvider,
+)
+from .exceptions import BaseError
+
+PathInput: TypeAlias = str | PathLike[str]
+PathsInput: TypeAlias = str | PathLike[str] | Iterable[Any]
+ListType: TypeAlias = list
+OnError: TypeAlias = Literal["raise", "return"]
+
+__version__: str
+_object_store_version: str
+_object_store_source: str
+
+def _after_fork() -> None: ...
+def parse_scheme(url: str, /) -> Literal["s3", "gcs", "http", "local", "memory", "azure"]:
+    """The kind of store that a URL names."""
+
+class ObjectStoreMethods:
+    """Base class of all stores: every operation as a method, with an `_async` twin."""
+    @property
+    def _url(self) -> str:
+        """The URL of the store, without credentials."""
+    def copy(self, from_: PathInput, to: PathInput, *, overwrite: bool = True) -> None:
+        """Copy an object within the store."""
+    def copy_async(
+        self, from_: PathInput, to: PathInput, *, overwrite: bool = True
+    ) -> AwaitableType[None]:
+        """Copy an object within the store, to be awaited."""
+    def copy_to(
+        self, from_: PathInput, target: ObjectStoreMethods, to: PathInput, *, overwrite: bool = True
+    ) -> CopyReport:
+        """Copy an object to another store."""
+    def copy_to_async(
+        self, from_: PathInput, target: ObjectStoreMethods, to: PathInput, *, overwrite: bool = True
+    ) -> AwaitableType[CopyReport]:
+        """Copy an object to another store, to be awaited."""
+    def delete(self, paths: PathsInput) -> None:
+        """Delete one object or several."""
+    def delete_async(self, paths: PathsInput) -> AwaitableType[None]:
+        """Delete one object or several, to be awaited."""
+    def delete_many(
+        self, paths: PathsInput, *, on_error: OnError = "raise"
+    ) -> ListType[BaseError | None]:
+        """Delete many objects; one that does not exist counts as deleted."""
+    def delete_many_async(
+        self, paths: PathsInput, *, on_error: OnError = "raise"
+    ) -> AwaitableType[ListType[BaseError | None]]:
+        """Delete many objects, to be awaited."""
+    def delete_prefix(self, prefix: PathInput | None = None) -> DeleteReport:
+        """Delete every object below a prefix."""
+    def delete_prefix_async(self, prefix: PathInput | None = None) -> AwaitableType[DeleteReport]:
+        """Delete every object below a prefix, to be awaited."""
+    def delete_version(self, path: PathInput, version: str) -> None:
+        """Delete one version for good."""
+    def delete_version_async(self, path: PathInput, version: str) -> AwaitableType[None]:
+        """Delete one version for good, to be awaited."""
+    def exists(self, path: PathInput) -> bool:
+        """Whether an object exists."""
+    def exists_async(self, path: PathInput) -> AwaitableType[bool]:
+        """Whether an object exists, to be awaited."""
+    def get(self, path: PathInput, *, options: GetOptions | None = None) -> GetResult:
+        """Read an object."""
+    def get_async(
+        self, path: PathInput, *, options: GetOptions | None = None
+    ) -> AwaitableType[GetResult]:
+        """Read an object, to be awaited."""
+    def get_many(
+        self, paths: PathsInput, *, max_concurrency: int = 32, on_error: OnError = "raise"
+    ) -> ListType[Bytes]:
+        """Read many objects."""
+    def get_many_async(
+        self, paths: PathsInput, *, max_concurrency: int = 32, on_error: OnError = "raise"
+    ) -> AwaitableType[ListType[Bytes]]:
+        """Read many objects, to be awaited."""
+    def get_range(
+        self, path: PathInput, *, start: int, end: int | None = None, length: int | None = None
+    ) -> Bytes:
+        """Read one range of an object."""
+    def get_range_async(
+        self, path: PathInput, *, start: int, end: int | None = None, length: int | None = None
+    ) -> AwaitableType[Bytes]:
+        """Read one range of an object, to be awaited."""
+    def get_ranges(
+        self,
+        path: PathInput,
+        *,
+        starts: Sequence[int],
+        ends: Sequence[int] | None = None,
+        lengths: Sequence[int] | None = None,
+        coalesce: int = ...,
+        max_concurrency: int = 10,
+    ) -> ListType[Bytes]:
+        """Read several ranges of an object."""
+    def get_ranges_async(
+        self,
+        path: PathInput,
+        *,
+        starts: Sequence[int],
+        ends: Sequence[int] | None = None,
+        lengths: Sequence[int] | None = None,
+        coalesce: int = ...,
+        max_concurrency: int = 10,
+    ) -> AwaitableType[ListType[Bytes]]:
+        """Read several ranges of an object, to be awaited."""
+    def get_tags(self, path: PathInput) -> dict[str, str]:
+        """The tags of an object."""
+    def get_tags_async(self, path: PathInput) -> AwaitableType[dict[str, str]]:
+        """The tags of an object, to be awaited."""
+    def glob(self, pattern: str, *, chunk_size: int = 50, return_arrow: bool = False) -> ListStream:
+        """List objects whose keys match a pattern."""
+    def head(self, path: PathInput) -> ObjectMeta:
+        """Describe an object."""
+    def head_async(self, path: PathInput) -> AwaitableType[ObjectMeta]:
+        """Describe an object, to be awaited."""
+    def head_many(
+        self, paths: PathsInput, *, max_concurrency: int = 32, on_error: OnError = "raise"
+    ) -> ListType[ObjectMeta]:
+        """Describe many objects."""
+    def head_many_async(
+        self, paths: PathsInput, *, max_concurrency: int = 32, on_error: OnError = "raise"
+    ) -> AwaitableType[ListType[ObjectMeta]]:
+        """Describe many objects, to be awaited."""
+    def list(
+        self,
+        prefix: PathInput | None = None,
+        *,
+        offset: str | None = None,
+        chunk_size: int = 50,
+        return_arrow: bool = False,
+        substring_prefix: str | None = None,
+        end_before: str | None = None,
+        max_items: int | None = None,
+    ) -> ListStream:
+        """List objects."""
+    def list_async(
+        self,
+        prefix: PathInput | None = None,
+        *,
+        offset: str | None = None,
+        chunk_size: int = 50,
+        return_arrow: bool = False,
+        substring_prefix: str | None = None,
+        end_before: str | None = None,
+        max_items: int | None = None,
+    ) -> ListStream:
+        """List objects; the same as `list()`, whose result serves `async for` too."""
+    def list_versions(self, prefix: PathInput | None = None, *, chunk_size: int = 50) -> ListStream:
+        """List all versions of objects, newest first for each key."""
+    def list_with_delimiter(
+        self, prefix: PathInput | None = None, *, return_arrow: bool = False
+    ) -> ListResult:
+        """List one level: the objects and the prefixes directly below a prefix."""
+    def list_with_delimiter_async(
+        self, prefix: PathInput | None = None, *, return_arrow: bool = False
+    ) -> AwaitableType[ListResult]:
+        """List one level, to be awaited."""
+    def put(
+        self,
+        path: PathInput,
+        file: PutInput,
+        *,
+        attributes: Attributes | None = None,
+        tags: dict[str, str] | None = None,
+        mode: PutMode | None = None,
+        use_multipart: bool | None = None,
+        chunk_size: int = 5242880,
+        max_concurrency: int = 12,
+    ) -> PutResult:
+        """Write an object."""
+    def put_async(
+        self,
+        path: PathInput,
+        file: PutInput,
+        *,
+        attributes: Attributes | None = None,
+        tags: dict[str, str] | None = None,
+        mode: PutMode | None = None,
+        use_multipart: bool | None = None,
+        chunk_size: int = 5242880,
+        max_concurrency: int = 12,
+    ) -> AwaitableType[PutResult]:
+        """Write an object, to be awaited."""
+    def put_attributes(self, path: PathInput, attributes: Attributes) -> None:
+        """Replace all attributes of an object without sending its content again."""
+    def put_attributes_async(self, path: PathInput, attributes: Attributes) -> AwaitableType[None]:
+        """Replace all attributes of an object, to be awaited."""
+    def put_many(
+        self,
+        items: Mapping[str, Buffer] | Iterable[tuple[PathInput, Buffer]],
+        *,
+        max_concurrency: int = 32,
+        on_error: OnError = "raise",
+    ) -> ListType[PutResult]:
+        """Write many objects."""
+    def put_many_async(
+        self,
+        items: Mapping[str, Buffer] | Iterable[tuple[PathInput, Buffer]],
+        *,
+        max_concurrency: int = 32,
+        on_error: OnError = "raise",
+    ) -> AwaitableType[ListType[PutResult]]:
+        """Write many objects, to be awaited."""
+    def put_tags(self, path: PathInput, tags: dict[str, str]) -> None:
+        """Replace all tags of an object."""
+    def put_tags_async(self, path: PathInput, tags: dict[str, str]) -> AwaitableType[None]:
+        """Replace all tags of an object, to be awaited."""
+    def rename(self, from_: PathInput, to: PathInput, *, overwrite: bool = True) -> None:
+        """Move an object within the store."""
+    def rename_async(
+        self, from_: PathInput, to: PathInput, *, overwrite: bool = True
+    ) -> AwaitableType[None]:
+        """Move an object within the store, to be awaited."""
+    def restore_version(self, path: PathInput, version: str) -> None:
+        """Make a version the current content again."""
+    def restore_version_async(self, path: PathInput, version: str) -> AwaitableType[None]:
+        """Make a version the current content again, to be awaited."""
+    def sign(
+        self, method: HTTP_METHOD, paths: PathsInput, expires_in: timedelta
+    ) -> str | ListType[str]:
+        """Make presigned URLs."""
+    def sign_async(
+        self, method: HTTP_METHOD, paths: PathsInput, expires_in: timedelta
+    ) -> AwaitableType[str | ListType[str]]:
+        """Make presigned URLs, to be awaited."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ge__(self, value: object, /) -> bool: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]: ...
+    def __gt__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __le__(self, value: object, /) -> bool: ...
+    def __lt__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+
+class S3Store(ObjectStoreMethods):
+    """A bucket of Amazon S3 or of a service that speaks its protocol.
+
+    Settings come from the arguments, the URL, the environment (`AWS_*`) and `~/.aws`, in this order.
+    """
+    def __new__(
+        cls,
+        bucket: str | None = None,
+        *,
+        prefix: PathInput | None = None,
+        config: S3Config | None = None,
+        client_options: ClientConfig | None = None,
+        retry_config: RetryConfig | None = None,
+        credential_provider: S3CredentialProvider | None = None,
+        **kwargs: Any,
+    ) -> Self: ...
+    @property
+    def client_options(self) -> ClientConfig | None:
+        """The settings of the HTTP client that were given, or None."""
+    @property
+    def config(self) -> S3Config:
+        """The settings that were given, under their canonical names."""
+    @property
+    def credential_provider(self) -> S3CredentialProvider | None:
+        """The provider of credentials that was given, or None."""
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        config: S3Config | None = None,
+        client_options: ClientConfig | None = None,
+        retry_config: RetryConfig | None = None,
+        credential_provider: S3CredentialProvider | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Open the store that a URL names; the path becomes the prefix."""
+    @property
+    def prefix(self) -> str | None:
+        """The prefix below which all operations happen, or None."""
+    @property
+    def retry_config(self) -> RetryConfig | None:
+        """The retry settings that were given, or None."""
+    def with_prefix(self, prefix: PathInput) -> Self:
+        """The same store below a prefix, sharing connections and credentials."""
+
+class GCSStore(ObjectStoreMethods):
+    """A bucket of Google Cloud Storage.
+
+    Settings come from the arguments, the URL and the environment (`GOOGLE_*`), in this order.
+    """
+    def __new__(
+        cls,
+        bucket: str | None = None,
+        *,
+        prefix: PathInput | None = None,
+        config: GCSConfig | None = None,
+        client_options: ClientConfig | None = None,
+        retry_config: RetryConfig | None = None,
+        credential_provider: GCSCredentialProvider | None = None,
+        **kwargs: Any,
+    ) -> Self: ...
+    @property
+    def client_options(self) -> ClientConfig | None:
+        """The settings of the HTTP client that were given, or None."""
+    @property
+    def config(self) -> GCSConfig:
+        """The settings that were given, under their canonical names."""
+    @property
+    def credential_provider(self) -> GCSCredentialProvider | None:
+        """The provider of credentials that was given, or None."""
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        config: GCSConfig | None = None,
+        client_options: ClientConfig | None = None,
+        retry_config: RetryConfig | None = None,
+        credential_provider: GCSCredentialProvider | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Open the store that a URL names; the path becomes the prefix."""
+    @property
+    def prefix(self) -> str | None:
+        """The prefix below which all operations happen, or None."""
+    @property
+    def retry_config(self) -> RetryConfig | None:
+        """The retry settings that were given, or None."""
+    def with_prefix(self, prefix: PathInput) -> Self:
+        """The same store below a prefix, sharing connections and credentials."""
+
+class AzureStore(ObjectStoreMethods):
+    """A container of Azure Blob Storage, Data Lake Storage or OneLake.
+
+    Settings come from the arguments, the URL and the environment (`AZURE_*`), in this order.
+    """
+    def __new__(
+        cls,
+        container_name: str | None = None,
+        *,
+        prefix: PathInput | None = None,
+        config: AzureConfig | None = None,
+        client_options: ClientConfig | None = None,
+        retry_config: RetryConfig | None = None,
+        credential_provider: AzureCredentialProvider | None = None,
+        **kwargs: Any,
+    ) -> Self: ...
+    @property
+    def client_options(self) -> ClientConfig | None:
+        """The settings of the HTTP client that were given, or None."""
+    @property
+    def config(self) -> AzureConfig:
+        """The settings that were given, under their canonical names."""
+    @property
+    def credential_provider(self) -> AzureCredentialProvider | None:
+        """The provider of credentials that was given, or None."""
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        config: AzureConfig | None = None,
+        client_options: ClientConfig | None = None,
+        retry_config: RetryConfig | None = None,
+        credential_provider: AzureCredentialProvider | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Open the store that a URL names; the path becomes the prefix."""
+    @property
+    def prefix(self) -> str | None:
+        """The prefix below which all operations happen, or None."""
+    @property
+    def retry_config(self) -> RetryConfig | None:
+        """The retry settings that were given, or None."""
+    def with_prefix(self, prefix: PathInput) -> Self:
+        """The same store below a prefix, sharing connections and credentials."""
+
+class HTTPStore(ObjectStoreMethods):
+    """A directory of an HTTP or WebDAV server."""
+    def __new__(
+        cls,
+        url: str,
+        *,
+        client_options: ClientConfig | None = None,
+        retry_config: RetryConfig | None = None,
+    ) -> Self: ...
+    @property
+    def client_options(self) -> ClientConfig | None:
+        """The settings of the HTTP client that were given, or None."""
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        client_options: ClientConfig | None = None,
+        retry_config: RetryConfig | None = None,
+    ) -> Self:
+        """Open the directory at a URL; the same as the constructor."""
+    @property
+    def retry_config(self) -> RetryConfig | None:
+        """The retry settings that were given, or None."""
+    @property
+    def url(self) -> str:
+        """The URL of the directory."""
+
+class LocalStore(ObjectStoreMethods):
+    """A directory of the local file system, or all of it."""
+    def __new__(
+        cls,
+        prefix: str | PathLike[str] | None = None,
+        *,
+        automatic_cleanup: bool = False,
+        mkdir: bool = False,
+    ) -> Self: ...
+    @classmethod
+    def from_url(cls, url: str, *, automatic_cleanup: bool = False, mkdir: bool = False) -> Self:
+        """Open the directory of a `file://` URL."""
+    @property
+    def prefix(self) -> Path | None:
+        """The directory as a `pathlib.Path`, or None for the whole file system."""
+    def with_prefix(self, prefix: PathInput) -> Self:
+        """The same store below a directory."""
+
+class MemoryStore(ObjectStoreMethods):
+    """Objects in the memory of this process."""
+    def __new__(cls) -> Self: ...
+    def with_prefix(self, prefix: PathInput) -> Self:
+        """The same content below a prefix."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ge__(self, value: object, /) -> bool: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]: ...
+    def __gt__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __le__(self, value: object, /) -> bool: ...
+    def __lt__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+
+@final
+class GetResult:
+    """An object that has been asked for: its description at once, its body when it is read.
+
+    The body can be read once, by `bytes()`, by `stream()` or by iterating; the properties stay valid.
+    """
+    @property
+    def attributes(self) -> Attributes:
+        """Attributes of the object: content type, user metadata and so on."""
+    def buffer(self) -> Bytes:
+        """The whole body; the same as `bytes()`."""
+    def buffer_async(self) -> AwaitableType[Bytes]:
+        """The whole body, to be awaited; the same as `bytes_async()`."""
+    def bytes(self) -> Bytes:
+        """The whole body."""
+    def bytes_async(self) -> AwaitableType[Bytes]:
+        """The whole body, to be awaited."""
+    @property
+    def meta(self) -> ObjectMeta:
+        """Path, time of modification, size in bytes, entity tag and version of the object."""
+    @property
+    def range(self) -> tuple[int, int]:
+        """The range that the body covers: start and end in bytes, the end exclusive."""
+    def stream(self, min_chunk_size: int = ...) -> BytesStream:
+        """The body in chunks of at least `min_chunk_size` bytes, but for the last."""
+    def __aiter__(self) -> Self: ...
+    def __iter__(self) -> Self: ...
+
+@final
+class BytesStream:
+    """The body of an object in chunks, for `for` and `async for`."""
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> AwaitableType[Any]: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Any: ...
+
+@final
+class ListStream:
+    """A listing in chunks, for `for` and `async for`; `collect()` takes what is left at once."""
+    def collect(self) -> Any:
+        """All entries that have not been taken yet."""
+    def collect_async(self) -> AwaitableType[Any]:
+        """All entries that have not been taken yet, to be awaited."""
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> AwaitableType[Any]: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Any: ...
+
+@final
+class Bytes:
+    """Bytes held by Rust, behaving like `bytes`.
+
+    Supports the buffer protocol, so `memoryview(b)`, `numpy.frombuffer(b)` and the like share the memory. Slices with
+    step 1 share it too. It compares and hashes like `bytes`, and has all methods of `bytes`.
+    """
+    def __new__(cls, buf: Buffer | None = None, /) -> Self: ...
+    def lower(self) -> Bytes:
+        """The bytes in lower case (ASCII letters only)."""
+    def removeprefix(self, prefix: PathInput, /) -> Bytes:
+        """Without `prefix`, where the bytes start with it."""
+    def removesuffix(self, suffix: Buffer, /) -> Bytes:
+        """Without `suffix`, where the bytes end with it."""
+    def to_bytes(self) -> bytes:
+        """A copy as `bytes`."""
+    def upper(self) -> Bytes:
+        """The bytes in upper case (ASCII letters only)."""
+    def __add__(self, value: Buffer, /) -> Bytes: ...
+    def __bytes__(self) -> bytes: ...
+    def __contains__(self, key: Any, /) -> bool: ...
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ge__(self, value: object, /) -> bool: ...
+    def __getitem__(self, key: Any, /) -> Any: ...
+    def __gt__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __le__(self, value: object, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __lt__(self, value: object, /) -> bool: ...
+    def __mod__(self, value: Any, /) -> bytes: ...
+    def __mul__(self, value: int, /) -> Bytes: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __radd__(self, value: Buffer, /) -> bytes: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+    def __rmod__(self, value: Any, /) -> bytes: ...
+    def __rmul__(self, value: int, /) -> Bytes: ...
+
+@final
+class ArrowBatch:
+    """A batch of a listing, for any library that speaks the Arrow PyCapsule interface: `pyarrow.record_batch(batch)`,
+    `polars.DataFrame(batch)`, `arro3.core.RecordBatch.from_arrow(batch)`.
+    """
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns."""
+    @property
+    def num_rows(self) -> int:
+        """How many objects the batch has."""
+    def __arrow_c_array__(
+        self, requested_schema: object | None = None
+    ) -> tuple[object, object]: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+    def __len__(self) -> int: ...
+
+@final
+class Awaitable:
+    """An operation in progress, or its result."""
+    def close(self) -> None:
+        """Ends the operation; part of the coroutine protocol."""
+    def send(self, _value: Any) -> Any:
+        """Goes on; part of the coroutine protocol."""
+    def throw(self, *exception: Any) -> Any:
+        """Ends the operation with an exception; part of the coroutine protocol."""
+    def __await__(self) -> Self: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Any: ...
+
+@final
+class Reader:
+    """The reading core of a file object: position, blocks, read-ahead."""
+    @staticmethod
+    def open(
+        store: ObjectStoreMethods, path: PathInput, buffer_size: int, size: int | None
+    ) -> Reader:
+        """staticmethod(function) -> method"""
+    @staticmethod
+    def open_async(
+        store: ObjectStoreMethods, path: PathInput, buffer_size: int, size: int | None, wrap: Any
+    ) -> AwaitableType[Any]:
+        """staticmethod(function) -> method"""
+    def read(self, size: int) -> Bytes: ...
+    def read1(self, size: int) -> Bytes:
+        """At most `size` bytes with at most one fetch; negative for what is at hand."""
+    def read_async(self, size: int) -> AwaitableType[Bytes]: ...
+    def readinto(self, buffer: Buffer) -> int: ...
+    def readline(self, size: int) -> Bytes: ...
+    def readline_async(self, size: int) -> AwaitableType[Bytes]: ...
+    def seek(self, offset: int, whence: int) -> int: ...
+    @property
+    def size(self) -> int:
+        """Length of the object in bytes."""
+    def tell(self) -> int: ...
+    @property
+    def url(self) -> str:
+        """The URL of the object, without credentials."""
+
+@final
+class Writer:
+    """The writing core of a file object."""
+    def __new__(
+        cls,
+        store: ObjectStoreMethods,
+        path: PathInput,
+        attributes: Attributes | None,
+        buffer_size: int,
+        tags: dict[str, str] | None,
+        max_concurrency: int,
+    ) -> Self: ...
+    def abort(self) -> None: ...
+    def abort_async(self) -> AwaitableType[None]: ...
+    def close(self) -> None: ...
+    def close_async(self) -> AwaitableType[None]: ...
+    @property
+    def position(self) -> int:
+        """How many bytes have been written."""
+    @property
+    def url(self) -> str:
+        """The URL of the object, without credentials."""
+    def write(self, data: Buffer) -> int: ...
+    def write_async(self, data: Buffer) -> AwaitableType[int]: ...
