@@ -7,6 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias, final
 
+from typing_extensions import disjoint_base
+
 from ._types import (
     HTTP_METHOD,
     Attributes,
@@ -30,10 +32,10 @@ from ._types import (
 )
 from .exceptions import BaseError
 
-PathInput: TypeAlias = str | PathLike[str]
-PathsInput: TypeAlias = str | PathLike[str] | Iterable[Any]
-ListType: TypeAlias = list
-OnError: TypeAlias = Literal["raise", "return"]
+_PathInput: TypeAlias = str | PathLike[str]
+_PathsInput: TypeAlias = str | PathLike[str] | Iterable[Any]
+_ListType: TypeAlias = list
+_OnError: TypeAlias = Literal["raise", "return"]
 
 __version__: str
 _object_store_version: str
@@ -43,114 +45,125 @@ def _after_fork() -> None: ...
 def parse_scheme(url: str, /) -> Literal["s3", "gcs", "http", "local", "memory", "azure"]:
     """The kind of store that a URL names."""
 
+@disjoint_base
 class ObjectStoreMethods:
     """Base class of all stores: every operation as a method, with an `_async` twin."""
     @property
     def _url(self) -> str:
         """The URL of the store, without credentials."""
-    def copy(self, from_: PathInput, to: PathInput, *, overwrite: bool = True) -> None:
+    def copy(self, from_: _PathInput, to: _PathInput, *, overwrite: bool = True) -> None:
         """Copy an object within the store."""
     def copy_async(
-        self, from_: PathInput, to: PathInput, *, overwrite: bool = True
+        self, from_: _PathInput, to: _PathInput, *, overwrite: bool = True
     ) -> AwaitableType[None]:
         """Copy an object within the store, to be awaited."""
     def copy_to(
-        self, from_: PathInput, target: ObjectStoreMethods, to: PathInput, *, overwrite: bool = True
+        self,
+        from_: _PathInput,
+        target: ObjectStoreMethods,
+        to: _PathInput,
+        *,
+        overwrite: bool = True,
     ) -> CopyReport:
         """Copy an object to another store."""
     def copy_to_async(
-        self, from_: PathInput, target: ObjectStoreMethods, to: PathInput, *, overwrite: bool = True
+        self,
+        from_: _PathInput,
+        target: ObjectStoreMethods,
+        to: _PathInput,
+        *,
+        overwrite: bool = True,
     ) -> AwaitableType[CopyReport]:
         """Copy an object to another store, to be awaited."""
-    def delete(self, paths: PathsInput) -> None:
+    def delete(self, paths: _PathsInput) -> None:
         """Delete one object or several."""
-    def delete_async(self, paths: PathsInput) -> AwaitableType[None]:
+    def delete_async(self, paths: _PathsInput) -> AwaitableType[None]:
         """Delete one object or several, to be awaited."""
     def delete_many(
-        self, paths: PathsInput, *, on_error: OnError = "raise"
-    ) -> ListType[BaseError | None]:
+        self, paths: _PathsInput, *, on_error: _OnError = "raise"
+    ) -> _ListType[BaseError | None]:
         """Delete many objects; one that does not exist counts as deleted."""
     def delete_many_async(
-        self, paths: PathsInput, *, on_error: OnError = "raise"
-    ) -> AwaitableType[ListType[BaseError | None]]:
+        self, paths: _PathsInput, *, on_error: _OnError = "raise"
+    ) -> AwaitableType[_ListType[BaseError | None]]:
         """Delete many objects, to be awaited."""
-    def delete_prefix(self, prefix: PathInput | None = None) -> DeleteReport:
+    def delete_prefix(self, prefix: _PathInput | None = None) -> DeleteReport:
         """Delete every object below a prefix."""
-    def delete_prefix_async(self, prefix: PathInput | None = None) -> AwaitableType[DeleteReport]:
+    def delete_prefix_async(self, prefix: _PathInput | None = None) -> AwaitableType[DeleteReport]:
         """Delete every object below a prefix, to be awaited."""
-    def delete_version(self, path: PathInput, version: str) -> None:
+    def delete_version(self, path: _PathInput, version: str) -> None:
         """Delete one version for good."""
-    def delete_version_async(self, path: PathInput, version: str) -> AwaitableType[None]:
+    def delete_version_async(self, path: _PathInput, version: str) -> AwaitableType[None]:
         """Delete one version for good, to be awaited."""
-    def exists(self, path: PathInput) -> bool:
+    def exists(self, path: _PathInput) -> bool:
         """Whether an object exists."""
-    def exists_async(self, path: PathInput) -> AwaitableType[bool]:
+    def exists_async(self, path: _PathInput) -> AwaitableType[bool]:
         """Whether an object exists, to be awaited."""
-    def get(self, path: PathInput, *, options: GetOptions | None = None) -> GetResult:
+    def get(self, path: _PathInput, *, options: GetOptions | None = None) -> GetResult:
         """Read an object."""
     def get_async(
-        self, path: PathInput, *, options: GetOptions | None = None
+        self, path: _PathInput, *, options: GetOptions | None = None
     ) -> AwaitableType[GetResult]:
         """Read an object, to be awaited."""
     def get_many(
-        self, paths: PathsInput, *, max_concurrency: int = 32, on_error: OnError = "raise"
-    ) -> ListType[Bytes]:
+        self, paths: _PathsInput, *, max_concurrency: int = 32, on_error: _OnError = "raise"
+    ) -> _ListType[Bytes]:
         """Read many objects."""
     def get_many_async(
-        self, paths: PathsInput, *, max_concurrency: int = 32, on_error: OnError = "raise"
-    ) -> AwaitableType[ListType[Bytes]]:
+        self, paths: _PathsInput, *, max_concurrency: int = 32, on_error: _OnError = "raise"
+    ) -> AwaitableType[_ListType[Bytes]]:
         """Read many objects, to be awaited."""
     def get_range(
-        self, path: PathInput, *, start: int, end: int | None = None, length: int | None = None
+        self, path: _PathInput, *, start: int, end: int | None = None, length: int | None = None
     ) -> Bytes:
         """Read one range of an object."""
     def get_range_async(
-        self, path: PathInput, *, start: int, end: int | None = None, length: int | None = None
+        self, path: _PathInput, *, start: int, end: int | None = None, length: int | None = None
     ) -> AwaitableType[Bytes]:
         """Read one range of an object, to be awaited."""
     def get_ranges(
         self,
-        path: PathInput,
+        path: _PathInput,
         *,
         starts: Sequence[int],
         ends: Sequence[int] | None = None,
         lengths: Sequence[int] | None = None,
         coalesce: int = ...,
         max_concurrency: int = 10,
-    ) -> ListType[Bytes]:
+    ) -> _ListType[Bytes]:
         """Read several ranges of an object."""
     def get_ranges_async(
         self,
-        path: PathInput,
+        path: _PathInput,
         *,
         starts: Sequence[int],
         ends: Sequence[int] | None = None,
         lengths: Sequence[int] | None = None,
         coalesce: int = ...,
         max_concurrency: int = 10,
-    ) -> AwaitableType[ListType[Bytes]]:
+    ) -> AwaitableType[_ListType[Bytes]]:
         """Read several ranges of an object, to be awaited."""
-    def get_tags(self, path: PathInput) -> dict[str, str]:
+    def get_tags(self, path: _PathInput) -> dict[str, str]:
         """The tags of an object."""
-    def get_tags_async(self, path: PathInput) -> AwaitableType[dict[str, str]]:
+    def get_tags_async(self, path: _PathInput) -> AwaitableType[dict[str, str]]:
         """The tags of an object, to be awaited."""
     def glob(self, pattern: str, *, chunk_size: int = 50, return_arrow: bool = False) -> ListStream:
         """List objects whose keys match a pattern."""
-    def head(self, path: PathInput) -> ObjectMeta:
+    def head(self, path: _PathInput) -> ObjectMeta:
         """Describe an object."""
-    def head_async(self, path: PathInput) -> AwaitableType[ObjectMeta]:
+    def head_async(self, path: _PathInput) -> AwaitableType[ObjectMeta]:
         """Describe an object, to be awaited."""
     def head_many(
-        self, paths: PathsInput, *, max_concurrency: int = 32, on_error: OnError = "raise"
-    ) -> ListType[ObjectMeta]:
+        self, paths: _PathsInput, *, max_concurrency: int = 32, on_error: _OnError = "raise"
+    ) -> _ListType[ObjectMeta]:
         """Describe many objects."""
     def head_many_async(
-        self, paths: PathsInput, *, max_concurrency: int = 32, on_error: OnError = "raise"
-    ) -> AwaitableType[ListType[ObjectMeta]]:
+        self, paths: _PathsInput, *, max_concurrency: int = 32, on_error: _OnError = "raise"
+    ) -> AwaitableType[_ListType[ObjectMeta]]:
         """Describe many objects, to be awaited."""
     def list(
         self,
-        prefix: PathInput | None = None,
+        prefix: _PathInput | None = None,
         *,
         offset: str | None = None,
         chunk_size: int = 50,
@@ -162,7 +175,7 @@ class ObjectStoreMethods:
         """List objects."""
     def list_async(
         self,
-        prefix: PathInput | None = None,
+        prefix: _PathInput | None = None,
         *,
         offset: str | None = None,
         chunk_size: int = 50,
@@ -172,19 +185,21 @@ class ObjectStoreMethods:
         max_items: int | None = None,
     ) -> ListStream:
         """List objects; the same as `list()`, whose result serves `async for` too."""
-    def list_versions(self, prefix: PathInput | None = None, *, chunk_size: int = 50) -> ListStream:
+    def list_versions(
+        self, prefix: _PathInput | None = None, *, chunk_size: int = 50
+    ) -> ListStream:
         """List all versions of objects, newest first for each key."""
     def list_with_delimiter(
-        self, prefix: PathInput | None = None, *, return_arrow: bool = False
+        self, prefix: _PathInput | None = None, *, return_arrow: bool = False
     ) -> ListResult:
         """List one level: the objects and the prefixes directly below a prefix."""
     def list_with_delimiter_async(
-        self, prefix: PathInput | None = None, *, return_arrow: bool = False
+        self, prefix: _PathInput | None = None, *, return_arrow: bool = False
     ) -> AwaitableType[ListResult]:
         """List one level, to be awaited."""
     def put(
         self,
-        path: PathInput,
+        path: _PathInput,
         file: PutInput,
         *,
         attributes: Attributes | None = None,
@@ -197,7 +212,7 @@ class ObjectStoreMethods:
         """Write an object."""
     def put_async(
         self,
-        path: PathInput,
+        path: _PathInput,
         file: PutInput,
         *,
         attributes: Attributes | None = None,
@@ -208,47 +223,47 @@ class ObjectStoreMethods:
         max_concurrency: int = 12,
     ) -> AwaitableType[PutResult]:
         """Write an object, to be awaited."""
-    def put_attributes(self, path: PathInput, attributes: Attributes) -> None:
+    def put_attributes(self, path: _PathInput, attributes: Attributes) -> None:
         """Replace all attributes of an object without sending its content again."""
-    def put_attributes_async(self, path: PathInput, attributes: Attributes) -> AwaitableType[None]:
+    def put_attributes_async(self, path: _PathInput, attributes: Attributes) -> AwaitableType[None]:
         """Replace all attributes of an object, to be awaited."""
     def put_many(
         self,
-        items: Mapping[str, Buffer] | Iterable[tuple[PathInput, Buffer]],
+        items: Mapping[str, Buffer] | Iterable[tuple[_PathInput, Buffer]],
         *,
         max_concurrency: int = 32,
-        on_error: OnError = "raise",
-    ) -> ListType[PutResult]:
+        on_error: _OnError = "raise",
+    ) -> _ListType[PutResult]:
         """Write many objects."""
     def put_many_async(
         self,
-        items: Mapping[str, Buffer] | Iterable[tuple[PathInput, Buffer]],
+        items: Mapping[str, Buffer] | Iterable[tuple[_PathInput, Buffer]],
         *,
         max_concurrency: int = 32,
-        on_error: OnError = "raise",
-    ) -> AwaitableType[ListType[PutResult]]:
+        on_error: _OnError = "raise",
+    ) -> AwaitableType[_ListType[PutResult]]:
         """Write many objects, to be awaited."""
-    def put_tags(self, path: PathInput, tags: dict[str, str]) -> None:
+    def put_tags(self, path: _PathInput, tags: dict[str, str]) -> None:
         """Replace all tags of an object."""
-    def put_tags_async(self, path: PathInput, tags: dict[str, str]) -> AwaitableType[None]:
+    def put_tags_async(self, path: _PathInput, tags: dict[str, str]) -> AwaitableType[None]:
         """Replace all tags of an object, to be awaited."""
-    def rename(self, from_: PathInput, to: PathInput, *, overwrite: bool = True) -> None:
+    def rename(self, from_: _PathInput, to: _PathInput, *, overwrite: bool = True) -> None:
         """Move an object within the store."""
     def rename_async(
-        self, from_: PathInput, to: PathInput, *, overwrite: bool = True
+        self, from_: _PathInput, to: _PathInput, *, overwrite: bool = True
     ) -> AwaitableType[None]:
         """Move an object within the store, to be awaited."""
-    def restore_version(self, path: PathInput, version: str) -> None:
+    def restore_version(self, path: _PathInput, version: str) -> None:
         """Make a version the current content again."""
-    def restore_version_async(self, path: PathInput, version: str) -> AwaitableType[None]:
+    def restore_version_async(self, path: _PathInput, version: str) -> AwaitableType[None]:
         """Make a version the current content again, to be awaited."""
     def sign(
-        self, method: HTTP_METHOD, paths: PathsInput, expires_in: timedelta
-    ) -> str | ListType[str]:
+        self, method: HTTP_METHOD, paths: _PathsInput, expires_in: timedelta
+    ) -> str | _ListType[str]:
         """Make presigned URLs."""
     def sign_async(
-        self, method: HTTP_METHOD, paths: PathsInput, expires_in: timedelta
-    ) -> AwaitableType[str | ListType[str]]:
+        self, method: HTTP_METHOD, paths: _PathsInput, expires_in: timedelta
+    ) -> AwaitableType[str | _ListType[str]]:
         """Make presigned URLs, to be awaited."""
     def __eq__(self, value: object, /) -> bool: ...
     def __ge__(self, value: object, /) -> bool: ...
@@ -268,7 +283,7 @@ class S3Store(ObjectStoreMethods):
         cls,
         bucket: str | None = None,
         *,
-        prefix: PathInput | None = None,
+        prefix: _PathInput | None = None,
         config: S3Config | None = None,
         client_options: ClientConfig | None = None,
         retry_config: RetryConfig | None = None,
@@ -302,7 +317,7 @@ class S3Store(ObjectStoreMethods):
     @property
     def retry_config(self) -> RetryConfig | None:
         """The retry settings that were given, or None."""
-    def with_prefix(self, prefix: PathInput) -> Self:
+    def with_prefix(self, prefix: _PathInput) -> Self:
         """The same store below a prefix, sharing connections and credentials."""
 
 class GCSStore(ObjectStoreMethods):
@@ -314,7 +329,7 @@ class GCSStore(ObjectStoreMethods):
         cls,
         bucket: str | None = None,
         *,
-        prefix: PathInput | None = None,
+        prefix: _PathInput | None = None,
         config: GCSConfig | None = None,
         client_options: ClientConfig | None = None,
         retry_config: RetryConfig | None = None,
@@ -348,7 +363,7 @@ class GCSStore(ObjectStoreMethods):
     @property
     def retry_config(self) -> RetryConfig | None:
         """The retry settings that were given, or None."""
-    def with_prefix(self, prefix: PathInput) -> Self:
+    def with_prefix(self, prefix: _PathInput) -> Self:
         """The same store below a prefix, sharing connections and credentials."""
 
 class AzureStore(ObjectStoreMethods):
@@ -360,7 +375,7 @@ class AzureStore(ObjectStoreMethods):
         cls,
         container_name: str | None = None,
         *,
-        prefix: PathInput | None = None,
+        prefix: _PathInput | None = None,
         config: AzureConfig | None = None,
         client_options: ClientConfig | None = None,
         retry_config: RetryConfig | None = None,
@@ -394,7 +409,7 @@ class AzureStore(ObjectStoreMethods):
     @property
     def retry_config(self) -> RetryConfig | None:
         """The retry settings that were given, or None."""
-    def with_prefix(self, prefix: PathInput) -> Self:
+    def with_prefix(self, prefix: _PathInput) -> Self:
         """The same store below a prefix, sharing connections and credentials."""
 
 class HTTPStore(ObjectStoreMethods):
@@ -440,13 +455,13 @@ class LocalStore(ObjectStoreMethods):
     @property
     def prefix(self) -> Path | None:
         """The directory as a `pathlib.Path`, or None for the whole file system."""
-    def with_prefix(self, prefix: PathInput) -> Self:
+    def with_prefix(self, prefix: _PathInput) -> Self:
         """The same store below a directory."""
 
 class MemoryStore(ObjectStoreMethods):
     """Objects in the memory of this process."""
     def __new__(cls) -> Self: ...
-    def with_prefix(self, prefix: PathInput) -> Self:
+    def with_prefix(self, prefix: _PathInput) -> Self:
         """The same content below a prefix."""
     def __eq__(self, value: object, /) -> bool: ...
     def __ge__(self, value: object, /) -> bool: ...
@@ -515,7 +530,7 @@ class Bytes:
     def __new__(cls, buf: Buffer | None = None, /) -> Self: ...
     def lower(self) -> Bytes:
         """The bytes in lower case (ASCII letters only)."""
-    def removeprefix(self, prefix: PathInput, /) -> Bytes:
+    def removeprefix(self, prefix: _PathInput, /) -> Bytes:
         """Without `prefix`, where the bytes start with it."""
     def removesuffix(self, suffix: Buffer, /) -> Bytes:
         """Without `suffix`, where the bytes end with it."""
@@ -578,12 +593,12 @@ class Reader:
     """The reading core of a file object: position, blocks, read-ahead."""
     @staticmethod
     def open(
-        store: ObjectStoreMethods, path: PathInput, buffer_size: int, size: int | None
+        store: ObjectStoreMethods, path: _PathInput, buffer_size: int, size: int | None
     ) -> Reader:
         """staticmethod(function) -> method"""
     @staticmethod
     def open_async(
-        store: ObjectStoreMethods, path: PathInput, buffer_size: int, size: int | None, wrap: Any
+        store: ObjectStoreMethods, path: _PathInput, buffer_size: int, size: int | None, wrap: Any
     ) -> AwaitableType[Any]:
         """staticmethod(function) -> method"""
     def read(self, size: int) -> Bytes: ...
@@ -608,7 +623,7 @@ class Writer:
     def __new__(
         cls,
         store: ObjectStoreMethods,
-        path: PathInput,
+        path: _PathInput,
         attributes: Attributes | None,
         buffer_size: int,
         tags: dict[str, str] | None,

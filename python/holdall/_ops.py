@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import builtins
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ._foreign import as_store
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
     from datetime import timedelta
 
     from ._holdall import Bytes, GetResult, ListStream
@@ -82,8 +83,8 @@ __all__ = [
     "sign_async",
 ]
 
-PathInput: TypeAlias = "str | os.PathLike[str]"
-PathsInput: TypeAlias = "str | os.PathLike[str] | Iterable[Any]"
+PathInput: TypeAlias = str | os.PathLike[str]
+PathsInput: TypeAlias = str | os.PathLike[str] | Iterable[Any]
 OnError: TypeAlias = Literal["raise", "return"]
 
 

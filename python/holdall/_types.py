@@ -132,7 +132,7 @@ class DeleteReport(TypedDict):
 
 
 PutInput: TypeAlias = (
-    "IO[bytes] | Path | str | bytes | Buffer | Iterable[Buffer] | AsyncIterable[Buffer]"
+    IO[bytes] | Path | str | bytes | Buffer | Iterable[Buffer] | AsyncIterable[Buffer]
 )
 """What can be written."""
 

@@ -119,6 +119,4 @@ def _main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     # Run as a program, this file is another module than the one that `import` finds.
-    from holdall.compat import _main as main
-
-    main(sys.argv[1:])
+    importlib.import_module("holdall.compat")._main(sys.argv[1:])
