@@ -3,6 +3,7 @@
 pub(crate) mod attributes;
 pub(crate) mod send;
 pub(crate) mod tags;
+pub(crate) mod versions;
 
 use object_store::RetryConfig;
 
@@ -73,8 +74,8 @@ pub(crate) fn open_error(target: &str, source: object_store::Error) -> Error {
     Error::new(crate::ErrorKind::Config, "open", target, detail)
 }
 
-/// Implements `ObjectStore` by handing every call to the field `inner`, but for listing where a function for it is
-/// given.
+/// Implements `ObjectStore` by handing every call to the field `inner`, but for copies, which go to the method
+/// `copy_inside`, and for listing where a function for it is given.
 macro_rules! delegate_object_store {
     ($name:ty) => {
         $crate::cloud::delegate_object_store!(
@@ -168,16 +169,7 @@ macro_rules! delegate_object_store {
                 to: &object_store::path::Path,
                 options: object_store::CopyOptions,
             ) -> object_store::Result<()> {
-                self.inner.copy_opts(from, to, options).await
-            }
-
-            async fn rename_opts(
-                &self,
-                from: &object_store::path::Path,
-                to: &object_store::path::Path,
-                options: object_store::RenameOptions,
-            ) -> object_store::Result<()> {
-                self.inner.rename_opts(from, to, options).await
+                self.copy_inside(from, to, options).await
             }
         }
     };

@@ -1,22 +1,33 @@
 //! Azure Blob Storage, Data Lake Storage and OneLake.
 
+mod attributes;
+mod copy;
+mod request;
+mod tags;
+mod versions;
+
 use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
+use http::HeaderMap;
 use object_store::azure::{
     AzureConfigKey, AzureCredentialProvider, MicrosoftAzure, MicrosoftAzureBuilder,
 };
-use object_store::client::HttpClient;
 use object_store::list::PaginatedListStore;
 use object_store::multipart::MultipartStore;
+use object_store::path::Path;
 use object_store::signer::Signer;
+use object_store::{Attributes, CopyMode, CopyOptions, ObjectStore};
 
+use self::request::Place;
 use crate::client::{SharedConnector, shared_client};
+use crate::cloud::send::Sender;
 use crate::cloud::{CloudOptions, delegate_object_store, open_error};
 use crate::config::{AzureKey, ConfigKey, Settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::Provider;
+use crate::provider::{CopyOutcome, ObjectVersion, Provider, Tags};
 
 /// How to open a store on Azure.
 pub type AzureOptions = CloudOptions<AzureKey, AzureCredentialProvider>;
@@ -25,7 +36,11 @@ pub type AzureOptions = CloudOptions<AzureKey, AzureCredentialProvider>;
 #[derive(Debug, Clone)]
 pub struct AzureStore {
     inner: Arc<MicrosoftAzure>,
-    http: HttpClient,
+    sender: Sender,
+    headers: HeaderMap,
+    /// A provider of credentials that the caller gave.
+    given: Option<AzureCredentialProvider>,
+    place: Place,
     container: String,
     settings: Settings<AzureKey>,
 }
@@ -62,7 +77,24 @@ impl AzureStore {
             builder = builder.with_credentials(credentials.clone());
         }
         let inner = builder.build().map_err(|e| open_error(&target, e))?;
-        Ok(Self { inner: Arc::new(inner), http: shared_client(&client)?, container, settings })
+        let sender = Sender::new(shared_client(&client)?, options.retry, "Azure");
+        let place = Place::of(&settings, &container)?;
+        let (headers, given) = (client.header_map(), options.credentials);
+        let inner = Arc::new(inner);
+        Ok(Self { inner, sender, headers, given, place, container, settings })
+    }
+
+    async fn copy_inside(
+        &self,
+        from: &Path,
+        to: &Path,
+        options: CopyOptions,
+    ) -> object_store::Result<()> {
+        // With a customer's key the client inside chooses another request, which is done when it is answered.
+        if self.settings.get(AzureKey::EncryptionKey).is_some() {
+            return self.inner.copy_opts(from, to, options).await;
+        }
+        self.copy_in_container(from, to, options.mode).await
     }
 
     /// The name of the container.
@@ -110,5 +142,48 @@ impl Provider for AzureStore {
 
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {
         Some(&*self.inner)
+    }
+    fn list_versions(
+        &self,
+        prefix: Option<&Path>,
+    ) -> BoxStream<'static, object_store::Result<ObjectVersion>> {
+        self.versions(prefix)
+    }
+
+    async fn delete_version(&self, location: &Path, version: &str) -> object_store::Result<()> {
+        self.delete_one_version(location, version).await
+    }
+
+    async fn restore_version(&self, location: &Path, version: &str) -> object_store::Result<()> {
+        self.restore(location, version).await
+    }
+
+    async fn get_tags(&self, location: &Path) -> object_store::Result<Tags> {
+        self.tags(location).await
+    }
+
+    async fn put_tags(&self, location: &Path, tags: &Tags) -> object_store::Result<()> {
+        self.replace_tags(location, tags).await
+    }
+
+    async fn put_attributes(
+        &self,
+        location: &Path,
+        attributes: Attributes,
+    ) -> object_store::Result<()> {
+        self.replace_attributes(location, &attributes).await
+    }
+
+    async fn copy_from(
+        &self,
+        source: &dyn Provider,
+        from: &Path,
+        to: &Path,
+        mode: CopyMode,
+    ) -> object_store::Result<CopyOutcome> {
+        match source.as_any().downcast_ref::<Self>() {
+            Some(source) => self.copy_from_container(source, from, to, mode).await,
+            None => Ok(CopyOutcome::NotPossible),
+        }
     }
 }

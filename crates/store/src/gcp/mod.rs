@@ -1,22 +1,29 @@
 //! Google Cloud Storage.
 
+mod copy;
+mod request;
+mod versions;
+
 use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use object_store::client::HttpClient;
+use futures::stream::BoxStream;
 use object_store::gcp::{
     GcpCredentialProvider, GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleConfigKey,
 };
 use object_store::list::PaginatedListStore;
 use object_store::multipart::MultipartStore;
+use object_store::path::Path;
 use object_store::signer::Signer;
+use object_store::{Attributes, CopyMode, CopyOptions, ObjectStore};
 
 use crate::client::{SharedConnector, shared_client};
+use crate::cloud::send::Sender;
 use crate::cloud::{CloudOptions, delegate_object_store, open_error};
 use crate::config::{ConfigKey, GcsKey, Settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::Provider;
+use crate::provider::{CopyOutcome, ObjectVersion, Provider};
 
 /// How to open a store on Google Cloud Storage.
 pub type GcsOptions = CloudOptions<GcsKey, GcpCredentialProvider>;
@@ -25,7 +32,10 @@ pub type GcsOptions = CloudOptions<GcsKey, GcpCredentialProvider>;
 #[derive(Debug, Clone)]
 pub struct GcsStore {
     inner: Arc<GoogleCloudStorage>,
-    http: HttpClient,
+    sender: Sender,
+    /// A provider of credentials that the caller gave.
+    given: Option<GcpCredentialProvider>,
+    base_url: String,
     bucket: String,
     settings: Settings<GcsKey>,
 }
@@ -65,7 +75,18 @@ impl GcsStore {
             builder = builder.with_credentials(credentials.clone());
         }
         let inner = builder.build().map_err(|e| open_error(&target, e))?;
-        Ok(Self { inner: Arc::new(inner), http: shared_client(&client)?, bucket, settings })
+        let sender = Sender::new(shared_client(&client)?, options.retry, "GCS");
+        let (given, base_url) = (options.credentials, request::base_url(&settings));
+        Ok(Self { inner: Arc::new(inner), sender, given, base_url, bucket, settings })
+    }
+
+    async fn copy_inside(
+        &self,
+        from: &Path,
+        to: &Path,
+        options: CopyOptions,
+    ) -> object_store::Result<()> {
+        self.inner.copy_opts(from, to, options).await
     }
 
     /// The name of the bucket.
@@ -120,5 +141,40 @@ impl Provider for GcsStore {
 
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {
         Some(&*self.inner)
+    }
+    fn list_versions(
+        &self,
+        prefix: Option<&Path>,
+    ) -> BoxStream<'static, object_store::Result<ObjectVersion>> {
+        self.versions(prefix)
+    }
+
+    async fn delete_version(&self, location: &Path, version: &str) -> object_store::Result<()> {
+        self.delete_generation(location, version).await
+    }
+
+    async fn restore_version(&self, location: &Path, version: &str) -> object_store::Result<()> {
+        self.restore(location, version).await
+    }
+
+    async fn put_attributes(
+        &self,
+        location: &Path,
+        attributes: Attributes,
+    ) -> object_store::Result<()> {
+        self.replace_attributes(location, &attributes).await
+    }
+
+    async fn copy_from(
+        &self,
+        source: &dyn Provider,
+        from: &Path,
+        to: &Path,
+        mode: CopyMode,
+    ) -> object_store::Result<CopyOutcome> {
+        match source.as_any().downcast_ref::<Self>() {
+            Some(source) => self.copy_from_bucket(source, from, to, mode).await,
+            None => Ok(CopyOutcome::NotPossible),
+        }
     }
 }

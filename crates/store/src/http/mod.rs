@@ -10,6 +10,7 @@ use object_store::RetryConfig;
 use object_store::client::HttpClient;
 use object_store::http::{HttpBuilder, HttpStore as Inner};
 use object_store::path::Path;
+use object_store::{CopyOptions, ObjectStore};
 use url::Url;
 
 use crate::client::{ClientOptions, SharedConnector, shared_client};
@@ -46,6 +47,15 @@ impl HttpStore {
             .build()
             .map_err(|e| open_error(url, e))?;
         Ok(Self { inner: Arc::new(inner), http: shared_client(&client)?, url: parsed })
+    }
+
+    async fn copy_inside(
+        &self,
+        from: &Path,
+        to: &Path,
+        options: CopyOptions,
+    ) -> object_store::Result<()> {
+        self.inner.copy_opts(from, to, options).await
     }
 
     /// The URL of the directory.

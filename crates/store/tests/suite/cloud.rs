@@ -8,8 +8,9 @@ use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{
     Attribute, Attributes, CopyMode, GetOptions, ObjectStore, ObjectStoreExt, PutOptions,
 };
-use holdall_store::{ErrorKind, Store};
+use holdall_store::{ErrorKind, OpenOptions, Registry, Store};
 
+use super::loopback::{Loopback, reply};
 use super::services;
 
 const S3: &str = "HOLDALL_TEST_S3_ENDPOINT";
@@ -205,4 +206,151 @@ async fn minio_copies() {
         copies_beside(source.clone(), target).await;
         copies_in_parts(source).await;
     }
+}
+
+#[tokio::test]
+async fn azurite_tags_and_attributes() {
+    if let Some(store) = services::azure("cloud::azurite_tags_and_attributes") {
+        keeps_tags(store.clone()).await;
+        replaces_attributes(store).await;
+    }
+}
+
+#[tokio::test]
+async fn azurite_copies() {
+    let suite = "cloud::azurite_copies";
+    if let (Some(source), Some(target)) =
+        (services::azure(suite), services::azure_container(suite, "test-container-2"))
+    {
+        copies_beside(source, target).await;
+    }
+}
+
+#[tokio::test]
+async fn gcs_stand_in_attributes() {
+    if let Some(store) = services::gcs("cloud::gcs_stand_in_attributes") {
+        replaces_attributes(store.clone()).await;
+        let error = store.get_tags(&"k".into()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotSupported);
+    }
+}
+
+#[tokio::test]
+async fn gcs_stand_in_copies() {
+    let suite = "cloud::gcs_stand_in_copies";
+    if let (Some(source), Some(target)) =
+        (services::gcs(suite), services::gcs_bucket(suite, "test-bucket-2"))
+    {
+        copies_beside(source, target).await;
+    }
+}
+
+/// A store of `scheme` whose service is `server`.
+fn on(server: &Loopback, scheme: &str) -> Store {
+    let mut options =
+        OpenOptions::default().with("endpoint", &server.url).with("allow_http", "true");
+    options = match scheme {
+        "az" => options.with("account_name", "a").with("account_key", "a2V5"),
+        _ => options.with("bearer_token", "token"),
+    };
+    options.use_env = false;
+    options.retry.max_retries = 1;
+    Registry::default().open(&format!("{scheme}://place"), &options).unwrap().0
+}
+
+/// Azurite has no versions: the requests are those of the documentation.
+#[tokio::test]
+async fn azure_versions_are_asked_for_page_by_page() {
+    let server = Loopback::start(|request| {
+        let blob = |version: &str, day: u32, current: &str| {
+            format!(
+                "<Blob><Name>dir/a</Name><VersionId>{version}</VersionId>{current}<Properties><Last-Modified>\
+                 Mon, 0{day} Jan 2024 00:00:00 GMT</Last-Modified><Content-Length>1</Content-Length></Properties></Blob>"
+            )
+        };
+        let (blobs, next) = match (request.target.contains("prefix=dir%2F"), request.target.contains("marker=m1")) {
+            (true, false) => (blob("v1", 1, ""), "m1"),
+            (true, true) => (blob("v2", 8, "<IsCurrentVersion>true</IsCurrentVersion>"), ""),
+            (false, _) => (String::new(), ""),
+        };
+        let text = format!(
+            "<EnumerationResults><Blobs>{blobs}</Blobs><NextMarker>{next}</NextMarker></EnumerationResults>"
+        );
+        let headers = [("x-ms-copy-id", "1"), ("x-ms-copy-status", "success")];
+        let status = match request.method.as_str() {
+            "GET" => "200 OK",
+            _ => "202 Accepted",
+        };
+        reply(status, &headers, text)
+    })
+    .await;
+    let store = on(&server, "az");
+    let versions: Vec<_> = store.list_versions(Some(&"dir".into())).try_collect().await.unwrap();
+    let order: Vec<_> = versions.iter().map(|version| version.version.as_str()).collect();
+    assert_eq!(order, ["v2", "v1"]);
+    store.restore_version(&"dir/a".into(), "v1").await.unwrap();
+    store.delete_version(&"dir/a".into(), "v1").await.unwrap();
+    let seen = server.seen();
+    assert!(seen.iter().all(|request| request.header("authorization").is_some()));
+    let [.., restored, deleted] = &seen[..] else { panic!("{seen:?}") };
+    let source = restored.header("x-ms-copy-source").unwrap();
+    assert!(source.ends_with("/place/dir/a?versionid=v1"), "{source}");
+    assert_eq!((restored.method.as_str(), restored.target.as_str()), ("PUT", "/place/dir/a"));
+    assert_eq!(
+        (deleted.method.as_str(), deleted.target.as_str()),
+        ("DELETE", "/place/dir/a?versionid=v1")
+    );
+}
+
+/// A copy is done when the service says so, not when it has accepted it.
+#[tokio::test]
+async fn an_azure_copy_waits_for_its_end() {
+    let server = Loopback::start(|request| match request.method.as_str() {
+        "PUT" => {
+            reply("202 Accepted", &[("x-ms-copy-id", "7"), ("x-ms-copy-status", "pending")], "")
+        }
+        _ => {
+            let why = ("x-ms-copy-status-description", "404 the source is gone");
+            reply("200 OK", &[("x-ms-copy-id", "7"), ("x-ms-copy-status", "failed"), why], "")
+        }
+    })
+    .await;
+    let error = on(&server, "az").copy(&"a".into(), &"b".into()).await.unwrap_err();
+    assert!(error.to_string().contains("the source is gone"), "{error}");
+}
+
+/// The stand-in numbers versions as its S3 server does: the requests are those of the documentation.
+#[tokio::test]
+async fn gcs_generations_are_versions() {
+    let server = Loopback::start(|request| {
+        let version = |generation: &str, day: u32, latest: bool| {
+            format!(
+                "<Version><Key>k</Key><Generation>{generation}</Generation><MetaGeneration>1</MetaGeneration>\
+                 <IsLatest>{latest}</IsLatest><LastModified>2024-01-0{day}T00:00:00.000Z</LastModified>\
+                 <ETag>\"e\"</ETag><Size>2</Size></Version>"
+            )
+        };
+        let (versions, rest) = match request.target.contains("generation-marker=11") {
+            false => (
+                version("11", 1, false),
+                "<IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>\
+                 <NextGenerationMarker>11</NextGenerationMarker>",
+            ),
+            true => (version("12", 2, true), "<IsTruncated>false</IsTruncated>"),
+        };
+        reply("200 OK", &[], format!("<ListBucketResult>{versions}{rest}</ListBucketResult>"))
+    })
+    .await;
+    let store = on(&server, "gs");
+    let versions: Vec<_> = store.list_versions(None).try_collect().await.unwrap();
+    let order: Vec<_> = versions.iter().map(|version| version.version.as_str()).collect();
+    assert_eq!(order, ["12", "11"]);
+    store.restore_version(&"k".into(), "11").await.unwrap();
+    store.delete_version(&"k".into(), "11").await.unwrap();
+    let seen = server.seen();
+    assert!(seen.iter().all(|request| request.header("authorization") == Some("Bearer token")));
+    let [.., restored, deleted] = &seen[..] else { panic!("{seen:?}") };
+    assert_eq!(restored.header("x-goog-copy-source"), Some("place/k"));
+    assert_eq!(restored.header("x-goog-copy-source-generation"), Some("11"));
+    assert_eq!(deleted.target, "/place/k?generation=11");
 }

@@ -29,17 +29,27 @@ pub(crate) fn s3(variable: &str, suite: &str, bucket: &str) -> Option<Store> {
 
 /// A store on Azurite.
 pub(crate) fn azure(suite: &str) -> Option<Store> {
+    azure_container(suite, "test-container")
+}
+
+/// A store on one of Azurite's containers.
+pub(crate) fn azure_container(suite: &str, container: &str) -> Option<Store> {
     let endpoint = endpoint("HOLDALL_TEST_AZURE_ENDPOINT", suite)?;
     let options = OpenOptions::default()
         .with("account_name", "devstoreaccount1")
         .with("account_key", "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==")
         .with("endpoint", endpoint)
         .with("allow_http", "true");
-    Some(unique(&options, "az://test-container"))
+    Some(unique(&options, &format!("az://{container}")))
 }
 
 /// A store on the stand-in for Google Cloud Storage.
 pub(crate) fn gcs(suite: &str) -> Option<Store> {
+    gcs_bucket(suite, "test-bucket")
+}
+
+/// A store on one of the stand-in's buckets.
+pub(crate) fn gcs_bucket(suite: &str, bucket: &str) -> Option<Store> {
     let endpoint = endpoint("HOLDALL_TEST_GCS_ENDPOINT", suite)?;
     let key = format!(
         r#"{{"gcs_base_url":"{endpoint}","disable_oauth":true,"client_email":"","private_key":"","private_key_id":""}}"#
@@ -48,7 +58,7 @@ pub(crate) fn gcs(suite: &str) -> Option<Store> {
         .with("service_account_key", key)
         .with("base_url", endpoint)
         .with("allow_http", "true");
-    Some(unique(&options, "gs://test-bucket"))
+    Some(unique(&options, &format!("gs://{bucket}")))
 }
 
 /// A store on nginx with WebDAV.

@@ -1,0 +1,169 @@
+//! Listings of versions.
+
+use chrono::{DateTime, Utc};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use object_store::Result;
+use object_store::path::Path;
+use serde::Deserialize;
+
+use crate::provider::ObjectVersion;
+
+/// Puts the versions of each key, which follow each other, in the order of time, newest first.
+pub(crate) fn newest_first(
+    versions: BoxStream<'static, Result<ObjectVersion>>,
+) -> BoxStream<'static, Result<ObjectVersion>> {
+    let groups = stream::try_unfold((versions, None), |(mut versions, first)| async move {
+        let first: Option<ObjectVersion> = match first {
+            Some(first) => Some(first),
+            None => versions.try_next().await?,
+        };
+        let Some(first) = first else { return Ok(None) };
+        let mut group = vec![first];
+        let mut next = None;
+        while let Some(version) = versions.try_next().await? {
+            if version.location != group[0].location {
+                next = Some(version);
+                break;
+            }
+            group.push(version);
+        }
+        group.reverse();
+        group.sort_by_key(|version| (!version.is_latest, std::cmp::Reverse(version.last_modified)));
+        let group = stream::iter(group.into_iter().map(Ok));
+        Ok::<_, object_store::Error>(Some((group, (versions, next))))
+    });
+    groups.try_flatten().boxed()
+}
+
+/// Where the next page begins.
+#[derive(Default)]
+pub(crate) struct Markers {
+    pub(crate) key: Option<String>,
+    pub(crate) version: Option<String>,
+}
+
+/// One page of a listing.
+pub(crate) struct Page {
+    pub(crate) versions: Vec<ObjectVersion>,
+    pub(crate) next: Option<Markers>,
+}
+
+impl Page {
+    pub(crate) fn of(document: Document) -> Result<Self> {
+        let (mut versions, mut truncated, mut next) = (Vec::new(), false, Markers::default());
+        for child in document.children {
+            match child {
+                Child::Version(entry) => versions.push(entry.into_version(false)?),
+                Child::DeleteMarker(entry) => versions.push(entry.into_version(true)?),
+                Child::IsTruncated(text) => truncated = text == "true",
+                Child::NextKeyMarker(key) => next.key = Some(key),
+                Child::NextVersionIdMarker(version) => next.version = Some(version),
+                Child::Other => {}
+            }
+        }
+        let next = (truncated && next.key.is_some()).then_some(next);
+        Ok(Self { versions, next })
+    }
+}
+
+/// The listing of versions. Versions and delete markers stand in any order; Cloud Storage calls versions generations.
+#[derive(Deserialize)]
+pub(crate) struct Document {
+    #[serde(rename = "$value", default)]
+    children: Vec<Child>,
+}
+
+#[derive(Deserialize)]
+enum Child {
+    Version(Entry),
+    DeleteMarker(Entry),
+    IsTruncated(String),
+    NextKeyMarker(String),
+    #[serde(alias = "NextGenerationMarker")]
+    NextVersionIdMarker(String),
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry {
+    key: String,
+    #[serde(default, alias = "Generation")]
+    version_id: String,
+    #[serde(default)]
+    is_latest: bool,
+    last_modified: DateTime<Utc>,
+    #[serde(rename = "ETag")]
+    e_tag: Option<String>,
+    #[serde(default)]
+    size: u64,
+}
+
+impl Entry {
+    fn into_version(self, is_delete_marker: bool) -> Result<ObjectVersion> {
+        let location = Path::parse(&self.key)?;
+        let mut version = ObjectVersion::new(location, self.version_id, self.last_modified);
+        version.size = self.size;
+        version.e_tag = self.e_tag;
+        version.is_latest = self.is_latest;
+        version.is_delete_marker = is_delete_marker;
+        Ok(version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_and_markers_keep_their_order() {
+        let text = "<ListVersionsResult xmlns=\"x\"><Name>b</Name><IsTruncated>true</IsTruncated>\
+            <DeleteMarker><Key>a/b &amp; c</Key><VersionId>3</VersionId><IsLatest>true</IsLatest>\
+            <LastModified>2024-01-03T00:00:00.000Z</LastModified><Owner><ID>1</ID></Owner></DeleteMarker>\
+            <Version><ETag>&quot;e&quot;</ETag><Size>5</Size><Key>a/b &amp; c</Key><VersionId>2</VersionId>\
+            <IsLatest>false</IsLatest><LastModified>2024-01-02T00:00:00.000Z</LastModified></Version>\
+            <DeleteMarker><Key>z</Key><VersionId>1</VersionId><IsLatest>false</IsLatest>\
+            <LastModified>2024-01-01T00:00:00.000Z</LastModified></DeleteMarker>\
+            <NextKeyMarker>z</NextKeyMarker><NextVersionIdMarker>1</NextVersionIdMarker></ListVersionsResult>";
+        let page = Page::of(quick_xml::de::from_str(text).unwrap()).unwrap();
+        let seen: Vec<_> = page
+            .versions
+            .iter()
+            .map(|v| (v.location.as_ref(), v.version.as_str(), v.size))
+            .collect();
+        assert_eq!(seen, [("a/b & c", "3", 0), ("a/b & c", "2", 5), ("z", "1", 0)]);
+        assert!(page.versions[0].is_delete_marker && page.versions[0].is_latest);
+        assert_eq!(page.versions[1].e_tag.as_deref(), Some("\"e\""));
+        assert_eq!(page.next.unwrap().key.as_deref(), Some("z"));
+    }
+
+    #[tokio::test]
+    async fn each_key_has_its_newest_version_first() {
+        let version = |key: &str, day: u32, is_latest| {
+            let time = format!("2024-01-0{day}T00:00:00Z").parse().unwrap();
+            let mut version = ObjectVersion::new(Path::from(key), day.to_string(), time);
+            version.is_latest = is_latest;
+            Ok(version)
+        };
+        let versions = [
+            version("a", 1, false),
+            version("a", 2, false),
+            version("a", 3, true),
+            version("b", 5, true),
+            version("b", 4, false),
+        ];
+        let sorted: Vec<_> =
+            newest_first(stream::iter(versions).boxed()).try_collect().await.unwrap();
+        let order: Vec<_> = sorted.iter().map(|version| version.version.as_str()).collect();
+        assert_eq!(order, ["3", "2", "1", "5", "4"]);
+    }
+
+    #[test]
+    fn an_empty_listing_is_no_error() {
+        let text = "<ListVersionsResult><IsTruncated>false</IsTruncated></ListVersionsResult>";
+        let page = Page::of(quick_xml::de::from_str(text).unwrap()).unwrap();
+        assert!(page.versions.is_empty() && page.next.is_none());
+    }
+}
