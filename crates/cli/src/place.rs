@@ -85,6 +85,11 @@ impl Place {
     }
 }
 
+/// The key of `name` below `prefix`. (`Path::join` would encode characters such as `#`, which keys keep.)
+pub(crate) fn child(prefix: &Path, name: &str) -> Result<Path> {
+    Ok(Path::parse(format!("{prefix}/{name}"))?)
+}
+
 /// The filter of the command line: inclusions first.
 pub(crate) fn filter(args: &FilterArgs) -> Result<Filter> {
     let mut filter = Filter::new();

@@ -14,7 +14,7 @@ use tokio::io::AsyncReadExt;
 use super::{Context, cat};
 use crate::Exit;
 use crate::args::{Copy, TransferArgs};
-use crate::place::{End, Place, filter};
+use crate::place::{End, Place, child, filter};
 use crate::printer::human;
 
 /// Size of the parts in which standard input is uploaded, in bytes.
@@ -52,7 +52,7 @@ async fn one(
     let meta = source.store.head(&source.path).await;
     let meta = meta.map_err(|e| source.store.error("copy", &source.path, e))?;
     let to = match target.is_dir || target.path.as_ref().is_empty() {
-        true => target.path.clone().join(source.name()?),
+        true => child(&target.path, source.name()?)?,
         false => target.path.clone(),
     };
     same_place(&source.store, &source.path, &target.store, &to)?;

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Context;
 use crate::Exit;
 use crate::args::Du;
-use crate::place::{End, filter};
+use crate::place::{End, child, filter};
 use crate::printer::size;
 
 pub(super) async fn run(context: &Context<'_>, args: &Du) -> Result<Exit> {
@@ -31,7 +31,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Du) -> Result<Exit> {
         }
     }
     for (directory, (bytes, objects)) in totals {
-        let url = below.url_of(&directory.as_str().into());
+        let url = below.url_of(&child(&"".into(), &directory)?);
         let text = || format!("{:>12}  {objects:>9} objects  {url}", size(bytes, args.human));
         let json = || json!({"path": directory, "url": url, "size": bytes, "objects": objects});
         context.printer.data(text, json)?;

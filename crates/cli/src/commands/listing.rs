@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Context;
 use crate::Exit;
 use crate::args::{Find, Ls};
-use crate::place::{End, Place, filter};
+use crate::place::{End, Place, child, filter};
 use crate::printer::size;
 
 /// How an object is shown.
@@ -64,7 +64,7 @@ pub(super) async fn ls(context: &Context<'_>, args: &Ls) -> Result<Exit> {
             path: place.path.parent().unwrap_or_default(),
             is_dir: true,
         };
-        meta.location = place.name()?.into();
+        meta.location = child(&"".into(), place.name()?)?;
         print_object(context, &parent, &meta, show)?;
         return Ok(Exit::Done);
     }

@@ -1,0 +1,285 @@
+//! The command as its users see it: arguments in; output, files and exit status out.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn holdall(dir: &Path, arguments: &[&str]) -> Output {
+    command(dir, arguments).output().unwrap()
+}
+
+fn command(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdall"));
+    command.current_dir(dir).args(arguments).env_remove("AWS_PROFILE");
+    command
+}
+
+fn out(output: &Output) -> String {
+    assert!(output.status.success(), "{}", err(output));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json(output: &Output) -> Vec<Value> {
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// A directory with files of unusual names.
+fn tree() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in [
+        ("data/a.txt", "one"),
+        ("data/b c.txt", "two"),
+        ("data/deep/ü%20.bin", "three"),
+        ("data/deep/.hidden", ""),
+        ("data/deep/x#y", "four"),
+    ] {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    dir
+}
+
+const KEYS: &str = "a.txt\nb c.txt\ndeep/.hidden\ndeep/x#y\ndeep/ü%20.bin\n";
+
+#[test]
+fn lists_levels_trees_and_single_objects() {
+    let dir = tree();
+    assert_eq!(out(&holdall(dir.path(), &["ls", "data"])), "deep/\na.txt\nb c.txt\n");
+    assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "data"])), KEYS);
+    assert_eq!(out(&holdall(dir.path(), &["ls", "data/a.txt"])), "a.txt\n");
+    assert_eq!(
+        out(&holdall(dir.path(), &["ls", "-r", "data", "--exclude", "*.txt"])),
+        "deep/.hidden\ndeep/x#y\ndeep/ü%20.bin\n"
+    );
+    assert_eq!(
+        out(&holdall(dir.path(), &["find", "data", "**/*.{txt,bin}"])),
+        "a.txt\nb c.txt\ndeep/ü%20.bin\n"
+    );
+    let entries = json(&holdall(dir.path(), &["ls", "data", "--json"]));
+    assert_eq!(
+        (entries[0]["type"].as_str(), entries[1]["size"].as_u64()),
+        (Some("prefix"), Some(3))
+    );
+    let missing = holdall(dir.path(), &["ls", "nothing"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(err(&missing).contains("nothing is there"), "{}", err(&missing));
+}
+
+#[test]
+fn cat_stat_and_du() {
+    let dir = tree();
+    assert_eq!(out(&holdall(dir.path(), &["cat", "data/a.txt", "data/b c.txt"])), "onetwo");
+    for (range, wanted) in [("0-1", "on"), ("1-", "ne"), ("-1", "e")] {
+        assert_eq!(out(&holdall(dir.path(), &["cat", "data/a.txt", "--range", range])), wanted);
+    }
+    let stat = json(&holdall(dir.path(), &["stat", "data/a.txt", "--json", "--tags"]));
+    assert_eq!((stat[0]["size"].as_u64(), stat[0]["tags"].is_object()), (Some(3), true));
+    let du = json(&holdall(dir.path(), &["du", "data", "-d", "1", "--json"]));
+    let totals: Vec<_> = du.iter().map(|d| (d["size"].as_u64(), d["objects"].as_u64())).collect();
+    assert_eq!(totals, [(Some(15), Some(5)), (Some(9), Some(3))]);
+    let partly = holdall(dir.path(), &["cat", "data/a.txt", "data/missing"]);
+    assert_eq!((partly.status.code(), &partly.stdout[..]), (Some(3), &b"one"[..]));
+}
+
+#[test]
+fn copies_follow_the_rules_of_slashes() {
+    let dir = tree();
+    let run = |arguments: &[&str]| out(&holdall(dir.path(), arguments));
+    run(&["cp", "data/a.txt", "copy.txt"]);
+    run(&["cp", "data/a.txt", "new/"]);
+    run(&["cp", "-r", "data", "all"]);
+    run(&["cp", "data/b c.txt", "new"]);
+    run(&["get", "data/deep/x#y"]);
+    for (path, wanted) in [
+        ("copy.txt", "one"),
+        ("new/a.txt", "one"),
+        ("all/deep/x#y", "four"),
+        ("new/b c.txt", "two"),
+        ("x#y", "four"),
+    ] {
+        assert_eq!(fs::read_to_string(dir.path().join(path)).unwrap(), wanted, "{path}");
+    }
+    assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "all"])), KEYS);
+    for (arguments, says) in [
+        (&["cp", "data", "x"][..], "--recursive"),
+        (&["cp", "data/a.txt", "data/a.txt"], "same object"),
+        (&["cp", "-r", "data", "data/deep/inside"], "inside it"),
+        (&["cp", "data/missing", "x"], "not found"),
+        (&["cp", "s3://b/k", "x", "--config", "regoin=x"], "'region'"),
+        (&["ls", "ftp://host/x"], "unknown scheme"),
+    ] {
+        let failed = holdall(dir.path(), arguments);
+        assert!(
+            !failed.status.success() && err(&failed).contains(says),
+            "{arguments:?}: {}",
+            err(&failed)
+        );
+    }
+}
+
+#[test]
+fn moves_and_keeps_what_exists() {
+    let dir = tree();
+    out(&holdall(dir.path(), &["mv", "data/a.txt", "moved.txt"]));
+    assert!(!dir.path().join("data/a.txt").exists() && dir.path().join("moved.txt").exists());
+    let kept = holdall(dir.path(), &["cp", "data/b c.txt", "moved.txt", "--no-clobber"]);
+    assert_eq!(kept.status.code(), Some(3));
+    assert!(err(&kept).contains("already exists"), "{}", err(&kept));
+    assert_eq!(fs::read_to_string(dir.path().join("moved.txt")).unwrap(), "one");
+}
+
+#[test]
+fn standard_input_and_output() {
+    let dir = tree();
+    let large = "0123456789".repeat(2_000_000);
+    for content in ["", "small", large.as_str()] {
+        let mut child =
+            command(dir.path(), &["put", "-", "from/stdin"]).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(content.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+        assert_eq!(out(&holdall(dir.path(), &["get", "from/stdin", "-"])), content);
+    }
+}
+
+#[test]
+fn deletes_what_was_asked_for_only() {
+    let dir = tree();
+    assert!(err(&holdall(dir.path(), &["rm", "data/deep"])).contains("--recursive"));
+    assert!(err(&holdall(dir.path(), &["rm", "data/missing"])).contains("not found"));
+    out(&holdall(dir.path(), &["rm", "--force", "data/missing"]));
+    out(&holdall(dir.path(), &["rm", "data/a.txt"]));
+    let dry = out(&holdall(dir.path(), &["rm", "-r", "-n", "data/deep"]));
+    assert_eq!(dry.lines().count(), 3);
+    out(&holdall(dir.path(), &["rm", "-r", "data/deep", "--exclude", "*#*"]));
+    assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "data"])), "b c.txt\ndeep/x#y\n");
+}
+
+#[test]
+fn sync_copies_what_differs_and_then_nothing() {
+    let dir = tree();
+    let sync = |more: &[&str]| {
+        let arguments = [&["sync", "data", "mirror", "--json"], more].concat();
+        json(&holdall(dir.path(), &arguments))
+    };
+    assert_eq!(sync(&["--dry-run"]).len(), 5);
+    assert!(!dir.path().join("mirror").exists());
+    assert_eq!(sync(&[]).len(), 5);
+    assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "mirror"])), KEYS);
+    assert!(sync(&[]).is_empty() && sync(&["--checksum"]).is_empty());
+
+    fs::write(dir.path().join("mirror/a.txt"), "ONE").unwrap();
+    assert!(sync(&["--size-only"]).is_empty());
+    assert_eq!(sync(&["--checksum"]).len(), 1);
+    fs::write(dir.path().join("mirror/extra"), "x").unwrap();
+    fs::write(dir.path().join("mirror/extra.log"), "x").unwrap();
+    assert!(sync(&[]).is_empty());
+    let deleted = sync(&["--delete", "--exclude", "*.log"]);
+    assert_eq!((deleted.len(), deleted[0]["action"].as_str()), (1, Some("delete")));
+    assert!(
+        dir.path().join("mirror/extra.log").exists() && !dir.path().join("mirror/extra").exists()
+    );
+}
+
+#[test]
+fn a_misspelt_source_deletes_nothing() {
+    let dir = tree();
+    let failed = holdall(dir.path(), &["sync", "dtaa", "data", "--delete"]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "data"])), KEYS);
+}
+
+#[test]
+fn partial_failure_has_its_own_status_and_deletes_nothing() {
+    let dir = tree();
+    out(&holdall(dir.path(), &["sync", "data", "mirror"]));
+    fs::write(dir.path().join("mirror/extra"), "").unwrap();
+    fs::write(dir.path().join("data/a.txt"), "changed").unwrap();
+    // A directory stands where the file has to go.
+    fs::remove_file(dir.path().join("mirror/a.txt")).unwrap();
+    fs::create_dir_all(dir.path().join("mirror/a.txt/in/the/way")).unwrap();
+    let partly = holdall(dir.path(), &["sync", "data", "mirror", "--delete"]);
+    assert_eq!(partly.status.code(), Some(3), "{}", err(&partly));
+    assert!(dir.path().join("mirror/extra").exists());
+    assert!(err(&partly).contains("kept 1 objects"), "{}", err(&partly));
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("big"), vec![b'x'; 3_000_000]).unwrap();
+    let mut child = command(dir.path(), &["cat", "big"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", err(&output));
+}
+
+#[test]
+fn wrong_usage_and_completions() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(holdall(dir.path(), &["nonsense"]).status.code(), Some(2));
+    assert_eq!(holdall(dir.path(), &["ls", "x", "--config", "novalue"]).status.code(), Some(2));
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        assert!(out(&holdall(dir.path(), &["completions", shell])).contains("holdall"));
+    }
+}
+
+#[test]
+fn an_empty_source_is_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "empty"])), "");
+    out(&holdall(dir.path(), &["cp", "-r", "empty", "copy"]));
+    out(&holdall(dir.path(), &["sync", "empty", "copy"]));
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "what did not run has to be said")]
+fn s3_both_ways() {
+    let Ok(endpoint) = std::env::var("HOLDALL_TEST_S3_ENDPOINT") else {
+        eprintln!(
+            "SKIPPED cli::s3_both_ways: HOLDALL_TEST_S3_ENDPOINT is not set (run services/up and source .services/env)"
+        );
+        return;
+    };
+    let dir = tree();
+    let url = format!("s3://test-bucket/cli-{}", std::process::id());
+    let settings = [
+        format!("--config=endpoint={endpoint}"),
+        "--config=allow_http=true".to_owned(),
+        "--config=region=us-east-1".to_owned(),
+        "--config=access_key_id=holdall".to_owned(),
+        "--config=secret_access_key=holdall-secret".to_owned(),
+    ];
+    let run = |arguments: &[&str]| {
+        let mut all: Vec<&str> = arguments.to_vec();
+        all.extend(settings.iter().map(String::as_str));
+        out(&holdall(dir.path(), &all))
+    };
+    run(&["sync", "data", &url]);
+    assert_eq!(run(&["ls", "-r", &url]), KEYS);
+    run(&["sync", &url, "back"]);
+    assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "back"])), KEYS);
+    assert_eq!(run(&["sync", &url, "back", "--json"]), "");
+    assert_eq!(run(&["cat", &format!("{url}/deep/ü%20.bin").replace('%', "%25")]), "three");
+    let signed = run(&["sign", &format!("{url}/a.txt")]);
+    assert!(signed.contains("X-Amz-Signature="), "{signed}");
+    run(&["mv", "-r", &url, "moved"]);
+    assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "moved"])), KEYS);
+    assert_eq!(run(&["ls", "-r", &format!("{url}/")]), "");
+}
