@@ -19,7 +19,7 @@ fast:
 ci:
     .ci/run
 
-# one check: format, ruff, spelling, clippy, rustdoc, rust, extension, stubs or python
+# one check: format, ruff, spelling, clippy, rustdoc, rust, extension, stubs, python or tools
 check +names:
     scripts/test --only {{names}}
 

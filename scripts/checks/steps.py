@@ -52,7 +52,7 @@ STUBTEST = [
     "--mypy-config-file",
     "python/pyproject.toml",
 ]
-PYTEST = [sys.executable, "-m", "pytest", "-q", "-ra", f"--junit-xml={JUNIT}", "tests"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-ra", f"--junit-xml={JUNIT}"]
 
 STEPS = [
     Step(
@@ -83,11 +83,13 @@ STEPS = [
     Step("stubs", [STUBTEST], needs=("extension",)),
     Step(
         "python",
-        [PYTEST],
+        [[*PYTEST, "tests"]],
         PROJECT / "python",
         needs=("extension",),
         counts=lambda _: pytest_counts(JUNIT),
     ),
+    # Our own tools: scripts, services, examples (see pytest.ini).
+    Step("tools", [PYTEST], counts=lambda _: pytest_counts(JUNIT)),
 ]
 
 #: The steps that talk to services.
