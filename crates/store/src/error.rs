@@ -393,10 +393,26 @@ mod classify {
 
     fn shorten(text: &str) -> String {
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let line = redact::text(&line);
+        let line = redact::text(&without_markup(&line));
         match line.char_indices().nth(DETAIL_CHARS) {
             Some((at, _)) => format!("{}…", &line[..at]),
             None => line,
+        }
+    }
+
+    /// Code and message in place of the XML document that services send with a refusal.
+    fn without_markup(text: &str) -> String {
+        let Some(start) = text.find("<?xml").or_else(|| text.find("<Error>")) else {
+            return text.to_owned();
+        };
+        let inside = |tag: &str| {
+            let (_, rest) = text[start..].split_once(&format!("<{tag}>"))?;
+            rest.split_once(&format!("</{tag}>")).map(|(inside, _)| inside)
+        };
+        match (inside("Code"), inside("Message")) {
+            (Some(code), Some(message)) => format!("{}{code}: {message}", &text[..start]),
+            (Some(code), None) => format!("{}{code}", &text[..start]),
+            _ => text.to_owned(),
         }
     }
 

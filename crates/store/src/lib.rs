@@ -45,6 +45,7 @@ mod registry;
 mod store;
 pub mod transfer;
 pub mod url;
+mod whole;
 
 pub use cloud::CloudOptions;
 pub use error::{Error, ErrorKind, Result};

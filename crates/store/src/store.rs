@@ -11,10 +11,11 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
+    ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
 };
 
 use crate::provider::Provider;
+use crate::whole;
 
 type StoreResult<T> = object_store::Result<T>;
 
@@ -96,6 +97,11 @@ impl Store {
         }
     }
 
+    /// Whether the store is part of this process or machine, with no service that could answer wrongly.
+    fn is_embedded(&self) -> bool {
+        matches!(self.provider.scheme(), "memory" | "file")
+    }
+
     fn full_prefix(&self, prefix: Option<&Path>) -> Option<Path> {
         let full = match prefix {
             Some(prefix) => self.full_path(prefix),
@@ -141,13 +147,23 @@ impl ObjectStore for Store {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
+        let head = options.head;
         let mut result = self.provider.get_opts(&self.full_path(location), options).await?;
         result.meta = self.relative_meta(result.meta);
+        if !head && !self.is_embedded() {
+            result = whole::checked(result);
+        }
         Ok(result)
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> StoreResult<Vec<Bytes>> {
-        self.provider.get_ranges(&self.full_path(location), ranges).await
+        if self.is_embedded() {
+            return self.provider.get_ranges(&self.full_path(location), ranges).await;
+        }
+        // Through `get_opts`, which checks what comes back.
+        let fetch = |range| self.get_range(location, range);
+        object_store::coalesce_ranges(ranges, fetch, object_store::OBJECT_STORE_COALESCE_DEFAULT)
+            .await
     }
 
     fn delete_stream(

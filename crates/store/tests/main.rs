@@ -6,5 +6,6 @@
 //! * `cloud`: versions, tags, attributes and copies inside the services.
 //! * `profiles`: credentials and settings from AWS profiles.
 //! * `model`: random operations, compared with a map.
+//! * `faults`: services that misbehave.
 
 mod suite;

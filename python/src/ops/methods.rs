@@ -424,11 +424,7 @@ impl PyStore {
 
     /// Whether an object exists, to be awaited.
     fn exists_async<'py>(&self, py: Python<'py>, path: Key) -> PyResult<Bound<'py, PyAny>> {
-        self.start(
-            py,
-            |store| async move { store.exists(&path.0).await },
-            |py, found| object(py, found),
-        )
+        self.start(py, |store| async move { store.exists(&path.0).await }, object)
     }
 
     /// Write an object.

@@ -104,8 +104,7 @@ mod tests {
                 socket.write_all(head.as_bytes()).await.unwrap();
             }
         });
-        let mut options = ClientOptions::default();
-        options.allow_http = true;
+        let options = ClientOptions { allow_http: true, ..ClientOptions::default() };
         (endpoint, shared_client(&options).unwrap())
     }
 

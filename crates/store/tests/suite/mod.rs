@@ -1,7 +1,9 @@
 mod cloud;
 mod conformance;
 mod embedded;
+mod faults;
 mod loopback;
+mod misbehave;
 mod model;
 mod operations;
 mod profiles;

@@ -1,0 +1,249 @@
+//! Services that misbehave: every fault ends, within the retry policy, in a typed error that names operation and target.
+
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use holdall_store::object_store::path::Path;
+use holdall_store::object_store::{ObjectStore, ObjectStoreExt, RetryConfig};
+use holdall_store::{Error, ErrorKind, OpenOptions, Registry, Store};
+
+use super::misbehave::{Reply, Server};
+
+const DATE: (&str, &str) = ("Last-Modified", "Sat, 21 Nov 2026 00:00:00 GMT");
+
+/// A store on the server, as S3, with two quick retries and half a second of patience.
+fn s3(server: &Server) -> Store {
+    open(&format!("http://{}", server.address))
+}
+
+fn open(endpoint: &str) -> Store {
+    let mut options = OpenOptions::default()
+        .with("endpoint", endpoint)
+        .with("allow_http", "true")
+        .with("region", "us-east-1")
+        .with("access_key_id", "AK")
+        .with("secret_access_key", "hunter2");
+    options.use_env = false;
+    options.client.timeout = Some(Duration::from_millis(500));
+    options.retry = RetryConfig {
+        max_retries: 2,
+        retry_timeout: Duration::from_secs(10),
+        ..RetryConfig::default()
+    };
+    options.retry.backoff.init_backoff = Duration::from_millis(1);
+    Registry::default().open("s3://bucket", &options).unwrap().0
+}
+
+async fn read(store: &Store) -> Result<Vec<u8>, Error> {
+    let key = Path::from("some/key");
+    let read = async { Ok(store.get(&key).await?.bytes().await?.to_vec()) };
+    read.await.map_err(|e| store.error("get", &key, e))
+}
+
+async fn read_range(store: &Store) -> Result<Vec<u8>, Error> {
+    let key = Path::from("some/key");
+    let read = store.get_range(&key, 2..6).await;
+    read.map(|data| data.to_vec()).map_err(|e| store.error("get_range", &key, e))
+}
+
+fn check(error: &Error, kind: ErrorKind, operation: &str) {
+    assert_eq!(error.kind(), kind, "{error}");
+    assert_eq!(error.operation(), operation);
+    let text = error.to_string();
+    assert!(text.starts_with(&format!("{operation} s3://bucket")), "{text}");
+    assert!(!text.contains("hunter2") && !text.contains('\n'), "{text}");
+}
+
+#[tokio::test]
+async fn refusals_have_their_kinds() {
+    let document = |code: &str| {
+        format!(
+            "<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code><Message>because</Message></Error>"
+        )
+    };
+    for (status, code, kind) in [
+        ("401 Unauthorized", "InvalidAccessKeyId", ErrorKind::Unauthenticated),
+        ("403 Forbidden", "AccessDenied", ErrorKind::PermissionDenied),
+        ("404 Not Found", "NoSuchBucket", ErrorKind::NotFound),
+        ("412 Precondition Failed", "PreconditionFailed", ErrorKind::Precondition),
+        ("400 Bad Request", "InvalidRequest", ErrorKind::Other),
+    ] {
+        let server = Server::start(vec![Reply::http(status, &[], &document(code))]).await;
+        let error = read(&s3(&server)).await.unwrap_err();
+        check(&error, kind, "get");
+        assert!(error.to_string().contains(code), "{error}");
+        assert_eq!(server.requests(), 1, "{status} is not repeated");
+        assert!(!error.is_retryable());
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_without_a_place_is_an_error() {
+    let server = Server::start(vec![Reply::http("301 Moved Permanently", &[], "")]).await;
+    let error = read(&s3(&server)).await.unwrap_err();
+    check(&error, ErrorKind::Other, "get");
+}
+
+#[tokio::test]
+async fn overload_is_waited_out() {
+    for status in ["503 Slow Down", "429 Too Many Requests", "500 Internal Server Error"] {
+        let busy = Reply::http(status, &[], "");
+        let fine = Reply::http("200 OK", &[DATE, ("ETag", "\"1\"")], "content");
+        let server = Server::start(vec![busy.clone(), busy.clone(), fine]).await;
+        assert_eq!(read(&s3(&server)).await.unwrap(), b"content");
+        let server = Server::start(vec![busy]).await;
+        let error = read(&s3(&server)).await.unwrap_err();
+        check(&error, ErrorKind::Other, "get");
+        assert!(error.is_retryable(), "{error}");
+        assert_eq!(server.requests(), 3, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_cut_short_is_never_a_result() {
+    let cut = Reply::announced("200 OK", &[DATE, ("ETag", "\"1\"")], "cont", 7);
+    let server = Server::start(vec![cut]).await;
+    let error = read(&s3(&server)).await.unwrap_err();
+    check(&error, ErrorKind::Corrupt, "get");
+}
+
+#[tokio::test]
+async fn a_body_cut_short_is_gone_on_with() {
+    let cut = Reply::announced("200 OK", &[DATE, ("ETag", "\"1\"")], "cont", 7);
+    let rest = Reply::http(
+        "206 Partial Content",
+        &[DATE, ("ETag", "\"1\""), ("Content-Range", "bytes 4-6/7")],
+        "ent",
+    );
+    let server = Server::start(vec![cut, rest]).await;
+    assert_eq!(read(&s3(&server)).await.unwrap(), b"content");
+}
+
+#[tokio::test]
+async fn ranges_that_were_not_asked_for_are_errors() {
+    let partial = |range: &str, body: &str| {
+        Reply::http(
+            "206 Partial Content",
+            &[DATE, ("ETag", "\"1\""), ("Content-Range", range)],
+            body,
+        )
+    };
+    for wrong in [
+        partial("bytes 3-6/10", "3456"),
+        partial("bytes 0-3/10", "0123"),
+        partial("nonsense", "2345"),
+        // The whole object in place of a range.
+        Reply::http("200 OK", &[DATE, ("ETag", "\"1\"")], "0123456789"),
+        // A range that is announced rightly and delivered short.
+        Reply::announced(
+            "206 Partial Content",
+            &[DATE, ("ETag", "\"1\""), ("Content-Range", "bytes 2-5/10")],
+            "23",
+            4,
+        ),
+        // Fewer bytes than the range that is announced.
+        partial("bytes 2-5/10", "23"),
+    ] {
+        let server = Server::start(vec![wrong]).await;
+        let error = read_range(&s3(&server)).await.unwrap_err();
+        check(&error, error.kind(), "get_range");
+        assert!(matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Other), "{error}");
+    }
+    let server = Server::start(vec![partial("bytes 2-5/10", "2345")]).await;
+    assert_eq!(read_range(&s3(&server)).await.unwrap(), b"2345");
+}
+
+#[tokio::test]
+async fn malformed_listings_are_errors() {
+    for body in ["", "<ListBucketResult><Contents><Key>a", "not XML at all", "<Other/>"] {
+        let server = Server::start(vec![Reply::http("200 OK", &[], body)]).await;
+        let listed = s3(&server).objects(None).try_collect::<Vec<_>>().await;
+        let Err(error) = listed else {
+            // An empty document of another name has no objects, and says so.
+            assert_eq!(body, "<Other/>");
+            continue;
+        };
+        check(&error, error.kind(), "list");
+        assert!(matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Other), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn silence_ends_and_movement_does_not() {
+    let server = Server::start(vec![Reply::Silence]).await;
+    let error = read(&s3(&server)).await.unwrap_err();
+    check(&error, ErrorKind::Timeout, "get");
+    assert!(error.is_retryable());
+
+    let head = |length: usize| {
+        format!(
+            "HTTP/1.1 200 OK\r\n{}: {}\r\nETag: \"1\"\r\nContent-Length: {length}\r\n\r\n",
+            DATE.0, DATE.1
+        )
+        .into_bytes()
+    };
+    // Eight pieces, 200 ms apart: three times the patience in all, and never that long without a byte.
+    let pieces: Vec<Vec<u8>> = (0..8).map(|_| b"x".to_vec()).collect();
+    let slow = Reply::Slowly(head(8), pieces, Duration::from_millis(200));
+    let server = Server::start(vec![slow]).await;
+    assert_eq!(read(&s3(&server)).await.unwrap(), b"xxxxxxxx");
+
+    let stalled =
+        Reply::Slowly(head(8), vec![b"x".to_vec(), b"y".to_vec()], Duration::from_secs(3600));
+    let server = Server::start(vec![stalled, Reply::Silence]).await;
+    let error = read(&s3(&server)).await.unwrap_err();
+    check(&error, ErrorKind::Timeout, "get");
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = read(&open(&endpoint)).await.unwrap_err();
+    check(&error, ErrorKind::Connection, "get");
+    let error = read(&open("http://no-such-host.invalid")).await.unwrap_err();
+    check(&error, ErrorKind::Connection, "get");
+}
+
+#[tokio::test]
+async fn certificates_are_checked() {
+    let server = Server::start_tls(vec![Reply::http("200 OK", &[DATE], "secret")]).await;
+    let error =
+        read(&open(&format!("https://localhost:{}", server.address.port()))).await.unwrap_err();
+    check(&error, ErrorKind::Connection, "get");
+    assert!(error.to_string().contains("certificate"), "{error}");
+    assert_eq!(server.requests(), 0);
+}
+
+#[tokio::test]
+async fn plain_http_is_refused_unless_it_is_allowed() {
+    let server = Server::start(vec![Reply::http("200 OK", &[DATE], "x")]).await;
+    let mut options = OpenOptions::default()
+        .with("endpoint", server.url())
+        .with("region", "r")
+        .with("skip_signature", "true");
+    options.use_env = false;
+    options.retry.max_retries = 0;
+    let (store, _) = Registry::default().open("s3://bucket", &options).unwrap();
+    assert!(read(&store).await.is_err());
+    assert_eq!(server.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_failed_upload_leaves_no_success() {
+    let server = Server::start(vec![Reply::http("500 Internal Server Error", &[], "")]).await;
+    let store = s3(&server);
+    let key = Path::from("k");
+    let error = store.put(&key, "x".into()).await.unwrap_err();
+    let error = store.error("put", &key, error);
+    check(&error, ErrorKind::Other, "put");
+    assert_eq!(error.status(), Some(500));
+    assert!(
+        store
+            .delete_stream(futures::stream::iter([Ok(key)]).boxed())
+            .try_collect::<Vec<_>>()
+            .await
+            .is_err()
+    );
+}
