@@ -424,7 +424,8 @@ impl PyStore {
 
     /// Whether an object exists, to be awaited.
     fn exists_async<'py>(&self, py: Python<'py>, path: Key) -> PyResult<Bound<'py, PyAny>> {
-        self.start(py, |store| async move { store.exists(&path.0).await }, object)
+        let exists = |store: Store| async move { store.exists(&path.0).await };
+        self.start(py, exists, |py, found| found.into_py_any(py))
     }
 
     /// Write an object.
