@@ -78,6 +78,15 @@ fn lists_levels_trees_and_single_objects() {
 }
 
 #[test]
+fn printed_urls_lead_back_to_their_objects() {
+    let dir = tree();
+    for entry in json(&holdall(dir.path(), &["ls", "-r", "data", "--json"])) {
+        let again = json(&holdall(dir.path(), &["stat", entry["url"].as_str().unwrap(), "--json"]));
+        assert_eq!(again[0]["url"], entry["url"]);
+    }
+}
+
+#[test]
 fn cat_stat_and_du() {
     let dir = tree();
     assert_eq!(out(&holdall(dir.path(), &["cat", "data/a.txt", "data/b c.txt"])), "onetwo");

@@ -205,7 +205,10 @@ mod tests {
         let (store, key) =
             Registry::default().open("/tmp/a/../b c%20", &OpenOptions::default()).unwrap();
         assert_eq!(key.as_ref(), "tmp/b c%20");
-        assert_eq!(store.url_of(&key), "file:///tmp/b c%20");
+        assert_eq!(store.url_of(&key), "file:///tmp/b c%2520");
+        let (_, again) =
+            Registry::default().open(&store.url_of(&key), &OpenOptions::default()).unwrap();
+        assert_eq!(again, key);
     }
 
     #[test]

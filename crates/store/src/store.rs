@@ -13,9 +13,13 @@ use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
 };
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::provider::Provider;
 use crate::whole;
+
+/// Characters of keys that mean something else in a URL.
+const MISREAD: &AsciiSet = &CONTROLS.add(b'%').add(b'#').add(b'?').add(b'\\');
 
 type StoreResult<T> = object_store::Result<T>;
 
@@ -67,11 +71,15 @@ impl Store {
         self.url_of(&Path::default())
     }
 
-    /// The URL of the object at `location`, without credentials.
+    /// The URL of the object at `location`, without credentials. Characters that a URL reads otherwise (`%`, `#`, `?`)
+    /// are percent-encoded, so that [`StoreUrl::parse`](crate::url::StoreUrl::parse) finds the same key.
     pub fn url_of(&self, location: &Path) -> String {
         let full = self.full_path(location);
         let root = self.provider.location();
-        if full.as_ref().is_empty() { root } else { format!("{root}/{full}") }
+        match full.as_ref() {
+            "" => root,
+            key => format!("{root}/{}", utf8_percent_encode(key, MISREAD)),
+        }
     }
 
     /// The key in the back end of the object at `location`.
