@@ -266,6 +266,9 @@ mod classify {
     /// Longest reason kept; service error documents can run to kilobytes.
     const DETAIL_CHARS: usize = 600;
 
+    /// What reqwest says of plain HTTP where only HTTPS is allowed.
+    const PLAIN_HTTP: &str = "URL scheme is not allowed";
+
     pub(super) struct Facts {
         pub(super) kind: ErrorKind,
         pub(super) status: Option<u16>,
@@ -281,7 +284,11 @@ mod classify {
                     detail: ours.detail().to_owned(),
                 };
             }
-            let detail = shorten(&reason(error));
+            let mut detail = shorten(&reason(error));
+            if detail.contains(PLAIN_HTTP) {
+                detail.push_str(" (plain http:// is refused unless `allow_http` is set)");
+                return Self { kind: ErrorKind::Config, status: None, detail };
+            }
             let status = status_in(&detail);
             Self { kind: kind(error, status, &detail), status, detail }
         }

@@ -111,8 +111,6 @@ impl Registry {
                 for (key, value) in &options.config {
                     client.set(ClientKey::parse(key)?, value)?;
                 }
-                // Whoever writes `http://` has decided against TLS.
-                client.allow_http |= root.scheme() == "http";
                 Arc::new(HttpStore::open(root.as_str(), client, options.retry.clone())?)
             }
             Backend::Local(path) => {

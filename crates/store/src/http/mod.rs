@@ -32,13 +32,15 @@ impl HttpStore {
     /// # Errors
     /// [`ErrorKind::InvalidUrl`] when it is not an `http` or `https` URL, [`ErrorKind::Config`] when the client
     /// options do not fit each other or forbid plain HTTP.
-    pub fn open(url: &str, client: ClientOptions, retry: RetryConfig) -> Result<Self> {
+    pub fn open(url: &str, mut client: ClientOptions, retry: RetryConfig) -> Result<Self> {
         let parsed = Url::parse(url)
             .map_err(|e| Error::new(ErrorKind::InvalidUrl, "open", url, e.to_string()))?;
         if !matches!(parsed.scheme(), "http" | "https") {
             let detail = format!("the scheme '{}' is not http or https", parsed.scheme());
             return Err(Error::new(ErrorKind::InvalidUrl, "open", url, detail));
         }
+        // Whoever writes `http://` has decided against TLS.
+        client.allow_http |= parsed.scheme() == "http";
         let inner = HttpBuilder::new()
             .with_url(url)
             .with_client_options(client.to_object_store())

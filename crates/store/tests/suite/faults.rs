@@ -226,7 +226,9 @@ async fn plain_http_is_refused_unless_it_is_allowed() {
     options.use_env = false;
     options.retry.max_retries = 0;
     let (store, _) = Registry::default().open("s3://bucket", &options).unwrap();
-    assert!(read(&store).await.is_err());
+    let error = read(&store).await.unwrap_err();
+    check(&error, ErrorKind::Config, "get");
+    assert!(error.to_string().contains("allow_http"), "{error}");
     assert_eq!(server.requests(), 0);
 }
 
