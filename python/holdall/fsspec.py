@@ -54,6 +54,9 @@ SUPPORTED_PROTOCOLS: set[str] = {
 
 _NO_BUCKET = {"file", "memory"}
 
+_OWN = "holdall-"
+"""What the protocols start with that fsspec knows without `register`: ``holdall-s3://bucket/key``."""
+
 _LISTING_SECONDS = 10
 """How long listings are kept unless the caller says otherwise: other writers are seen soon."""
 
@@ -107,7 +110,8 @@ class FsspecStore(AsyncFileSystem):
             self.protocol = protocol
             # fsspec strips protocols by class; this one is that of the instance.
             self._strip_protocol = partial(_strip, protocol)  # type: ignore[method-assign]
-        if store is None and self.protocol not in SUPPORTED_PROTOCOLS:
+        self._scheme = self.protocol.removeprefix(_OWN)
+        if store is None and self._scheme not in SUPPORTED_PROTOCOLS:
             warnings.warn(f"Unknown protocol: {self.protocol}; requests may fail.", stacklevel=2)
         self._config = config
         self._client_options = client_options
@@ -136,10 +140,10 @@ class FsspecStore(AsyncFileSystem):
     def _split_path(self, path: str) -> tuple[str, str]:
         """Split a path or URL into bucket and key; the bucket is empty where there is none."""
         url = urlsplit(path) if "://" in path else None
-        if self.protocol in _NO_BUCKET or self._store is not None:
+        if self._scheme in _NO_BUCKET or self._store is not None:
             if url is not None:
-                path = f"{url.netloc}{url.path}" if self.protocol == "memory" else url.path
-            if self.protocol == "file":
+                path = f"{url.netloc}{url.path}" if self._scheme == "memory" else url.path
+            if self._scheme == "file":
                 trailing = "/" if path.endswith("/") and len(path) > 1 else ""
                 path = make_path_posix(path).rstrip("/") + trailing or "/"
             return "", path
@@ -154,12 +158,12 @@ class FsspecStore(AsyncFileSystem):
     def _construct_store(self, bucket: str) -> Any:
         if self._store is not None:
             return self._store
-        if self.protocol == "file":
+        if self._scheme == "file":
             return LocalStore(**self._config_kwargs)
-        if self.protocol == "memory":
+        if self._scheme == "memory":
             return MemoryStore()
         return from_url(
-            f"{self.protocol}://{bucket}",
+            f"{self._scheme}://{bucket}",
             config=self._config,
             client_options=self._client_options,
             retry_config=self._retry_config,
@@ -175,7 +179,7 @@ class FsspecStore(AsyncFileSystem):
     def _name(self, path: str, key: str) -> str:
         """Return the path of another key of the same bucket."""
         bucket, own = self._split_path(path)
-        root = "/" if self.protocol == "file" or own.startswith("/") else ""
+        root = "/" if self._scheme == "file" or own.startswith("/") else ""
         return f"{bucket}/{key}" if bucket else f"{root}{key}"
 
     def invalidate_cache(self, path: str | None = None) -> None:
@@ -238,7 +242,7 @@ class FsspecStore(AsyncFileSystem):
         raise FileNotFoundError(path)
 
     async def _is_empty_directory(self, name: str) -> bool:
-        return self.protocol == "file" and await asyncio.to_thread(os.path.isdir, name)
+        return self._scheme == "file" and await asyncio.to_thread(os.path.isdir, name)
 
     async def _ls(
         self, path: str, detail: bool = True, refresh: bool = False, **_: Any
@@ -258,7 +262,7 @@ class FsspecStore(AsyncFileSystem):
         ]
         # An object whose key is the directory itself is its marker, not one of its entries.
         entries += [self._entry(path, meta) for meta in level["objects"] if meta["path"] != key]
-        if self.protocol == "file":
+        if self._scheme == "file":
             entries += await asyncio.to_thread(_empty_directories, bare, entries)
         if not entries and key:
             try:
@@ -496,27 +500,27 @@ class FsspecStore(AsyncFileSystem):
                 by_store[id(store)].append((store, key))
         for pairs in by_store.values():
             await pairs[0][0].delete_many_async([key for _, key in pairs], on_error="return")
-        if self.protocol == "file":
+        if self._scheme == "file":
             await asyncio.to_thread(_remove_directories, [self._strip_protocol(p) for p in paths])
         for one in paths:
             self.invalidate_cache(one)
 
     async def _mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
         # Stores have no directories but those that keys imply; a local one is made for programs that look for it.
-        if self.protocol == "file":
+        if self._scheme == "file":
             make = os.makedirs if create_parents else os.mkdir
             await asyncio.to_thread(make, self._strip_protocol(path))
         self.invalidate_cache(path)
 
     async def _makedirs(self, path: str, exist_ok: bool = False) -> None:
-        if self.protocol == "file":
+        if self._scheme == "file":
             name = self._strip_protocol(path)
             await asyncio.to_thread(os.makedirs, name, exist_ok=exist_ok)
         self.invalidate_cache(path)
 
     def rmdir(self, path: str) -> None:
         """Remove an empty directory; on stores other than local files there is none to remove."""
-        if self.protocol == "file":
+        if self._scheme == "file":
             os.rmdir(self._strip_protocol(path))
         self.invalidate_cache(path)
 
@@ -550,8 +554,8 @@ def _strip(protocol: str, path: Any) -> Any:
     if isinstance(path, list):
         return [_strip(protocol, part) for part in path]
     path = os.fspath(path)
-    if protocol == "file":
-        if path.startswith("file:"):
+    if protocol.removeprefix(_OWN) == "file":
+        if path.startswith((f"{protocol}:", "file:")):
             path = urlsplit(path).path or "/"
         return make_path_posix(path).rstrip("/") or "/"
     if "://" in path:
@@ -782,6 +786,19 @@ def _class_of(protocol: str, asynchronous: bool) -> type[FsspecStore]:
     name = f"FsspecStore_{protocol}"
     members = {"protocol": protocol, "asynchronous": asynchronous, "__module__": __name__}
     return type(name, (FsspecStore,), members)
+
+
+def _own(protocol: str) -> type[FsspecStore]:
+    return _class_of(_OWN + protocol, False)
+
+
+# The entry points of the package; `register` takes over the plain names.
+S3FileSystem = _own("s3")
+GCSFileSystem = _own("gs")
+AzureFileSystem = _own("az")
+HTTPFileSystem = _own("https")
+LocalFileSystem = _own("file")
+MemoryFileSystem = _own("memory")
 
 
 def register(protocol: str | Iterable[str] | None = None, *, asynchronous: bool = False) -> None:

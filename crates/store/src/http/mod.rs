@@ -31,7 +31,7 @@ impl HttpStore {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidUrl`] when it is not an `http` or `https` URL, [`ErrorKind::Config`] when the client
-    /// options do not fit each other or forbid plain HTTP.
+    /// options do not fit each other.
     pub fn open(url: &str, mut client: ClientOptions, retry: RetryConfig) -> Result<Self> {
         let parsed = Url::parse(url)
             .map_err(|e| Error::new(ErrorKind::InvalidUrl, "open", url, e.to_string()))?;
