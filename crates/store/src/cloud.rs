@@ -75,18 +75,9 @@ pub(crate) fn open_error(target: &str, source: object_store::Error) -> Error {
 }
 
 /// Implements `ObjectStore` by handing every call to the field `inner`, but for copies, which go to the method
-/// `copy_inside`, and for listing where a function for it is given.
+/// `copy_inside`.
 macro_rules! delegate_object_store {
     ($name:ty) => {
-        $crate::cloud::delegate_object_store!(
-            $name,
-            |store: &$name, prefix| object_store::ObjectStore::list(&*store.inner, prefix),
-            |store: &$name, prefix, offset| {
-                object_store::ObjectStore::list_with_offset(&*store.inner, prefix, offset)
-            }
-        );
-    };
-    ($name:ty, $list:expr, $list_with_offset:expr) => {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&$crate::Provider::location(self))
@@ -144,7 +135,7 @@ macro_rules! delegate_object_store {
                 prefix: Option<&object_store::path::Path>,
             ) -> futures::stream::BoxStream<'static, object_store::Result<object_store::ObjectMeta>>
             {
-                ($list)(self, prefix)
+                self.inner.list(prefix)
             }
 
             fn list_with_offset(
@@ -153,7 +144,7 @@ macro_rules! delegate_object_store {
                 offset: &object_store::path::Path,
             ) -> futures::stream::BoxStream<'static, object_store::Result<object_store::ObjectMeta>>
             {
-                ($list_with_offset)(self, prefix, offset)
+                self.inner.list_with_offset(prefix, offset)
             }
 
             async fn list_with_delimiter(

@@ -4,6 +4,7 @@
 //! * `embedded`: what is particular to memory and local files.
 //! * `operations`: listing, deletion and copies beyond the trait.
 //! * `cloud`: versions, tags, attributes and copies inside the services.
+//! * `http`: servers that speak HTTP in their own way.
 //! * `profiles`: credentials and settings from AWS profiles.
 //! * `model`: random operations, compared with a map.
 //! * `faults`: services that misbehave.

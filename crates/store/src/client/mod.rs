@@ -4,9 +4,11 @@
 //! through the same pool. Requests time out on silence, never on duration: a body that is moving is not cut.
 
 mod connector;
+pub(crate) mod file_body;
 mod options;
 mod pool;
 mod progress;
+mod redirect;
 mod resolve;
 mod tls;
 

@@ -14,7 +14,9 @@ use object_store::client::{
     HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
 
+use super::file_body::{FileBody, UploadFile};
 use super::progress::{Download, Movement, Stalled, Upload};
+use super::redirect::{self, Elsewhere};
 use super::{ClientOptions, tls};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -118,10 +120,17 @@ impl HttpService for Pool {
         let url = parts.uri.to_string().parse::<url::Url>();
         let url = url.map_err(|e| HttpError::new(HttpErrorKind::Request, e))?;
         let movement = Movement::default();
+        let elsewhere = Elsewhere::of(&parts);
         let mut request = reqwest::Request::new(parts.method, url);
         *request.headers_mut() = parts.headers;
-        *request.body_mut() = Some(match body.as_bytes() {
-            Some(small) if small.len() <= 64 * 1024 => small.clone().into(),
+        let file = parts.extensions.get::<UploadFile>().map(|upload| {
+            let body = FileBody::open(upload.file.clone(), upload.length);
+            body.map(|body| body.counted(movement.clone()))
+        });
+        let file = file.transpose().map_err(|e| HttpError::new(HttpErrorKind::Unknown, e))?;
+        *request.body_mut() = Some(match (file, body.as_bytes()) {
+            (Some(file), _) => reqwest::Body::wrap(file),
+            (None, Some(small)) if small.len() <= 64 * 1024 => small.clone().into(),
             _ => reqwest::Body::wrap(Upload::new(body, movement.clone())),
         });
 
@@ -130,6 +139,12 @@ impl HttpService for Pool {
             Some(limit) => unless_stalled(reply, &movement, limit).await?,
             None => reply.await.map_err(transport_error)?,
         };
+        if let Some(request) = elsewhere.request(&reply)? {
+            let bare = ClientOptions { default_headers: Vec::new(), ..self.options.clone() };
+            let client =
+                shared_client(&bare).map_err(|e| HttpError::new(HttpErrorKind::Request, e))?;
+            return client.execute(request).await;
+        }
         let reply: http::Response<reqwest::Body> = reply.into();
         let (parts, body) = reply.into_parts();
         let limit = self.options.read_timeout.or(self.options.timeout);
@@ -165,8 +180,7 @@ fn build(options: &ClientOptions) -> Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .user_agent(&options.user_agent)
         .default_headers(options.header_map())
-        // object_store follows none of the redirects it does not know, and a signature is for one host.
-        .redirect(reqwest::redirect::Policy::limited(10))
+        .redirect(redirect::within_origin())
         .no_gzip()
         .no_brotli()
         .no_zstd()

@@ -30,7 +30,7 @@ impl Stalled {
 pub(super) struct Movement(Arc<AtomicU64>);
 
 impl Movement {
-    fn mark(&self) {
+    pub(super) fn mark(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 

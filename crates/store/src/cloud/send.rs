@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, RETRY_AFTER};
-use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use object_store::client::{
-    HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
-};
+use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest};
 use object_store::{Error, Result, RetryConfig};
 use serde::Deserialize;
 use url::Url;
+
+use crate::client::file_body::UploadFile;
 
 /// Adds the proof of identity to a request. Called for every attempt: signatures carry a time.
 #[async_trait]
@@ -37,6 +36,7 @@ pub(crate) struct Call {
     url: Url,
     headers: HeaderMap,
     body: Bytes,
+    file: Option<UploadFile>,
     idempotent: bool,
     error_in_body: bool,
 }
@@ -45,7 +45,7 @@ impl Call {
     pub(crate) fn new(method: Method, url: Url) -> Self {
         let idempotent = method != Method::POST;
         let (headers, body) = (HeaderMap::new(), Bytes::new());
-        Self { method, url, headers, body, idempotent, error_in_body: false }
+        Self { method, url, headers, body, file: None, idempotent, error_in_body: false }
     }
 
     /// Sets a header.
@@ -72,7 +72,13 @@ impl Call {
         self
     }
 
-    /// A repetition does no harm although the method allows for it.
+    /// Takes the body from a file.
+    pub(crate) fn file(mut self, file: UploadFile) -> Self {
+        self.file = Some(file);
+        self
+    }
+
+    /// Whether a repetition does no harm; by default true but for POST.
     pub(crate) fn idempotent(mut self, idempotent: bool) -> Self {
         self.idempotent = idempotent;
         self
@@ -182,17 +188,6 @@ pub(crate) struct Sender {
     store: &'static str,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Want {
-    Whole,
-    Stream,
-}
-
-enum Body {
-    Whole(Bytes),
-    Stream(HttpResponseBody),
-}
-
 enum Failure {
     Refused(Refused, Option<Duration>),
     Transport(HttpError),
@@ -210,37 +205,13 @@ impl Sender {
         call: &Call,
         signing: &dyn Signing,
     ) -> Result<Reply> {
-        let (parts, body) = self.repeat(path, call, signing, Want::Whole).await?;
-        let Body::Whole(body) = body else { unreachable!("the whole body was asked for") };
-        Ok(Reply { headers: parts.headers, body })
-    }
-
-    /// Like [`send`](Self::send), with the body of a successful reply left to the caller.
-    pub(crate) async fn open(
-        &self,
-        path: &str,
-        call: &Call,
-        signing: &dyn Signing,
-    ) -> Result<HttpResponse> {
-        let (parts, body) = self.repeat(path, call, signing, Want::Stream).await?;
-        let Body::Stream(body) = body else { unreachable!("the stream was asked for") };
-        Ok(HttpResponse::from_parts(parts, body))
-    }
-
-    async fn repeat(
-        &self,
-        path: &str,
-        call: &Call,
-        signing: &dyn Signing,
-        want: Want,
-    ) -> Result<(Parts, Body)> {
         let begin = Instant::now();
         let mut pause = self.retry.backoff.init_backoff;
         let mut attempts = 0;
         loop {
             let mut request = request(call);
             signing.sign(&mut request).await?;
-            let failure = match self.attempt(request, call, want).await {
+            let failure = match self.attempt(request, call).await {
                 Ok(done) => return Ok(done),
                 Err(failure) => failure,
             };
@@ -260,21 +231,13 @@ impl Sender {
         }
     }
 
-    async fn attempt(
-        &self,
-        request: HttpRequest,
-        call: &Call,
-        want: Want,
-    ) -> Result<(Parts, Body), Failure> {
+    async fn attempt(&self, request: HttpRequest, call: &Call) -> Result<Reply, Failure> {
         let response = self.http.execute(request).await.map_err(Failure::Transport)?;
         let (parts, body) = response.into_parts();
         if !parts.status.is_success() {
             let asked = parts.headers.get(RETRY_AFTER).and_then(retry_after);
             let body = body.bytes().await.unwrap_or_default();
             return Err(Failure::Refused(Refused::new(parts.status, &body), asked));
-        }
-        if want == Want::Stream {
-            return Ok((parts, Body::Stream(body)));
         }
         let body = body.bytes().await.map_err(Failure::Transport)?;
         if call.error_in_body && body.windows(6).take(256).any(|window| window == b"<Error") {
@@ -283,7 +246,7 @@ impl Sender {
                 return Err(Failure::Refused(refused, None));
             }
         }
-        Ok((parts, Body::Whole(body)))
+        Ok(Reply { headers: parts.headers, body })
     }
 
     /// Decorrelated jitter, as the stores themselves wait.
@@ -311,7 +274,11 @@ fn request(call: &Call) -> HttpRequest {
     *request.headers_mut() = call.headers.clone();
     *request.uri_mut() = call.url.as_str().parse().expect("a URL of `url` is a URI");
     if !matches!(call.method, Method::GET | Method::HEAD) {
-        request.headers_mut().insert(CONTENT_LENGTH, call.body.len().into());
+        let length = call.file.as_ref().map_or(call.body.len() as u64, |file| file.length);
+        request.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    if let Some(file) = &call.file {
+        request.extensions_mut().insert(file.clone());
     }
     request
 }

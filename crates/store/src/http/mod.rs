@@ -1,28 +1,49 @@
 //! Plain HTTP servers, and WebDAV where the server speaks it.
+//!
+//! * The query of the base URL (`?token=…`) and its user go along with every request to its origin, and nowhere else.
+//! * A server may leave out lengths, answer HEAD with 405, or ignore ranges; the last is an error, never wrong bytes.
+//! * Directories are listed by WebDAV, or from the page that the server shows to browsers (HTML, or nginx's JSON).
+//! * Creating and replacing on a condition asks first and sends the condition along: against other writers it is as
+//!   safe as the server, which may not know `If-None-Match` and `If-Match` for PUT.
+//! * Uploads of many parts are collected in a temporary file and sent as one request.
 
+mod adapt;
+mod index;
 mod walk;
+mod write;
 
 use std::any::Any;
+use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use object_store::RetryConfig;
+use bytes::Bytes;
+use futures::stream::BoxStream;
 use object_store::client::HttpClient;
 use object_store::http::{HttpBuilder, HttpStore as Inner};
 use object_store::path::Path;
-use object_store::{CopyOptions, ObjectStore};
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RetryConfig,
+};
 use url::Url;
 
-use crate::client::{ClientOptions, SharedConnector, shared_client};
-use crate::cloud::{delegate_object_store, open_error};
+use self::adapt::{Adapter, Connector};
+use crate::client::{ClientOptions, shared_client};
+use crate::cloud::open_error;
+use crate::cloud::send::Sender;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Provider;
 
-/// A directory of an HTTP server. Reading needs nothing but HTTP; writing, listing and copying need WebDAV.
-#[derive(Debug, Clone)]
+/// A directory of an HTTP server. Reading needs nothing but HTTP; writing, copying and most listing need WebDAV.
+#[derive(Clone)]
 pub struct HttpStore {
     inner: Arc<Inner>,
-    http: HttpClient,
+    sender: Sender,
+    default_content_type: Option<String>,
+    /// Without query and user.
+    root: Url,
     url: Url,
 }
 
@@ -41,17 +62,113 @@ impl HttpStore {
         }
         // Whoever writes `http://` has decided against TLS.
         client.allow_http |= parsed.scheme() == "http";
+        let mut root = parsed.clone();
+        root.set_fragment(None);
+        let http = HttpClient::new(Adapter::new(shared_client(&client)?, &mut root));
         let inner = HttpBuilder::new()
-            .with_url(url)
+            .with_url(root.as_str())
             .with_client_options(client.to_object_store())
-            .with_http_connector(SharedConnector::new(client.clone()))
-            .with_retry(retry)
+            .with_http_connector(Connector(http.clone()))
+            .with_retry(retry.clone())
             .build()
             .map_err(|e| open_error(url, e))?;
-        Ok(Self { inner: Arc::new(inner), http: shared_client(&client)?, url: parsed })
+        Ok(Self {
+            inner: Arc::new(inner),
+            sender: Sender::new(http, retry, "HTTP"),
+            default_content_type: client.default_content_type,
+            root,
+            url: parsed,
+        })
     }
 
-    async fn copy_inside(
+    /// The URL of the directory, with the user and the query that it was opened with.
+    pub fn base_url(&self) -> &Url {
+        &self.url
+    }
+
+    fn object_url(&self, location: &Path) -> Url {
+        let mut url = self.root.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(location.parts());
+        }
+        url
+    }
+}
+
+impl fmt::Debug for HttpStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpStore").field("url", &self.location()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for HttpStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.location())
+    }
+}
+
+#[async_trait]
+impl ObjectStore for HttpStore {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        opts: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        match opts.mode {
+            PutMode::Overwrite => self.inner.put_opts(location, payload, opts).await,
+            _ => self.put_if(location, payload, opts).await,
+        }
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        self.begin_upload(location, opts)
+    }
+
+    async fn get_opts(
+        &self,
+        location: &Path,
+        options: GetOptions,
+    ) -> object_store::Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    async fn get_ranges(
+        &self,
+        location: &Path,
+        ranges: &[Range<u64>],
+    ) -> object_store::Result<Vec<Bytes>> {
+        self.inner.get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, object_store::Result<Path>>,
+    ) -> BoxStream<'static, object_store::Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        walk::list(self.clone(), prefix.cloned())
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        walk::list_after(self.clone(), prefix.cloned(), offset.clone())
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
+        self.list_level(prefix).await
+    }
+
+    async fn copy_opts(
         &self,
         from: &Path,
         to: &Path,
@@ -59,22 +176,7 @@ impl HttpStore {
     ) -> object_store::Result<()> {
         self.inner.copy_opts(from, to, options).await
     }
-
-    /// The URL of the directory.
-    pub fn base_url(&self) -> &Url {
-        &self.url
-    }
 }
-
-delegate_object_store!(
-    HttpStore,
-    |store: &HttpStore, prefix: Option<&Path>| walk::list(store.inner.clone(), prefix.cloned()),
-    |store: &HttpStore, prefix: Option<&Path>, offset: &Path| walk::list_after(
-        store.inner.clone(),
-        prefix.cloned(),
-        offset.clone()
-    )
-);
 
 #[async_trait]
 impl Provider for HttpStore {
@@ -83,11 +185,7 @@ impl Provider for HttpStore {
     }
 
     fn location(&self) -> String {
-        let mut url = self.url.clone();
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        url.set_query(None);
-        url.as_str().trim_end_matches('/').to_owned()
+        self.root.as_str().trim_end_matches('/').to_owned()
     }
 
     fn as_any(&self) -> &dyn Any {

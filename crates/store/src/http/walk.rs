@@ -1,13 +1,13 @@
 //! Listing a tree one directory at a time, for WebDAV servers that refuse to list it at once (`Depth: infinity` is
-//! optional, RFC 4918, 9.1; nginx answers 403).
-
-use std::sync::Arc;
+//! optional, RFC 4918, 9.1; nginx answers 403), and for servers that only show their directories to browsers.
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use object_store::http::HttpStore as Inner;
 use object_store::path::Path;
 use object_store::{Error, ObjectMeta, ObjectStore, Result};
+
+use super::HttpStore;
+use super::index::lacks_webdav;
 
 enum Entry {
     Object(ObjectMeta),
@@ -26,13 +26,13 @@ impl Entry {
 
 /// All objects below `prefix`: as the server lists them where it lists trees, directory by directory elsewhere.
 pub(super) fn list(
-    inner: Arc<Inner>,
+    store: HttpStore,
     prefix: Option<Path>,
 ) -> BoxStream<'static, Result<ObjectMeta>> {
     let start = async move {
-        let mut whole = inner.list(prefix.as_ref());
+        let mut whole = store.inner.list(prefix.as_ref());
         match whole.next().await {
-            Some(Err(Error::PermissionDenied { .. })) => Ok(walk(inner, prefix)),
+            Some(Err(error)) if lacks_webdav(&error) => Ok(walk(store, prefix)),
             Some(Err(error)) => Err(error),
             Some(Ok(first)) => Ok(stream::iter([Ok(first)]).chain(whole).boxed()),
             None => Ok(stream::empty().boxed()),
@@ -43,24 +43,24 @@ pub(super) fn list(
 
 /// The same, from behind `offset` on. The protocol has no such request, so all is listed.
 pub(super) fn list_after(
-    inner: Arc<Inner>,
+    store: HttpStore,
     prefix: Option<Path>,
     offset: Path,
 ) -> BoxStream<'static, Result<ObjectMeta>> {
     let after = move |meta: &ObjectMeta| futures::future::ready(meta.location > offset);
-    list(inner, prefix).try_filter(after).boxed()
+    list(store, prefix).try_filter(after).boxed()
 }
 
-fn walk(inner: Arc<Inner>, prefix: Option<Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+fn walk(store: HttpStore, prefix: Option<Path>) -> BoxStream<'static, Result<ObjectMeta>> {
     let root = Entry::Directory(prefix.unwrap_or_default());
     stream::try_unfold(vec![root], move |mut pending| {
-        let inner = inner.clone();
+        let store = store.clone();
         async move {
             loop {
                 match pending.pop() {
                     None => return Ok(None),
                     Some(Entry::Object(meta)) => return Ok(Some((meta, pending))),
-                    Some(Entry::Directory(path)) => pending.extend(level(&inner, &path).await?),
+                    Some(Entry::Directory(path)) => pending.extend(level(&store, &path).await?),
                 }
             }
         }
@@ -69,9 +69,9 @@ fn walk(inner: Arc<Inner>, prefix: Option<Path>) -> BoxStream<'static, Result<Ob
 }
 
 /// The entries of a directory, the last one first.
-async fn level(inner: &Inner, path: &Path) -> Result<Vec<Entry>> {
+async fn level(store: &HttpStore, path: &Path) -> Result<Vec<Entry>> {
     let prefix = (!path.as_ref().is_empty()).then_some(path);
-    let level = match inner.list_with_delimiter(prefix).await {
+    let level = match store.list_level(prefix).await {
         Ok(level) => level,
         // It went away while its parent was read.
         Err(Error::NotFound { .. }) => return Ok(Vec::new()),

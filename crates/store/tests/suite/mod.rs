@@ -2,6 +2,7 @@ mod cloud;
 mod conformance;
 mod embedded;
 mod faults;
+mod http;
 mod loopback;
 mod misbehave;
 mod model;

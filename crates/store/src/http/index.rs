@@ -1,0 +1,234 @@
+//! Listing servers that do not speak WebDAV, by the pages that they make of directories.
+
+use std::sync::LazyLock;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
+use http::Method;
+use object_store::path::Path;
+use object_store::{Error, ListResult, ObjectMeta, ObjectStore, ObjectStoreExt, Result};
+use quick_xml::escape::unescape;
+use regex::Regex;
+use serde::Deserialize;
+use url::Url;
+
+use super::HttpStore;
+use crate::cloud::send::{Call, Unsigned};
+
+/// Objects asked for length and time at once, where the page does not say them.
+const HEADS_IN_FLIGHT: usize = 16;
+
+static LINK: LazyLock<Regex> = LazyLock::new(|| {
+    let link = r#"(?is)<a\s[^>]*?href\s*=\s*(?:"([^"]*)"|'([^']*)')[^>]*>.*?</a>"#;
+    // nginx: time to the minute in UTC, length in bytes.
+    let facts = r"(?:[ \t]+(\d{2}-[A-Z][a-z]{2}-\d{4} \d{2}:\d{2})[ \t]+(\d+)[ \t]*(?:\r?\n|$))?";
+    Regex::new(&format!("{link}{facts}")).expect("a constant")
+});
+
+/// A line of a page.
+#[derive(Debug, PartialEq, Eq)]
+enum Entry {
+    Directory(String),
+    File { name: String, facts: Option<(DateTime<Utc>, u64)> },
+}
+
+impl HttpStore {
+    /// The directory `prefix` as the server shows it to browsers.
+    ///
+    /// # Errors
+    /// [`Error::NotSupported`] when the reply is not a page with links.
+    pub(super) async fn list_index(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let prefix = prefix.cloned().unwrap_or_default();
+        let mut url = self.object_url(&prefix);
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("");
+        }
+        let call = Call::new(Method::GET, url.clone())
+            .header("accept", "text/html, application/json;q=0.9, */*;q=0.1")?;
+        let reply = match self.sender.send(prefix.as_ref(), &call, &Unsigned).await {
+            Ok(reply) => reply,
+            Err(Error::NotFound { .. }) => return Ok(empty()),
+            Err(error) => return Err(error),
+        };
+        let text = String::from_utf8_lossy(&reply.body);
+        let entries = match reply.header("content-type").unwrap_or_default() {
+            mime if mime.starts_with("application/json") => json(&text),
+            mime if mime.starts_with("text/html") => Some(html(&url, &text)),
+            _ => None,
+        };
+        let Some(entries) = entries else {
+            let source = "the server neither speaks WebDAV nor shows its directories: objects can be read by name, \
+                          not listed";
+            return Err(Error::NotSupported { source: source.into() });
+        };
+        self.resolve(&prefix, entries).await
+    }
+
+    /// Paths for names; length and time of the files whose line does not give them.
+    async fn resolve(&self, prefix: &Path, entries: Vec<Entry>) -> Result<ListResult> {
+        let mut result = empty();
+        let mut files = Vec::new();
+        // Names stand as they are: a path made by joining would encode some of their characters.
+        let below = |name: String| match prefix.as_ref() {
+            "" => Path::parse(name),
+            prefix => Path::parse(format!("{prefix}/{name}")),
+        };
+        for entry in entries {
+            match entry {
+                Entry::Directory(name) => result.common_prefixes.push(below(name)?),
+                Entry::File { name, facts } => files.push((below(name)?, facts)),
+            }
+        }
+        let objects = stream::iter(files).map(async |(location, facts)| match facts {
+            Some((last_modified, size)) => {
+                Ok(Some(ObjectMeta { location, last_modified, size, e_tag: None, version: None }))
+            }
+            None => match self.inner.head(&location).await {
+                Ok(meta) => Ok(Some(meta)),
+                // It went away, or the link was to something else.
+                Err(Error::NotFound { .. }) => Ok(None),
+                Err(error) => Err(error),
+            },
+        });
+        let objects = objects.buffered(HEADS_IN_FLIGHT);
+        result.objects =
+            objects.try_filter_map(|meta| async move { Ok(meta) }).try_collect().await?;
+        Ok(result)
+    }
+
+    /// A level by WebDAV, or by the page where the server does not speak it.
+    pub(super) async fn list_level(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let mut result = match self.inner.list_with_delimiter(prefix).await {
+            Err(error) if lacks_webdav(&error) => self.list_index(prefix).await?,
+            done => done?,
+        };
+        result.objects.sort_by(|a, b| a.location.cmp(&b.location));
+        result.common_prefixes.sort();
+        Ok(result)
+    }
+}
+
+/// Whether a server said that it does not know PROPFIND, or answered it like a GET.
+pub(super) fn lacks_webdav(error: &Error) -> bool {
+    if matches!(error, Error::PermissionDenied { .. }) {
+        return true;
+    }
+    let error = error.to_string();
+    let refused = ["status code: 400", "status code: 405", "status code: 501"];
+    refused.iter().any(|text| error.contains(text)) || error.contains("decoding PROPFIND")
+}
+
+fn empty() -> ListResult {
+    ListResult { common_prefixes: Vec::new(), objects: Vec::new(), extensions: Default::default() }
+}
+
+/// The page of nginx's `autoindex_format json`.
+fn json(text: &str) -> Option<Vec<Entry>> {
+    #[derive(Deserialize)]
+    struct Line {
+        name: String,
+        #[serde(rename = "type")]
+        kind: String,
+        mtime: Option<String>,
+        size: Option<u64>,
+    }
+    let lines: Vec<Line> = serde_json::from_str(text).ok()?;
+    let entry = |line: Line| {
+        if line.kind == "directory" {
+            return Entry::Directory(line.name);
+        }
+        let time = line.mtime.and_then(|time| DateTime::parse_from_rfc2822(&time).ok());
+        let facts = time.map(|time| time.to_utc()).zip(line.size);
+        Entry::File { name: line.name, facts }
+    };
+    Some(lines.into_iter().map(entry).collect())
+}
+
+/// Links to what lies directly in the directory at `base`.
+fn html(base: &Url, text: &str) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for link in LINK.captures_iter(text) {
+        let Some(href) = link.get(1).or(link.get(2)) else { continue };
+        let Some(entry) = entry(base, href.as_str(), link.get(3).zip(link.get(4))) else {
+            continue;
+        };
+        if !entries.contains(&entry) {
+            entries.push(entry);
+        }
+    }
+    entries
+}
+
+fn entry(
+    base: &Url,
+    href: &str,
+    facts: Option<(regex::Match<'_>, regex::Match<'_>)>,
+) -> Option<Entry> {
+    let href = unescape(href).ok()?;
+    // Columns of Apache's pages sort by links with a query alone.
+    if href.starts_with(['?', '#']) {
+        return None;
+    }
+    let url = base.join(&href).ok()?;
+    let below = url.path().strip_prefix(base.path())?;
+    let (name, directory) = match below.strip_suffix('/') {
+        Some(name) => (name, true),
+        None => (below, false),
+    };
+    if url.origin() != base.origin() || name.is_empty() || name.contains('/') {
+        return None;
+    }
+    let name = percent_encoding::percent_decode_str(name).decode_utf8().ok()?.into_owned();
+    if directory {
+        return Some(Entry::Directory(name));
+    }
+    let facts = facts.and_then(|(time, length)| {
+        let time = NaiveDateTime::parse_from_str(time.as_str(), "%d-%b-%Y %H:%M").ok()?;
+        Some((time.and_utc(), length.as_str().parse().ok()?))
+    });
+    Some(Entry::File { name, facts })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base() -> Url {
+        Url::parse("http://h/data/").unwrap()
+    }
+
+    #[test]
+    fn reads_the_pages_of_nginx() {
+        let text = "<html><body><h1>Index of /data/</h1><pre><a href=\"../\">../</a>\n\
+            <a href=\"sub%20dir/\">sub dir/</a>                 01-Jan-2024 10:00          -\n\
+            <a href=\"a%26b.txt\">a&amp;b.txt</a>               02-Feb-2024 11:30         42\n</pre></body></html>";
+        let time = "2024-02-02T11:30:00Z".parse().unwrap();
+        assert_eq!(
+            html(&base(), text),
+            [
+                Entry::Directory("sub dir".into()),
+                Entry::File { name: "a&b.txt".into(), facts: Some((time, 42)) },
+            ]
+        );
+    }
+
+    #[test]
+    fn takes_only_links_into_the_directory() {
+        let text = "<a href='?C=N;O=D'>Name</a><a href='/'>up</a><A class=x HREF='/data/one'>1</A>\
+            <a href='http://other/data/two'>2</a><a href='three/four'>4</a><a href='one'>again</a>\
+            <a href='./five?x=1'>5</a> 2024-01-01 1.2K";
+        let names: Vec<_> = html(&base(), text);
+        let file = |name: &str| Entry::File { name: name.into(), facts: None };
+        assert_eq!(names, [file("one"), file("five")]);
+    }
+
+    #[test]
+    fn reads_the_json_of_nginx() {
+        let text = r#"[{"name":"d","type":"directory","mtime":"Wed, 01 Jan 2025 00:00:00 GMT"},
+            {"name":"f","type":"file","mtime":"Wed, 01 Jan 2025 00:00:00 GMT","size":7}]"#;
+        let entries = json(text).unwrap();
+        assert_eq!(entries[0], Entry::Directory("d".into()));
+        assert!(matches!(&entries[1], Entry::File { facts: Some((_, 7)), .. }));
+        assert!(json("{}").is_none());
+    }
+}

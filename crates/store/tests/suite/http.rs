@@ -1,0 +1,313 @@
+//! Servers that speak HTTP in their own way.
+
+use futures::TryStreamExt;
+use holdall_store::object_store::path::Path;
+use holdall_store::object_store::{
+    Attribute, Attributes, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
+    PutMultipartOptions,
+};
+use holdall_store::{ErrorKind, OpenOptions, Registry, Store};
+
+use super::loopback::{Loopback, reply};
+use super::services;
+
+fn open_with(url: &str, options: OpenOptions) -> Store {
+    let mut options = options;
+    options.use_env = false;
+    options.retry.max_retries = 0;
+    let (store, path) = Registry::default().open(url, &options).unwrap();
+    store.with_prefix(&path)
+}
+
+fn open(url: &str) -> Store {
+    open_with(url, OpenOptions::default())
+}
+
+async fn read(store: &Store, key: &str) -> Vec<u8> {
+    store.get(&Path::parse(key).unwrap()).await.unwrap().bytes().await.unwrap().to_vec()
+}
+
+#[tokio::test]
+async fn the_query_and_the_user_go_with_every_request_and_are_never_shown() {
+    let server = Loopback::start(|_| reply("404 Not Found", &[], "")).await;
+    let url = server.url.replace("http://", "http://me:s%3Acret@");
+    let store = open(&format!("{url}/dir?token=hush&v=1"));
+    let key = Path::from("a b");
+    let mut shown = format!("{store:?} {store} {}", store.url_of(&key));
+    for result in [
+        store.get(&key).await.map(drop),
+        store.head(&key).await.map(drop),
+        store.put(&key, "x".into()).await.map(drop),
+        store.delete(&key).await,
+        store.copy(&key, &"c".into()).await,
+    ] {
+        let error = result.err().map(|e| store.error("test", &key, e));
+        shown.push_str(&format!("{error:?}"));
+    }
+    for request in server.seen() {
+        assert!(request.target.ends_with("?token=hush&v=1"), "{request:?}");
+        assert_eq!(request.header("authorization"), Some("Basic bWU6czpjcmV0"), "{request:?}");
+    }
+    assert!(server.seen().len() >= 5);
+    assert!(!shown.contains("hush") && !shown.contains("cret"), "{shown}");
+}
+
+/// `body` in chunks, so without a length.
+fn chunked(body: &[u8]) -> Vec<u8> {
+    let mut text = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    for chunk in body.chunks(1 << 20) {
+        text.extend(format!("{:x}\r\n", chunk.len()).bytes());
+        text.extend(chunk);
+        text.extend(b"\r\n");
+    }
+    text.extend(b"0\r\n\r\n");
+    text
+}
+
+#[tokio::test]
+async fn bodies_without_a_length_are_read_to_their_end() {
+    let large: Vec<u8> = (0..20 << 20).map(|index: u32| (index / 77) as u8).collect();
+    let sent = large.clone();
+    let server = Loopback::start(move |request| match request.target.as_str() {
+        "/empty" => chunked(b""),
+        "/small" => chunked(b"hello"),
+        _ => chunked(&sent),
+    })
+    .await;
+    let store = open(&server.url);
+    assert_eq!(read(&store, "small").await, b"hello");
+    assert!(read(&store, "empty").await.is_empty());
+    let result = store.get(&"large".into()).await.unwrap();
+    assert_eq!(result.meta.size, large.len() as u64);
+    assert!(result.bytes().await.unwrap() == large);
+}
+
+#[tokio::test]
+async fn a_head_without_a_length_is_asked_for_with_the_first_byte() {
+    let server = Loopback::start(|request| {
+        let range = request.header("range").is_some();
+        match (request.method.as_str(), request.target.as_str(), range) {
+            ("HEAD", "/refused", _) => reply("405 Method Not Allowed", &[], ""),
+            ("HEAD", _, _) => b"HTTP/1.1 200 OK\r\netag: \"h\"\r\n\r\n".to_vec(),
+            (_, "/empty", true) => reply("416 Range Not Satisfiable", &[], ""),
+            (_, "/ignores", true) => chunked(b"four"),
+            (_, _, true) => {
+                reply("206 Partial Content", &[("content-range", "bytes 0-0/1234")], "x")
+            }
+            _ => reply("500 Oops", &[], ""),
+        }
+    })
+    .await;
+    let store = open(&server.url);
+    for (key, size) in [("ranges", 1234), ("refused", 1234), ("empty", 0), ("ignores", 4)] {
+        assert_eq!(store.head(&key.into()).await.unwrap().size, size, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_ranges_is_an_error_and_not_wrong_bytes() {
+    let server = Loopback::start(|_| reply("200 OK", &[], "0123456789")).await;
+    let store = open(&server.url);
+    let key = Path::from("k");
+    for range in [GetRange::Bounded(2..4), GetRange::Offset(4), GetRange::Suffix(3)] {
+        let options = GetOptions::new().with_range(Some(range));
+        let error = store.get_opts(&key, options).await.unwrap_err();
+        assert_eq!(store.error("get", &key, error).kind(), ErrorKind::NotSupported);
+    }
+    assert!(store.get_range(&key, 2..4).await.is_err());
+}
+
+#[tokio::test]
+async fn nothing_secret_follows_a_redirect_to_another_origin() {
+    let other = Loopback::start(|_| reply("200 OK", &[("x-other", "1")], "there")).await;
+    let target = other.url.clone();
+    let server = Loopback::start(move |request| match request.target.as_str() {
+        "/within?t=1" => reply("302 Found", &[("location", "/end?t=1")], ""),
+        "/end?t=1" => reply("200 OK", &[], "here"),
+        _ => reply("307 Temporary Redirect", &[("location", &format!("{target}/x"))], ""),
+    })
+    .await;
+    let url = server.url.replace("http://", "http://me:pw@");
+    let options = OpenOptions::default().with("default_headers", "x-api-key: hush\ncookie: c=1");
+    let store = open_with(&format!("{url}/?t=1"), options);
+    assert_eq!(read(&store, "away").await, b"there");
+    let seen = other.seen();
+    assert_eq!(seen[0].target, "/x");
+    for name in ["x-api-key", "cookie", "authorization", "referer"] {
+        assert_eq!(seen[0].header(name), None, "{name}");
+    }
+    assert_eq!(read(&store, "within").await, b"here");
+    let last = server.seen().pop().unwrap();
+    assert_eq!(last.header("x-api-key"), Some("hush"));
+    assert!(last.header("authorization").is_some());
+
+    let error = store.put(&"away".into(), "x".into()).await.unwrap_err();
+    assert!(error.to_string().contains("redirects a PUT"), "{error}");
+    assert_eq!(other.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn servers_that_redirect_to_each_other_are_left() {
+    let url = std::sync::Arc::new(std::sync::OnceLock::<(String, String)>::new());
+    let to = url.clone();
+    let one =
+        Loopback::start(move |_| reply("302 F", &[("location", &to.get().unwrap().1)], "")).await;
+    let to = url.clone();
+    let two =
+        Loopback::start(move |_| reply("302 F", &[("location", &to.get().unwrap().0)], "")).await;
+    url.set((one.url.clone(), two.url)).unwrap();
+    let error = open(&one.url).get(&"k".into()).await.unwrap_err();
+    assert!(error.to_string().contains("too many redirects"), "{error}");
+}
+
+async fn keys(store: &Store) -> Vec<ObjectMeta> {
+    store.list(None).try_collect().await.unwrap()
+}
+
+#[tokio::test]
+async fn directories_are_listed_from_their_pages_where_there_is_no_webdav() {
+    let server = Loopback::start(|request| {
+        let html =
+            |text: &str| reply("200 OK", &[("content-type", "text/html; charset=utf-8")], text);
+        match (request.method.as_str(), request.target.as_str()) {
+            ("PROPFIND", _) => reply("501 Not Implemented", &[], ""),
+            ("GET", "/data/") => {
+                html("<a href='../'>up</a><a href='sub/'>sub/</a><a href='a%20b'>a b</a>")
+            }
+            ("GET", "/data/sub/") => html("<a href=\"c\">c</a>  01-Jan-2024 10:00   42\n"),
+            ("HEAD", "/data/a%20b") => reply("200 OK", &[("etag", "\"e\"")], ""),
+            _ => reply("404 Not Found", &[], ""),
+        }
+    })
+    .await;
+    let store = open(&format!("{}/data", server.url));
+    let listed = keys(&store).await;
+    let found: Vec<_> = listed.iter().map(|meta| (meta.location.as_ref(), meta.size)).collect();
+    assert_eq!(found, [("a b", 0), ("sub/c", 42)]);
+    assert_eq!(listed[0].e_tag.as_deref(), Some("\"e\""));
+    let level = store.list_with_delimiter(None).await.unwrap();
+    assert_eq!(level.common_prefixes, [Path::from("sub")]);
+    assert!(store.list(Some(&"missing".into())).try_collect::<Vec<_>>().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_without_directories_says_so() {
+    let server = Loopback::start(|request| match request.method.as_str() {
+        "PROPFIND" => reply("405 Method Not Allowed", &[], ""),
+        _ => reply("200 OK", &[("content-type", "text/plain")], "hello"),
+    })
+    .await;
+    let store = open(&server.url);
+    let error = store.list_with_delimiter(None).await.unwrap_err();
+    let error = store.error("list", &Path::default(), error);
+    assert_eq!(error.kind(), ErrorKind::NotSupported);
+    assert!(error.to_string().contains("not listed"), "{error}");
+}
+
+#[tokio::test]
+async fn conditions_of_writes_are_asked_and_sent() {
+    let server =
+        Loopback::start(|request| match (request.method.as_str(), request.target.as_str()) {
+            ("HEAD", "/there") => reply("200 OK", &[("etag", "\"1\"")], ""),
+            ("HEAD", _) => reply("404 Not Found", &[], ""),
+            ("PUT", "/raced") => reply("412 Precondition Failed", &[], ""),
+            _ => reply("201 Created", &[("etag", "\"2\"")], ""),
+        })
+        .await;
+    let store = open(&server.url);
+    let put = async |key: &str, mode: PutMode| {
+        let key = Path::from(key);
+        let done = store.put_opts(&key, "x".into(), mode.into()).await;
+        done.map_err(|e| store.error("put", &key, e).kind())
+    };
+    let update = |e_tag: &str| {
+        PutMode::Update(holdall_store::object_store::UpdateVersion {
+            e_tag: Some(e_tag.to_owned()),
+            version: None,
+        })
+    };
+    assert_eq!(put("there", PutMode::Create).await.unwrap_err(), ErrorKind::AlreadyExists);
+    assert_eq!(put("raced", PutMode::Create).await.unwrap_err(), ErrorKind::AlreadyExists);
+    assert_eq!(put("new", PutMode::Create).await.unwrap().e_tag.as_deref(), Some("\"2\""));
+    assert_eq!(put("there", update("\"0\"")).await.unwrap_err(), ErrorKind::Precondition);
+    assert_eq!(put("new", update("\"1\"")).await.unwrap_err(), ErrorKind::Precondition);
+    put("there", update("\"1\"")).await.unwrap();
+    let seen = server.seen();
+    let puts: Vec<_> = seen.iter().filter(|request| request.method == "PUT").collect();
+    assert_eq!(puts[1].header("if-none-match"), Some("*"));
+    assert_eq!(puts[2].header("if-match"), Some("\"1\""));
+}
+
+#[tokio::test]
+async fn uploads_in_parts_are_one_request_that_makes_its_parents() {
+    let made = std::sync::Mutex::new(Vec::new());
+    let server = Loopback::start(move |request| match request.method.as_str() {
+        "MKCOL" => {
+            made.lock().unwrap().push(request.target.clone());
+            reply("201 Created", &[], "")
+        }
+        "PUT" if made.lock().unwrap().len() < 2 => reply("409 Conflict", &[], ""),
+        _ => reply("201 Created", &[], ""),
+    })
+    .await;
+    let store = open(&server.url);
+    let attributes = Attributes::from_iter([(Attribute::ContentType, "image/x-test")]);
+    let options = PutMultipartOptions { attributes, ..Default::default() };
+    let mut upload = store.put_multipart_opts(&"a/b/c".into(), options).await.unwrap();
+    let parts: Vec<Vec<u8>> = (0..5u8).map(|part| vec![part; 1 << 20]).collect();
+    let mut puts: Vec<_> = parts.iter().map(|part| upload.put_part(part.clone().into())).collect();
+    puts.reverse();
+    futures::future::try_join_all(puts).await.unwrap();
+    upload.complete().await.unwrap();
+    let seen = server.seen();
+    let targets: Vec<_> = seen.iter().map(|r| (r.method.as_str(), r.target.as_str())).collect();
+    assert_eq!(targets, [("PUT", "/a/b/c"), ("MKCOL", "/a"), ("MKCOL", "/a/b"), ("PUT", "/a/b/c")]);
+    let sent = seen.last().unwrap();
+    assert!(sent.body == parts.concat());
+    assert_eq!(sent.header("content-type"), Some("image/x-test"));
+    assert_eq!(sent.header("content-length"), Some((5 << 20).to_string().as_str()));
+
+    let mut upload = store.put_multipart(&"d".into()).await.unwrap();
+    drop(upload.put_part("lost".into()));
+    assert!(
+        upload.complete().await.is_err(),
+        "a part that was never put is not left out in silence"
+    );
+}
+
+#[tokio::test]
+async fn nginx() {
+    let suite = "http::nginx";
+    let (Some(files), Some(root)) = (
+        services::endpoint("HOLDALL_TEST_HTTP_URL", suite),
+        services::endpoint("HOLDALL_TEST_HTTP_ROOT", suite),
+    ) else {
+        return;
+    };
+    let name = format!("http-{}", std::process::id());
+    let dir = std::path::Path::new(&root).join(&name);
+    std::fs::create_dir_all(dir.join("sub dir")).unwrap();
+    std::fs::write(dir.join("a"), "hello").unwrap();
+    std::fs::write(dir.join("sub dir/b&ä"), "there!").unwrap();
+    let store = open(&format!("{files}/{name}"));
+    let found: Vec<_> =
+        keys(&store).await.into_iter().map(|meta| (meta.location.to_string(), meta.size)).collect();
+    assert_eq!(found, [("a".to_owned(), 5), ("sub dir/b&ä".to_owned(), 6)]);
+    assert_eq!(read(&store, "sub dir/b&ä").await, b"there!");
+    assert_eq!(store.get_range(&"a".into(), 1..3).await.unwrap(), "el");
+    let whole = store.get_opts(&"a".into(), GetOptions::new()).await.unwrap();
+    assert_eq!(whole.range, 0..5);
+
+    let ignoring = services::endpoint("HOLDALL_TEST_HTTP_NO_RANGES_URL", suite).unwrap();
+    let store = open(&format!("{ignoring}/{name}"));
+    assert_eq!(read(&store, "a").await, b"hello");
+    assert!(store.get_range(&"a".into(), 1..3).await.is_err());
+
+    let private = services::endpoint("HOLDALL_TEST_HTTP_PRIVATE_URL", suite).unwrap();
+    let denied = open(&format!("{private}/{name}"));
+    let error = denied.get(&"a".into()).await.unwrap_err();
+    assert_eq!(denied.error("get", &"a".into(), error).kind(), ErrorKind::Unauthenticated);
+    let private = private.replace("http://", "http://holdall:holdall-secret@");
+    assert_eq!(read(&open(&format!("{private}/{name}")), "a").await, b"hello");
+    std::fs::remove_dir_all(dir).unwrap();
+}
