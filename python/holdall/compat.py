@@ -61,6 +61,15 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 _finder = _Finder()
 
 
+def _name_classes(package: str, *, replaced: bool) -> None:
+    """Give the store classes the module that programs look for: some tell stores by it (zarr does)."""
+    if package == "obstore":
+        from . import store
+
+        for name in ("AzureStore", "GCSStore", "HTTPStore", "LocalStore", "MemoryStore", "S3Store"):
+            getattr(store, name).__module__ = "obstore.store" if replaced else "holdall.store"
+
+
 def install(*names: str) -> None:
     """Make ``import NAME`` resolve to holdall, whether or not the package itself is installed.
 
@@ -79,6 +88,7 @@ def install(*names: str) -> None:
         if name not in _finder.names:
             _forget(name)
             _finder.names.add(name)
+            _name_classes(name, replaced=True)
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
 
@@ -89,6 +99,7 @@ def uninstall(*names: str) -> None:
         if name in _finder.names:
             _finder.names.discard(name)
             _forget(name)
+            _name_classes(name, replaced=False)
     if not _finder.names and _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
 

@@ -29,9 +29,9 @@ def run(*arguments: str) -> str:
 def test_a_program_runs_unchanged(tmp_path):
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)
-    assert run("-m", "holdall.compat", str(script)) == "Bytes(b'1') holdall.store\n"
+    assert run("-m", "holdall.compat", str(script)) == "Bytes(b'1') obstore.store\n"
     installed = "import holdall.compat; holdall.compat.install('obstore')"
-    assert run("-c", f"{installed}\n{PROGRAM}") == "Bytes(b'1') holdall.store\n"
+    assert run("-c", f"{installed}\n{PROGRAM}") == "Bytes(b'1') obstore.store\n"
 
 
 def test_undone():
@@ -42,3 +42,18 @@ def test_undone():
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="it replaces obstore"):
         compat.install("boto3")
+
+
+def test_zarr_takes_our_stores():
+    code = """
+import holdall.compat
+holdall.compat.install()
+import zarr
+from obstore.store import MemoryStore
+from zarr.storage import ObjectStore
+store = MemoryStore()
+array = zarr.create_array(ObjectStore(store), shape=(100, 100), chunks=(10, 10), dtype="f4")
+array[:] = 1
+print(float(zarr.open_array(ObjectStore(store))[:].sum()), len(store.list().collect()))
+"""
+    assert run("-c", code) == "10000.0 101\n"
