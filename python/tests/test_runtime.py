@@ -63,8 +63,8 @@ def test_an_interrupt_ends_a_waiting_call():
         server.listen()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         store = holdall.store.HTTPStore(url, client_options={"allow_http": True})
-        print("waiting", flush=True)
         try:
+            print("waiting", flush=True)
             store.get("a")
         except KeyboardInterrupt:
             print("interrupted", flush=True)
