@@ -106,7 +106,7 @@ impl Store {
     }
 
     /// Whether the store is part of this process or machine, with no service that could answer wrongly.
-    fn is_embedded(&self) -> bool {
+    pub(crate) fn is_embedded(&self) -> bool {
         matches!(self.provider.scheme(), "memory" | "file")
     }
 

@@ -104,6 +104,14 @@ impl Iterator for Walk {
     }
 }
 
+/// Whether a link in `dir` leads to `dir` itself or to a directory above it: to follow it would never end.
+fn leads_up(dir: &std::path::Path, link: &std::path::Path) -> bool {
+    match (std::fs::canonicalize(dir), std::fs::canonicalize(link)) {
+        (Ok(dir), Ok(target)) => dir.starts_with(target),
+        _ => false,
+    }
+}
+
 /// The entries of a directory in the order of their keys. A directory that does not exist has none; what vanishes
 /// meanwhile is left out, and so are names that are not UTF-8, which no key can express.
 fn entries(prefix: &str, dir: &std::path::Path) -> Result<Vec<Entry>> {
@@ -129,6 +137,7 @@ fn entries(prefix: &str, dir: &std::path::Path) -> Result<Vec<Entry>> {
         let metadata = match () {
             () if kind.is_dir() => None,
             () if kind.is_symlink() => match std::fs::metadata(&path) {
+                Ok(metadata) if metadata.is_dir() && leads_up(dir, &path) => continue,
                 Ok(metadata) if metadata.is_dir() => None,
                 Ok(metadata) => Some(metadata),
                 Err(_) => continue,

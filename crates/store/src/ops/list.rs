@@ -2,9 +2,10 @@
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use object_store::list::PaginatedListOptions;
+use object_store::list::{PaginatedListOptions, PaginatedListResult};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
+use tokio::task::JoinSet;
 
 use crate::error::Result;
 use crate::store::Store;
@@ -108,7 +109,8 @@ impl Store {
         }
     }
 
-    /// Lists page by page with the service's own prefix; one page is fetched ahead of the caller.
+    /// Lists page by page with the service's own prefix. Of services that are waited for, the next page is asked for
+    /// while the caller has the present one.
     fn list_pages(
         &self,
         prefix: String,
@@ -120,24 +122,66 @@ impl Store {
             false => format!("{root}/{key}"),
         };
         let (prefix, offset) = (below(&prefix), start_after.as_deref().map(below));
-        let store = self.clone();
-        let pages = stream::try_unfold(Some(None::<String>), move |token| {
-            let (store, prefix, offset) = (store.clone(), prefix.clone(), offset.clone());
+        let pages = Pages { store: self.clone(), prefix, offset };
+        let stream = stream::try_unfold(Next::Ask(None), move |next| {
+            let pages = pages.clone();
             async move {
-                let Some(page_token) = token else { return Ok(None) };
-                let Some(paginated) = store.provider().paginated() else { return Ok(None) };
-                let options = PaginatedListOptions {
-                    offset: offset.filter(|_| page_token.is_none()),
-                    page_token,
-                    ..Default::default()
+                let page = match next {
+                    Next::Ask(token) => pages.fetch(token).await?,
+                    Next::Coming(mut tasks) => match tasks.join_next().await {
+                        Some(page) => page??,
+                        None => return Ok(None),
+                    },
+                    Next::End => return Ok(None),
                 };
-                let prefix = (!prefix.is_empty()).then_some(prefix.as_str());
-                let page = paginated.list_paginated(prefix, options).await?;
-                let objects: Vec<_> =
-                    page.result.objects.into_iter().map(|meta| store.relative_meta(meta)).collect();
-                Ok::<_, object_store::Error>(Some((objects, page.page_token.map(Some))))
+                let next = match page.page_token {
+                    None => Next::End,
+                    Some(token) if pages.store.is_embedded() => Next::Ask(Some(token)),
+                    Some(token) => {
+                        let mut tasks = JoinSet::new();
+                        tasks.spawn(async move { pages.fetch(Some(token)).await });
+                        Next::Coming(tasks)
+                    }
+                };
+                Ok::<_, object_store::Error>(Some((page.result.objects, next)))
             }
         });
-        pages.map_ok(|page| stream::iter(page.into_iter().map(Ok))).try_flatten().boxed()
+        let store = self.clone();
+        stream
+            .map_ok(|page| stream::iter(page.into_iter().map(Ok)))
+            .try_flatten()
+            .map_ok(move |meta| store.relative_meta(meta))
+            .boxed()
+    }
+}
+
+/// What comes after a page.
+enum Next {
+    Ask(Option<String>),
+    /// The page is on its way; dropping the set stops it.
+    Coming(JoinSet<object_store::Result<PaginatedListResult>>),
+    End,
+}
+
+/// What all pages of a listing have in common.
+#[derive(Clone)]
+struct Pages {
+    store: Store,
+    prefix: String,
+    offset: Option<String>,
+}
+
+impl Pages {
+    async fn fetch(&self, page_token: Option<String>) -> object_store::Result<PaginatedListResult> {
+        let provider = self.store.provider();
+        let paginated =
+            provider.paginated().ok_or_else(|| provider.not_supported("list_paginated"))?;
+        let options = PaginatedListOptions {
+            offset: self.offset.clone().filter(|_| page_token.is_none()),
+            page_token,
+            ..Default::default()
+        };
+        let prefix = (!self.prefix.is_empty()).then_some(self.prefix.as_str());
+        paginated.list_paginated(prefix, options).await
     }
 }

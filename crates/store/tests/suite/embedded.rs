@@ -199,3 +199,22 @@ fn directories_without_files_are_no_prefixes() {
     let level = block_on(store.list_with_delimiter(None)).unwrap();
     assert_eq!(level.common_prefixes, [Path::from("full")]);
 }
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_loops_are_not() {
+    use std::os::unix::fs::symlink;
+    let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(elsewhere.path().join("x"), "1").unwrap();
+    std::fs::create_dir(dir.path().join("a")).unwrap();
+    std::fs::write(dir.path().join("a/y"), "2").unwrap();
+    symlink(elsewhere.path(), dir.path().join("out")).unwrap();
+    symlink(dir.path(), dir.path().join("a/up")).unwrap();
+    symlink("self", dir.path().join("self")).unwrap();
+    symlink("a/y", dir.path().join("file")).unwrap();
+    symlink("nowhere", dir.path().join("broken")).unwrap();
+    let store = local(&dir).inline().unwrap();
+    let listed: Vec<_> =
+        block_on(store.list(None).map_ok(|m| m.location.to_string()).try_collect()).unwrap();
+    assert_eq!(listed, ["a/y", "file", "out/x"]);
+}

@@ -55,6 +55,29 @@ async fn pages_join_without_gap_or_repeat() {
 }
 
 #[tokio::test]
+async fn pages_of_a_service_join_too() {
+    let Some(store) =
+        super::services::s3("HOLDALL_TEST_S3_ENDPOINT", "operations::pages", "test-bucket")
+    else {
+        return;
+    };
+    let keys: Vec<String> = (0..2300).map(|i| format!("k/{i:05}")).collect();
+    stream::iter(keys.clone())
+        .map(|key| {
+            let store = store.clone();
+            async move { store.put(&Path::from(key), "".into()).await.unwrap() }
+        })
+        .buffer_unordered(32)
+        .collect::<Vec<_>>()
+        .await;
+    assert_eq!(listed(&store, ListOptions::default()).await, keys);
+    let options = ListOptions::default().with_prefix("k/0").with_start_after("k/00100");
+    assert_eq!(listed(&store, options.with_max_items(1500)).await, keys[101..1601]);
+    let report = store.delete_prefix(None).await.unwrap();
+    assert_eq!((report.deleted, report.failed.len()), (2300, 0));
+}
+
+#[tokio::test]
 async fn globs_match_whole_keys() {
     let store = with(&["a/x.tif", "a/b/y.tif", "a/z.txt", "c.tif", "a/{q}.tif"]).await;
     for (pattern, wanted) in [
