@@ -152,7 +152,8 @@ impl S3Store {
         // Asked first because it is cheap and because some services do not know the condition on completion.
         match self.headers_of(to, None).await {
             Ok(_) => return Err(exists(to, "the target exists")),
-            Err(Error::NotFound { .. }) => {}
+            // Who may not list is refused an answer about keys that do not exist.
+            Err(Error::NotFound { .. } | Error::PermissionDenied { .. }) => {}
             Err(error) => return Err(error),
         }
         let present = source.headers().await?;

@@ -112,7 +112,7 @@ impl ObjectStore for S3Store {
 #[async_trait]
 impl Signer for S3Store {
     async fn signed_url(&self, method: Method, path: &Path, expires_in: Duration) -> Result<Url> {
-        self.opened().await?.s3.signed_url(method, path, expires_in).await
+        self.signing().await?.signed_url(method, path, expires_in).await
     }
 
     async fn signed_url_opts(
@@ -122,7 +122,7 @@ impl Signer for S3Store {
         expires_in: Duration,
         options: &SignedUrlOptions,
     ) -> Result<Url> {
-        self.opened().await?.s3.signed_url_opts(method, path, expires_in, options).await
+        self.signing().await?.signed_url_opts(method, path, expires_in, options).await
     }
 
     async fn signed_urls(
@@ -131,7 +131,7 @@ impl Signer for S3Store {
         paths: &[Path],
         expires_in: Duration,
     ) -> Result<Vec<Url>> {
-        self.opened().await?.s3.signed_urls(method, paths, expires_in).await
+        self.signing().await?.signed_urls(method, paths, expires_in).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider};
 use object_store::client::HttpClient;
 use tokio::sync::OnceCell;
 
@@ -99,6 +99,18 @@ impl S3Store {
     /// The client, if the region is known already.
     pub(super) fn ready(&self) -> Option<&Opened> {
         self.plan.opened.get()
+    }
+
+    /// The client for presigned URLs. They need no service: where it is out of reach, they are made for the region
+    /// that they would be made for without the question.
+    pub(super) async fn signing(&self) -> object_store::Result<AmazonS3> {
+        match self.opened().await {
+            Ok(opened) => Ok(opened.s3.clone()),
+            Err(object_store::Error::Generic { .. }) => {
+                self.plan.builder.clone().with_region(region::FALLBACK).build()
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The client; the first call may have to ask for the region.

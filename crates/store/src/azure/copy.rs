@@ -34,7 +34,7 @@ impl AzureStore {
         }
         let url = match self.is_beside(source) {
             true => source.own_url(source.place.url(from)).await?,
-            false => match source.inner.signed_url(Method::GET, from, SOURCE_URL_VALID).await {
+            false => match source.signed_url(Method::GET, from, SOURCE_URL_VALID).await {
                 Ok(url) => url,
                 // Whoever cannot hand out the right to read must read himself.
                 Err(_) => return Ok(CopyOutcome::NotPossible),

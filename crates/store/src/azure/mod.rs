@@ -3,6 +3,7 @@
 mod attributes;
 mod copy;
 mod request;
+mod sas;
 mod tags;
 mod versions;
 
@@ -133,7 +134,7 @@ impl Provider for AzureStore {
     }
 
     fn signer(&self) -> Option<&dyn Signer> {
-        Some(&*self.inner)
+        Some(self)
     }
 
     fn multipart(&self) -> Option<&dyn MultipartStore> {

@@ -124,7 +124,10 @@ pub(crate) struct Refused {
 
 impl Refused {
     fn new(status: StatusCode, body: &[u8]) -> Self {
-        let document: ErrorDocument = quick_xml::de::from_reader(body).unwrap_or_default();
+        let mut document: ErrorDocument = quick_xml::de::from_reader(body).unwrap_or_default();
+        if let Some(inner) = document.inner.take() {
+            document = *inner;
+        }
         let detail = match (document.code.as_str(), document.message.as_str()) {
             ("", "") => String::from_utf8_lossy(&body[..body.len().min(300)]).trim().to_owned(),
             (code, "") => code.to_owned(),
@@ -170,7 +173,7 @@ impl Refused {
     }
 }
 
-/// The error document of S3, GCS and Azure.
+/// The error document of S3, GCS and Azure; that of AWS's other services has it one level deeper.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename = "Error")]
 struct ErrorDocument {
@@ -178,6 +181,8 @@ struct ErrorDocument {
     code: String,
     #[serde(rename = "Message", default)]
     message: String,
+    #[serde(rename = "Error")]
+    inner: Option<Box<ErrorDocument>>,
 }
 
 /// Sends requests through one transport under one retry policy.
@@ -320,6 +325,14 @@ mod tests {
         assert_eq!(error.status(), Some(404));
         assert_eq!(error.kind(), crate::ErrorKind::NotFound);
         assert!(error.to_string().ends_with("NoSuchKey: gone"), "{error}");
+    }
+
+    #[test]
+    fn documents_of_other_services_are_read_too() {
+        let body = b"<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>old</Message>\
+            </Error></ErrorResponse>";
+        let error = Refused::new(StatusCode::FORBIDDEN, body).into_error("STS", "role");
+        assert!(matches!(error, Error::Unauthenticated { .. }), "{error:?}");
     }
 
     #[test]

@@ -226,6 +226,38 @@ async fn azurite_copies() {
     }
 }
 
+/// Stores with different settings are of two accounts for all that is known: the source is read with a signed URL.
+#[tokio::test]
+async fn azurite_copies_across_accounts() {
+    let suite = "cloud::azurite_copies_across_accounts";
+    if let (Some(source), Some(target)) = (
+        services::azure_with(suite, "test-container", &[("disable_tagging", "true")]),
+        services::azure_container(suite, "test-container-2"),
+    ) {
+        copies_beside(source, target).await;
+    }
+}
+
+#[tokio::test]
+async fn azurite_takes_presigned_urls() {
+    let Some(store) = services::azure("cloud::azurite_takes_presigned_urls") else { return };
+    let client = reqwest::Client::new();
+    let day = std::time::Duration::from_secs(86_400);
+    for key in ["plain", "a b/ä +&?%41"] {
+        let key = Path::parse(key).unwrap();
+        let put = store.sign(http::Method::PUT, &key, day).await.unwrap();
+        let put = client.put(put).header("x-ms-blob-type", "BlockBlob").body("content");
+        assert_eq!(put.send().await.unwrap().status(), 201, "{key}");
+        assert_eq!(text(&store, &key).await, "content");
+        let get = store.sign(http::Method::GET, &key, day).await.unwrap();
+        let read = client.get(get.clone()).send().await.unwrap();
+        assert_eq!(read.text().await.unwrap(), "content", "{key}");
+        let head = store.sign(http::Method::HEAD, &key, day).await.unwrap();
+        assert_eq!(client.head(head).send().await.unwrap().status(), 200, "{key}");
+        assert_eq!(client.delete(get).send().await.unwrap().status(), 403, "{key}");
+    }
+}
+
 #[tokio::test]
 async fn gcs_stand_in_attributes() {
     if let Some(store) = services::gcs("cloud::gcs_stand_in_attributes") {

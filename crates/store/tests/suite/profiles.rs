@@ -57,6 +57,10 @@ fn answer(request: &Request) -> Vec<u8> {
     let hour = Utc::now() + Duration::hours(1);
     let target = request.target.as_str();
     let body = request.text();
+    if target.starts_with("/sts") && body.contains("forbidden") {
+        let document = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not you</Message></Error></ErrorResponse>";
+        return reply("403 Forbidden", &[], document);
+    }
     if target.starts_with("/sts") {
         let action = if body.contains("WithWebIdentity") {
             "AssumeRoleWithWebIdentity"
@@ -156,6 +160,21 @@ async fn roles_chain() {
     assert!(machine.authorization("c").await.unwrap().contains("Credential=AKOUTER/"));
     let seen = machine.services.seen();
     assert!(seen[1].header("authorization").unwrap().contains("Credential=AKROLE/"));
+}
+
+#[tokio::test]
+async fn a_role_that_is_refused_is_named() {
+    let config = format!(
+        "[profile p]\nservices = here\naws_access_key_id = AK\naws_secret_access_key = hush\nrole_arn = arn:forbidden\n\
+         source_profile = p\n{SERVICES}"
+    );
+    let error = Machine::new(&config, "").await.authorization("p").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    let text = error.to_string();
+    for part in ["get s3://bucket/k", "'p'", "arn:forbidden", "AccessDenied: not you"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!text.contains("hush"), "{text}");
 }
 
 #[tokio::test]

@@ -34,12 +34,18 @@ pub(crate) fn azure(suite: &str) -> Option<Store> {
 
 /// A store on one of Azurite's containers.
 pub(crate) fn azure_container(suite: &str, container: &str) -> Option<Store> {
+    azure_with(suite, container, &[])
+}
+
+/// The same, with further settings.
+pub(crate) fn azure_with(suite: &str, container: &str, settings: &[(&str, &str)]) -> Option<Store> {
     let endpoint = endpoint("HOLDALL_TEST_AZURE_ENDPOINT", suite)?;
     let options = OpenOptions::default()
         .with("account_name", "devstoreaccount1")
         .with("account_key", "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==")
         .with("endpoint", endpoint)
         .with("allow_http", "true");
+    let options = settings.iter().fold(options, |options, (key, value)| options.with(*key, *value));
     Some(unique(&options, &format!("az://{container}")))
 }
 

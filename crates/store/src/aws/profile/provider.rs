@@ -10,7 +10,7 @@ use object_store::aws::AwsCredential;
 use tokio::sync::Mutex;
 
 use super::process;
-use super::source::{Source, target};
+use super::source::{Role, Source, target};
 use super::sso::Portal;
 use super::sts::Sts;
 use crate::error::{Error, ErrorKind, Result};
@@ -62,7 +62,13 @@ impl ProfileCredentials {
     }
 
     async fn issue(&self, source: &Source) -> Result<Issued> {
-        let wrap = |e| Error::from_store("authenticate", target(&self.name), e);
+        // Whoever reads the error asked for an object: it must say that the credentials failed, and whose.
+        let wrap = |what: &str, e: object_store::Error| {
+            let error = Error::from_store("authenticate", target(&self.name), e);
+            let detail = format!("{} cannot {what}: {}", target(&self.name), error.detail());
+            Error::new(error.kind(), "authenticate", target(&self.name), detail)
+        };
+        let assume = |role: &Role| format!("assume the role {}", role.arn);
         match source {
             Source::Keys { .. } => {
                 let credential = source.fixed().expect("keys are fixed");
@@ -70,7 +76,8 @@ impl ProfileCredentials {
             }
             Source::Role { role, base } => {
                 let base = Box::pin(self.issue(base)).await?;
-                self.sts.assume_role(role, &base.credential).await.map_err(wrap)
+                let issued = self.sts.assume_role(role, &base.credential).await;
+                issued.map_err(|e| wrap(&assume(role), e))
             }
             Source::WebIdentity { role, token_file } => {
                 let token = tokio::fs::read_to_string(token_file).await.map_err(|e| {
@@ -84,12 +91,13 @@ impl ProfileCredentials {
                     )
                 })?;
                 let issued = self.sts.assume_role_with_web_identity(role, token.trim()).await;
-                issued.map_err(wrap)
+                issued.map_err(|e| wrap(&assume(role), e))
             }
             Source::Sso(sso) => self.portal.credentials(sso).await,
             Source::Process { command } => process::run(&self.name, command).await,
             Source::Ambient(provider) => {
-                let credential = provider.get_credential().await.map_err(wrap)?;
+                let credential = provider.get_credential().await;
+                let credential = credential.map_err(|e| wrap("read the keys of the machine", e))?;
                 // The provider of the machine keeps its own time: ask it anew whenever a role is assumed.
                 Ok(Issued { credential, until: Some(Utc::now()) })
             }
