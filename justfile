@@ -29,6 +29,11 @@ format:
     .venv/bin/ruff format python services scripts examples
     .venv/bin/ruff check --fix python services scripts examples
 
+# measure against obstore; needs a release build of the extension
+bench *arguments:
+    .venv/bin/maturin develop --release --locked -m python/Cargo.toml
+    .venv/bin/python -m bench {{arguments}}
+
 # start, stop and look at the services for tests
 services command="status" *arguments:
     services/{{command}} {{arguments}}

@@ -31,6 +31,7 @@ fn _holdall(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("_object_store_version", OBJECT_STORE_VERSION)?;
     module.add("_object_store_source", "registry")?;
+    module.add("_debug_build", cfg!(debug_assertions))?;
     module.add_function(wrap_pyfunction!(runtime::_after_fork, module)?)?;
     module.add_class::<bytes::Bytes>()?;
     module.add_class::<awaitable::Awaitable>()?;

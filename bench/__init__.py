@@ -1,0 +1,1 @@
+"""Named workloads, measured side by side on holdall and on obstore."""
