@@ -5,7 +5,8 @@ It does as little as can be done in Python, so that the time measured is that of
 
 from __future__ import annotations
 
-import asyncio
+import selectors
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,24 +19,30 @@ _HEAD = (
 ) % len(BODY)
 
 
-class _Answers(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-        self.waiting = b""
-
-    def data_received(self, data: bytes) -> None:
-        *requests, self.waiting = (self.waiting + data).split(b"\r\n\r\n")
-        for request in requests:
-            body = b"" if request.startswith(b"HEAD") else BODY
-            self.transport.write(_HEAD + body)
-
-
-async def _serve() -> None:
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Answers, "127.0.0.1", 0, backlog=512)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+def _serve() -> None:
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
-    await server.serve_forever()
+    # A bare loop around epoll takes a third of the time that asyncio does.
+    ready = selectors.DefaultSelector()
+    ready.register(listener, selectors.EVENT_READ)
+    while True:
+        for key, _ in ready.select():
+            if key.fileobj is listener:
+                connection, _ = listener.accept()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                ready.register(connection, selectors.EVENT_READ)
+                continue
+            # Requests without a body are shorter than a segment, and a client waits for the answer to each.
+            try:
+                request = key.fileobj.recv(65536)
+            except ConnectionError:
+                request = b""
+            if request:
+                key.fileobj.sendall(_HEAD if request.startswith(b"HEAD") else _HEAD + BODY)
+            else:
+                ready.unregister(key.fileobj)
+                key.fileobj.close()
 
 
 @contextmanager
@@ -53,4 +60,4 @@ def serving() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    _serve()

@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 
+_LINES_BYTES = 128 * 1024
+"""How much is split into lines at once."""
+
+
 def _count(size: int | None) -> int:
     return -1 if size is None else size
 
@@ -53,6 +57,8 @@ class ReadableFile(io.BufferedIOBase):
 
     def __init__(self, reader: _holdall.Reader) -> None:
         self._reader = reader
+        # Lines that have been taken from the reader and not been asked for yet, the next one last.
+        self._lines: list[ReadBytes] = []
 
     @property
     def size(self) -> int:
@@ -107,8 +113,24 @@ class ReadableFile(io.BufferedIOBase):
 
     def readline(self, size: int | None = -1, /) -> Any:
         """Read up to and including the next line feed, at most `size` bytes."""
+        if size is None or size < 0:
+            if self._lines:
+                return self._lines.pop()
+            self._check()
+            self._take_lines()
+            if self._lines:
+                return self._lines.pop()
         self._check()
         return ReadBytes(self._reader.readline(_count(size)))
+
+    def _take_lines(self) -> None:
+        """Take many lines from the reader at once; none when a line is longer than what is taken."""
+        taken = self._reader.read1(_LINES_BYTES)
+        lines = io.BytesIO(taken).readlines()
+        if lines and not lines[-1].endswith(b"\n") and self._reader.tell() < self._reader.size:
+            self._reader.seek(-len(lines.pop()), 1)
+        lines.reverse()
+        self._lines = list(map(ReadBytes, lines))
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """Go to a position: from the start (0), the present position (1) or the end (2)."""
@@ -120,9 +142,18 @@ class ReadableFile(io.BufferedIOBase):
         self._check()
         return self._reader.tell()
 
+    def close(self) -> None:
+        """Close the file; a second time does nothing."""
+        self._lines = []
+        super().close()
+
     def _check(self) -> None:
+        """Refuse a closed file, and give lines that have not been asked for back to the reader."""
         if self.closed:
             raise ValueError("I/O operation on closed file.")
+        if self._lines:
+            lines, self._lines = self._lines, []
+            self._reader.seek(-sum(map(len, lines)), 1)
 
     def __repr__(self) -> str:
         return f"<ReadableFile name={self.name!r} size={self.size}>"

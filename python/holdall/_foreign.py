@@ -20,6 +20,9 @@ _CLASSES = {
     "S3Store": _holdall.S3Store,
 }
 
+OURS = frozenset({*_CLASSES.values(), _holdall.MemoryStore})
+"""The classes of this package, for a look that is quicker than calling `as_store`."""
+
 _KEPT = 64
 _rebuilt: OrderedDict[int, tuple[Any, _holdall.ObjectStoreMethods]] = OrderedDict()
 _lock = threading.Lock()

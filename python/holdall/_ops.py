@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ._foreign import as_store
+from ._foreign import OURS, as_store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
@@ -108,14 +108,18 @@ def get(store: Any, path: PathInput, *, options: GetOptions | None = None) -> Ge
         NotFoundError: there is no such object (also a ``FileNotFoundError``).
         PreconditionError, NotModifiedError: a condition did not hold.
     """
-    return as_store(store).get(path, options=options)
+    if type(store) not in OURS:
+        store = as_store(store)
+    return store.get(path, options=options)
 
 
 def get_async(
     store: Any, path: PathInput, *, options: GetOptions | None = None
 ) -> Awaitable[GetResult]:
     """Read an object, to be awaited; see `get`."""
-    return as_store(store).get_async(path, options=options)
+    if type(store) not in OURS:
+        store = as_store(store)
+    return store.get_async(path, options=options)
 
 
 def get_range(
@@ -140,8 +144,11 @@ def get_range(
     Raises:
         ValueError: the range is empty, or over- or underspecified.
     """
-    start = _one("start", start, "offset", offset)
-    return as_store(store).get_range(path, start=start, end=end, length=length)
+    if start is None or offset is not None:
+        start = _one("start", start, "offset", offset)
+    if type(store) not in OURS:
+        store = as_store(store)
+    return store.get_range(path, start=start, end=end, length=length)
 
 
 def get_range_async(
@@ -154,8 +161,11 @@ def get_range_async(
     offset: int | None = None,
 ) -> Awaitable[Bytes]:
     """Read one range of an object, to be awaited; see `get_range`."""
-    start = _one("start", start, "offset", offset)
-    return as_store(store).get_range_async(path, start=start, end=end, length=length)
+    if start is None or offset is not None:
+        start = _one("start", start, "offset", offset)
+    if type(store) not in OURS:
+        store = as_store(store)
+    return store.get_range_async(path, start=start, end=end, length=length)
 
 
 def get_ranges(
@@ -186,8 +196,11 @@ def get_ranges(
     Raises:
         ValueError: the lists differ in length, or a range is empty.
     """
-    starts = _one("starts", starts, "offsets", offsets)
-    return as_store(store).get_ranges(
+    if starts is None or offsets is not None:
+        starts = _one("starts", starts, "offsets", offsets)
+    if type(store) not in OURS:
+        store = as_store(store)
+    return store.get_ranges(
         path,
         starts=starts,
         ends=ends,
@@ -209,8 +222,11 @@ def get_ranges_async(
     offsets: Sequence[int] | None = None,
 ) -> Awaitable[builtins.list[Bytes]]:
     """Read several ranges of an object, to be awaited; see `get_ranges`."""
-    starts = _one("starts", starts, "offsets", offsets)
-    return as_store(store).get_ranges_async(
+    if starts is None or offsets is not None:
+        starts = _one("starts", starts, "offsets", offsets)
+    if type(store) not in OURS:
+        store = as_store(store)
+    return store.get_ranges_async(
         path,
         starts=starts,
         ends=ends,
@@ -226,12 +242,16 @@ def head(store: Any, path: PathInput) -> ObjectMeta:
     Raises:
         NotFoundError: there is no such object.
     """
-    return as_store(store).head(path)
+    if type(store) not in OURS:
+        store = as_store(store)
+    return store.head(path)
 
 
 def head_async(store: Any, path: PathInput) -> Awaitable[ObjectMeta]:
     """Describe an object: path, last_modified, size in bytes, e_tag, version, to be awaited; see `head`."""
-    return as_store(store).head_async(path)
+    if type(store) not in OURS:
+        store = as_store(store)
+    return store.head_async(path)
 
 
 def exists(store: Any, path: PathInput) -> bool:
@@ -278,7 +298,9 @@ def put(
         AlreadyExistsError: with ``mode="create"``.
         PreconditionError: the object is not the version given as `mode`.
     """
-    return as_store(store).put(
+    if type(store) not in OURS:
+        store = as_store(store)
+    return store.put(
         path,
         file,
         attributes=attributes,
@@ -303,7 +325,9 @@ def put_async(
     max_concurrency: int = 12,
 ) -> Awaitable[PutResult]:
     """Write an object, to be awaited; see `put`."""
-    return as_store(store).put_async(
+    if type(store) not in OURS:
+        store = as_store(store)
+    return store.put_async(
         path,
         file,
         attributes=attributes,

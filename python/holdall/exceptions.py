@@ -191,6 +191,11 @@ _ERRNO = {
     "timeout": _errno.ETIMEDOUT,
 }
 
+_NUMBERS = {
+    cls: _errno.EIO for cls in (*_CLASSES.values(), GenericError) if issubclass(cls, OSError)
+}
+_NUMBERS[StoreNotFoundError] = _errno.ENOENT
+
 
 def _make(
     kind: str,
@@ -204,14 +209,16 @@ def _make(
     cls = _CLASSES.get(kind, GenericError)
     if kind == "not_found" and operation == "open":
         cls = StoreNotFoundError
-    if issubclass(cls, OSError):
-        error = cls(_ERRNO.get(kind, _errno.EIO), message, target)
-    else:
-        error = cls(message)
-    error.kind = kind
+    number = _NUMBERS.get(cls)
+    error = cls(message) if number is None else cls(_ERRNO.get(kind, number), message, target)
+    # What is as the class says is not said again: programs that try and see meet many of these.
+    if cls.kind != kind:
+        error.kind = kind
     error._message = message
     error.operation = operation
     error.target = target
-    error.status = status
-    error.retryable = retryable
+    if status is not None:
+        error.status = status
+    if retryable:
+        error.retryable = True
     return error

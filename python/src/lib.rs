@@ -23,6 +23,11 @@ mod ops;
 mod runtime;
 mod stores;
 
+/// The system's allocator gives every large buffer back to the system and faults its pages in anew for the next one,
+/// which costs more than the copy into it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The version of the Rust crate that stores are made of.
 const OBJECT_STORE_VERSION: &str = "0.14.2";
 

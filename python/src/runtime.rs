@@ -67,6 +67,18 @@ pub(crate) fn block_on<T: Send>(
     })
 }
 
+/// As [`ready_or_block_on`], for what takes less time than releasing the interpreter does.
+pub(crate) fn quick_or_block_on<T: Send>(
+    py: Python<'_>,
+    future: impl Future<Output = T> + Send,
+) -> PyResult<T> {
+    let mut future = pin!(future);
+    match poll_once(future.as_mut()) {
+        Poll::Ready(value) => Ok(value),
+        Poll::Pending => block_on(py, future),
+    }
+}
+
 /// Polls a future once, where it is expected to be ready, and waits for it otherwise.
 pub(crate) fn ready_or_block_on<T: Send>(
     py: Python<'_>,

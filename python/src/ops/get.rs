@@ -17,7 +17,7 @@ use super::{meta, options};
 use crate::awaitable::future_into_py;
 use crate::bytes::Bytes;
 use crate::errors::{StoreError, to_py};
-use crate::runtime::{block_on, ready_or_block_on};
+use crate::runtime::{block_on, quick_or_block_on, ready_or_block_on};
 
 /// Smallest chunk of a stream, unless the caller asks for another, in bytes.
 const MIN_CHUNK_BYTES: usize = 10 * 1024 * 1024;
@@ -97,7 +97,11 @@ impl GetResult {
     /// The whole body.
     fn bytes(&self, py: Python<'_>) -> PyResult<Bytes> {
         let body = self.take()?.bytes();
-        let read = if self.local { ready_or_block_on(py, body)? } else { block_on(py, body)? };
+        let read = match (self.ready, self.local) {
+            (true, _) => quick_or_block_on(py, body)?,
+            (_, true) => ready_or_block_on(py, body)?,
+            _ => block_on(py, body)?,
+        };
         Ok(Bytes(read.map_err(|e| to_py(&self.url.error(e)))?))
     }
 

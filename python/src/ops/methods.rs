@@ -46,6 +46,15 @@ impl PyStore {
         self.handle.run(py, operation)?.map_err(|e| to_py(&e))
     }
 
+    /// Runs an operation on a single object to its end.
+    fn quick<T: Send, F: Future<Output = Result<T>> + Send>(
+        &self,
+        py: Python<'_>,
+        operation: impl FnOnce(Store) -> F,
+    ) -> PyResult<T> {
+        self.handle.run_quick(py, operation)?.map_err(|e| to_py(&e))
+    }
+
     /// Starts an operation and returns its awaitable.
     fn start<'py, T: Send + 'static, F: Future<Output = Result<T>> + Send + 'static>(
         &self,
@@ -315,8 +324,9 @@ impl PyStore {
         let options = options::get_options(options)?;
         let store = self.handle.sync_store();
         let path = &path.0;
-        let got =
-            self.handle.run(py, |store| async move { store.get_opts(path, options).await })?;
+        let got = self
+            .handle
+            .run_quick(py, |store| async move { store.get_opts(path, options).await })?;
         let got = got.map_err(|e| to_py(&Url::new(store, path).error(e)))?;
         Ok(GetResult::new(got, store, path, true))
     }
@@ -350,7 +360,7 @@ impl PyStore {
         length: Option<u64>,
     ) -> PyResult<Bytes> {
         let range = options::start_range(start, end, length)?;
-        self.sync(py, |store| get_range(store, path.0, range)).map(Bytes)
+        self.quick(py, |store| get_range(store, path.0, range)).map(Bytes)
     }
 
     /// Read one range of an object, to be awaited.
@@ -382,7 +392,7 @@ impl PyStore {
     ) -> PyResult<Object> {
         let ranges = ranges_in(&starts, ends, lengths)?;
         let all =
-            self.sync(py, |store| get_ranges(store, path.0, ranges, coalesce, max_concurrency))?;
+            self.quick(py, |store| get_ranges(store, path.0, ranges, coalesce, max_concurrency))?;
         ranges_out(py, all)
     }
 
@@ -409,7 +419,7 @@ impl PyStore {
 
     /// Describe an object.
     fn head(&self, py: Python<'_>, path: Key) -> PyResult<Object> {
-        meta_out(py, self.sync(py, |store| head(store, path.0))?)
+        meta_out(py, self.quick(py, |store| head(store, path.0))?)
     }
 
     /// Describe an object, to be awaited.
@@ -419,7 +429,7 @@ impl PyStore {
 
     /// Whether an object exists.
     fn exists(&self, py: Python<'_>, path: Key) -> PyResult<bool> {
-        self.sync(py, |store| async move { store.exists(&path.0).await })
+        self.quick(py, |store| async move { store.exists(&path.0).await })
     }
 
     /// Whether an object exists, to be awaited.
@@ -449,12 +459,16 @@ impl PyStore {
         if put.in_parts(&source) {
             return put_out(py, block_on(py, put.parts(store, &path.0, source))??);
         }
-        match py.detach(|| Put::whole(&mut source)) {
+        let whole = match source {
+            Source::File { .. } => py.detach(|| Put::whole(&mut source)),
+            _ => Put::whole(&mut source),
+        };
+        match whole {
             Some(payload) => {
                 let (payload, options) = (payload?, put.options());
                 let store = self.handle.sync_store();
                 let (location, future) = (&path.0, store.put_opts(&path.0, payload, options));
-                let done = self.handle.run(py, |_| future)?;
+                let done = self.handle.run_quick(py, |_| future)?;
                 put_out(py, done.map_err(|e| to_py(&store.error("put", location, e)))?)
             }
             None => put_out(py, block_on(py, put.single(store, &path.0, source))??),

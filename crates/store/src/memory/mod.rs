@@ -9,8 +9,10 @@ mod object_store_impl;
 mod paging;
 
 use std::any::Any;
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -36,9 +38,27 @@ pub struct MemoryStore {
 
 #[derive(Default)]
 struct Shared {
-    objects: RwLock<BTreeMap<String, Entry>>,
+    objects: RwLock<BTreeMap<Key, Entry>>,
     uploads: RwLock<BTreeMap<String, multipart::Upload>>,
     next: AtomicU64,
+}
+
+/// A key as the path it was parsed to, so that a listing need not parse it again, found by its text.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key(Path);
+
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        self.0.as_ref()
+    }
+}
+
+impl Deref for Key {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.0.as_ref()
+    }
 }
 
 #[derive(Clone)]
@@ -64,7 +84,18 @@ impl Entry {
 
 /// Entity tags are quoted on the wire (RFC 9110, 8.8.3); stores in memory follow suit.
 fn quoted(e_tag: u64) -> String {
-    format!("\"{e_tag}\"")
+    // By hand: listings make one for each key, and this takes a third of what `format!` does.
+    let (mut digits, mut rest) = ([b'"'; 22], e_tag);
+    let mut at = digits.len() - 1;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&digits[at - 1..]).into_owned()
 }
 
 impl MemoryStore {
@@ -78,11 +109,11 @@ impl MemoryStore {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<String, Entry>> {
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Key, Entry>> {
         self.shared.objects.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Entry>> {
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<Key, Entry>> {
         self.shared.objects.write().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -13,7 +13,7 @@ use object_store::{
     Result, UploadPart,
 };
 
-use super::{MemoryStore, quoted};
+use super::{Key, MemoryStore, quoted};
 use crate::provider::Tags;
 
 /// The parts of an upload in progress, by their index.
@@ -40,7 +40,7 @@ impl MemoryStore {
         let data = upload.join();
         let entry = self.entry(data, upload.attributes, upload.tags);
         let e_tag = Some(quoted(entry.e_tag));
-        self.write().insert(location.to_string(), entry);
+        self.write().insert(Key(location.clone()), entry);
         PutResult { e_tag, version: None, extensions: Default::default() }
     }
 }

@@ -15,11 +15,14 @@ use object_store::{
     PutResult, Result, TagSet,
 };
 
-use super::{MemoryStore, Pages, check_conditions, missing, multipart, paging, quoted};
+use super::{Key, MemoryStore, Pages, check_conditions, missing, multipart, paging, quoted};
 use crate::provider::Tags;
 
 /// The pairs of a tag set, which is kept in its encoded form.
 pub(crate) fn tags_of(tags: &TagSet) -> Tags {
+    if tags.encoded().is_empty() {
+        return Tags::default();
+    }
     url::form_urlencoded::parse(tags.encoded().as_bytes()).into_owned().collect()
 }
 
@@ -46,7 +49,7 @@ impl ObjectStore for MemoryStore {
                 }
             }
         }
-        objects.insert(location.to_string(), entry);
+        objects.insert(Key(location.clone()), entry);
         Ok(PutResult { e_tag, version: None, extensions: Default::default() })
     }
 
@@ -129,7 +132,7 @@ impl ObjectStore for MemoryStore {
         }
         entry.e_tag = self.shared.next.fetch_add(1, Ordering::Relaxed);
         entry.last_modified = chrono::Utc::now();
-        objects.insert(to.to_string(), entry);
+        objects.insert(Key(to.clone()), entry);
         Ok(())
     }
 }

@@ -38,16 +38,16 @@ impl Pages {
 
     fn fill(&mut self) {
         let objects = self.store.read();
-        for (key, entry) in objects.range((self.after.clone(), Bound::Unbounded)).take(PAGE_KEYS) {
+        let after = self.after.as_ref().map(String::as_str);
+        for (key, entry) in objects.range::<str, _>((after, Bound::Unbounded)).take(PAGE_KEYS) {
             if !key.starts_with(&self.prefix) {
                 self.done = true;
                 break;
             }
-            let Ok(location) = Path::parse(key) else { continue };
-            self.page.push_back(entry.meta(location));
+            self.page.push_back(entry.meta(key.0.clone()));
         }
         match self.page.back() {
-            Some(last) => self.after = Bound::Excluded(last.location.to_string()),
+            Some(last) => self.after = Bound::Excluded(last.location.as_ref().to_owned()),
             None => self.done = true,
         }
     }
@@ -91,7 +91,9 @@ pub(super) fn level(
         _ => Bound::Included(prefix.to_owned()),
     };
     let mut last = None;
-    while let Some((key, entry)) = objects.range((from, Bound::Unbounded)).next() {
+    while let Some((key, entry)) =
+        objects.range::<str, _>((from.as_ref().map(String::as_str), Bound::Unbounded)).next()
+    {
         let Some(rest) = key.strip_prefix(prefix) else { return (result, None) };
         if result.objects.len() + result.common_prefixes.len() == max {
             return (result, last);
@@ -107,9 +109,9 @@ pub(super) fn level(
                 from = Bound::Excluded(skip);
             }
             None => {
-                result.objects.extend(Path::parse(key).map(|location| entry.meta(location)));
-                last = Some(key.clone());
-                from = Bound::Excluded(key.clone());
+                result.objects.push(entry.meta(key.0.clone()));
+                last = Some(key.to_string());
+                from = Bound::Excluded(key.to_string());
             }
         }
     }
