@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from ._holdall import (
@@ -119,7 +118,7 @@ def from_url(
     if scheme == "memory":
         return MemoryStore()
     if is_plain_path:
-        return LocalStore(Path(text), **kwargs)
+        return LocalStore(text, **kwargs)
     return LocalStore.from_url(text, **kwargs)
 
 

@@ -2,9 +2,11 @@
 
 use std::pin::pin;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
@@ -47,21 +49,53 @@ pub(crate) fn _after_fork() {
     holdall::store::client::reset_after_fork();
 }
 
+/// Wakes the thread that waits for a future.
+struct Waiter {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for Waiter {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
 /// Waits for a future on the calling thread without holding the interpreter, and looks for signals meanwhile. A signal
 /// handler that raises (Ctrl-C) drops the future, which cancels its requests.
+///
+/// The thread parks itself instead of blocking in the runtime with a timer: a timer that is due before all others wakes
+/// the runtime's driver, which costs as much as a short request.
 pub(crate) fn block_on<T: Send>(
     py: Python<'_>,
     future: impl Future<Output = T> + Send,
 ) -> PyResult<T> {
     py.detach(|| {
-        let runtime = runtime();
+        let _context = runtime().enter();
         let mut future = pin!(future);
+        let waiter =
+            Arc::new(Waiter { thread: std::thread::current(), woken: AtomicBool::new(false) });
+        let waker = Waker::from(waiter.clone());
+        let mut next_look = Instant::now() + SIGNAL_INTERVAL;
         loop {
-            let waited = runtime
-                .block_on(async { tokio::time::timeout(SIGNAL_INTERVAL, future.as_mut()).await });
-            match waited {
-                Ok(value) => return Ok(value),
-                Err(_) => Python::attach(|py| py.check_signals())?,
+            if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return Ok(value);
+            }
+            loop {
+                let now = Instant::now();
+                if now >= next_look {
+                    Python::attach(|py| py.check_signals())?;
+                    next_look = now + SIGNAL_INTERVAL;
+                }
+                if waiter.woken.swap(false, Ordering::Acquire) {
+                    break;
+                }
+                std::thread::park_timeout(next_look.saturating_duration_since(now));
             }
         }
     })

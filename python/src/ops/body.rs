@@ -21,10 +21,13 @@ pub(super) enum Body {
 
 impl Body {
     pub(super) fn of(result: GetResult) -> Self {
-        let length = result.range.end - result.range.start;
-        match result.payload {
-            GetResultPayload::File(file, _) => Self::File(file, result.range),
-            GetResultPayload::Stream(stream) => Self::Stream(stream, length),
+        Self::new(result.payload, result.range)
+    }
+
+    pub(super) fn new(payload: GetResultPayload, range: Range<u64>) -> Self {
+        match payload {
+            GetResultPayload::File(file, _) => Self::File(file, range),
+            GetResultPayload::Stream(stream) => Self::Stream(stream, range.end - range.start),
         }
     }
 

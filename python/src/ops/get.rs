@@ -42,8 +42,12 @@ pub(crate) struct GetResult {
 pub(super) struct Url(Store, Path);
 
 impl Url {
-    pub(super) fn new(store: &Store, path: &Path) -> Self {
-        Self(store.clone(), path.clone())
+    pub(super) fn new(store: &Store, path: Path) -> Self {
+        Self(store.clone(), path)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.1
     }
 
     pub(super) fn error(&self, error: holdall::store::object_store::Error) -> Error {
@@ -52,17 +56,17 @@ impl Url {
 }
 
 impl GetResult {
-    pub(super) fn new(mut result: RustGetResult, store: &Store, path: &Path, sync: bool) -> Self {
-        let scheme = store.provider().scheme();
-        let attributes = std::mem::take(&mut result.attributes);
+    pub(super) fn new(result: RustGetResult, url: Url, sync: bool) -> Self {
+        let scheme = url.0.provider().scheme();
+        let RustGetResult { payload, meta, range, attributes, .. } = result;
         Self {
-            meta: result.meta.clone(),
-            range: (result.range.start, result.range.end),
+            meta,
+            range: (range.start, range.end),
             attributes,
-            url: Url::new(store, path),
+            url,
             local: scheme == "memory" || (sync && scheme == "file"),
             ready: scheme == "memory",
-            body: Mutex::new(Some(Body::of(result))),
+            body: Mutex::new(Some(Body::new(payload, range))),
         }
     }
 

@@ -112,6 +112,13 @@ fn deleted_out(py: Python<'_>, report: DeleteReport) -> PyResult<Object> {
 // The operations.
 
 async fn get_range(store: Store, path: Path, range: std::ops::Range<u64>) -> Result<bytes::Bytes> {
+    if matches!(store.provider().scheme(), "memory" | "file") {
+        // These have no description to make when only bytes are asked for.
+        let found = store.get_ranges(&path, &[range]).await;
+        return found
+            .map(|mut all| all.pop().unwrap_or_default())
+            .map_err(|e| store.error("get_range", &path, e));
+    }
     store.get_range(&path, range).await.map_err(|e| store.error("get_range", &path, e))
 }
 
@@ -322,13 +329,13 @@ impl PyStore {
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<GetResult> {
         let options = options::get_options(options)?;
-        let store = self.handle.sync_store();
-        let path = &path.0;
+        let url = Url::new(self.handle.sync_store(), path.0);
+        let path = url.path();
         let got = self
             .handle
             .run_quick(py, |store| async move { store.get_opts(path, options).await })?;
-        let got = got.map_err(|e| to_py(&Url::new(store, path).error(e)))?;
-        Ok(GetResult::new(got, store, path, true))
+        let got = got.map_err(|e| to_py(&url.error(e)))?;
+        Ok(GetResult::new(got, url, true))
     }
 
     /// Read an object, to be awaited.
@@ -340,12 +347,14 @@ impl PyStore {
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let options = options::get_options(options)?;
-        let (store, path) = (self.handle.store.clone(), path.0);
-        let (s, p) = (store.clone(), path.clone());
-        let got = async move { s.get_opts(&p, options).await };
-        future_into_py(py, self.handle.ready, got, move |py, got| {
-            let got = got.map_err(|e| StoreError(Url::new(&store, &path).error(e)))?;
-            object(py, Bound::new(py, GetResult::new(got, &store, &path, false))?)
+        let (store, url) = (self.handle.store.clone(), Url::new(&self.handle.store, path.0));
+        let got = async move {
+            let got = store.get_opts(url.path(), options).await;
+            (got, url)
+        };
+        future_into_py(py, self.handle.ready, got, move |py, (got, url)| {
+            let got = got.map_err(|e| StoreError(url.error(e)))?;
+            object(py, Bound::new(py, GetResult::new(got, url, false))?)
         })
     }
 

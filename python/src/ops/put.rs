@@ -14,7 +14,7 @@ use holdall::store::object_store::{
 use holdall::store::{Error, ErrorKind, Store};
 use pyo3::exceptions::{PyStopIteration, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString};
+use pyo3::types::{PyBytes, PyList, PyString};
 use tokio::task::JoinSet;
 
 use crate::buffer::Input;
@@ -47,6 +47,9 @@ impl Source {
     /// Tells the kinds of input apart, in the order that obstore does.
     pub(super) fn of(input: &Bound<'_, PyAny>, is_async: bool) -> PyResult<Self> {
         let py = input.py();
+        if input.is_instance_of::<PyBytes>() {
+            return Ok(Self::Buffer(input.extract::<Input>()?.0));
+        }
         let is_path = input.is_instance_of::<PyString>()
             || (input.hasattr("__fspath__")? && !input.hasattr("read")?);
         if is_path {

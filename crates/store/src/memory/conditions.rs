@@ -22,9 +22,16 @@ pub(crate) fn check(
     options.check_preconditions(meta)?;
     match &options.range {
         None => Ok(0..meta.size),
-        Some(range) => resolve(range, meta.size)
-            .map_err(|detail| Error::Generic { store, source: detail.into() }),
+        Some(range) => self::range(store, range, meta.size),
     }
+}
+
+/// Resolves a range of an object that has `size` bytes.
+///
+/// # Errors
+/// `Generic` for a range outside the object.
+pub(crate) fn range(store: &'static str, range: &GetRange, size: u64) -> Result<Range<u64>> {
+    resolve(range, size).map_err(|detail| Error::Generic { store, source: detail.into() })
 }
 
 fn resolve(range: &GetRange, size: u64) -> Result<Range<u64>, String> {

@@ -15,7 +15,9 @@ use object_store::{
     PutResult, Result, TagSet,
 };
 
-use super::{Key, MemoryStore, Pages, check_conditions, missing, multipart, paging, quoted};
+use super::{
+    Key, MemoryStore, Pages, check_conditions, conditions, missing, multipart, paging, quoted,
+};
 use crate::provider::Tags;
 
 /// The pairs of a tag set, which is kept in its encoded form.
@@ -62,7 +64,8 @@ impl ObjectStore for MemoryStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let entry = self.find(location)?;
+        let objects = self.read();
+        let entry = objects.get(location.as_ref()).ok_or_else(|| missing(location))?;
         let meta = entry.meta(location.clone());
         let range = check_conditions("memory", &options, &meta)?;
         let data = match options.head {
@@ -74,19 +77,19 @@ impl ObjectStore for MemoryStore {
             payload: GetResultPayload::Stream(stream::iter([Ok(data)]).boxed()),
             meta,
             range,
-            attributes: entry.attributes,
+            attributes: entry.attributes.clone(),
             extensions: Default::default(),
         })
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let entry = self.find(location)?;
-        let meta = entry.meta(location.clone());
+        let objects = self.read();
+        let entry = objects.get(location.as_ref()).ok_or_else(|| missing(location))?;
+        let size = entry.data.len() as u64;
         ranges
             .iter()
             .map(|range| {
-                let options = GetOptions::new().with_range(Some(range.clone()));
-                let range = check_conditions("memory", &options, &meta)?;
+                let range = conditions::range("memory", &range.clone().into(), size)?;
                 Ok(entry.data.slice(range.start as usize..range.end as usize))
             })
             .collect()
