@@ -33,24 +33,37 @@ from ._holdall import (
 )
 from ._ops import *  # noqa: F403
 from ._ops import list as list
-from ._types import (
-    HTTP_METHOD,
-    Attribute,
-    Attributes,
-    Buffer,
-    CopyReport,
-    DeleteReport,
-    GetOptions,
-    ListChunkType,
-    ListResult,
-    ObjectMeta,
-    ObjectVersion,
-    OffsetRange,
-    PutMode,
-    PutResult,
-    SuffixRange,
-    UpdateVersion,
-)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._types import (
+        HTTP_METHOD,
+        Attribute,
+        Attributes,
+        Buffer,
+        CopyReport,
+        DeleteReport,
+        GetOptions,
+        ListChunkType,
+        ListResult,
+        ObjectMeta,
+        ObjectVersion,
+        OffsetRange,
+        PutMode,
+        PutResult,
+        SuffixRange,
+        UpdateVersion,
+    )
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import the types of arguments and results when somebody asks for one."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from . import _types
+
+        return getattr(_types, name)
+
 
 _store = store
 SignCapableStore = store.AzureStore | store.GCSStore | store.S3Store

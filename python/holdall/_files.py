@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from typing import TYPE_CHECKING, Any
 
 from . import _holdall
 from ._foreign import as_store
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
+    from typing import Any
 
     from ._types import Attributes, Buffer
 
@@ -126,7 +127,7 @@ class ReadableFile(io.BufferedIOBase):
     def _take_lines(self) -> None:
         """Take many lines from the reader at once; none when a line is longer than what is taken."""
         taken = self._reader.read1(_LINES_BYTES)
-        lines = io.BytesIO(taken).readlines()
+        lines = io.BytesIO(bytes(taken)).readlines()
         if lines and not lines[-1].endswith(b"\n") and self._reader.tell() < self._reader.size:
             self._reader.seek(-len(lines.pop()), 1)
         lines.reverse()

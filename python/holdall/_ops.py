@@ -7,15 +7,16 @@ function that waits has a twin with the suffix `_async`, whose result is awaited
 from __future__ import annotations
 
 import builtins
-import os
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ._foreign import OURS, as_store
 
+# `typing` is imported by checkers only: it takes longer than all of this package.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping, Sequence
+    import os
+    from collections.abc import Awaitable, Iterable, Mapping, Sequence
     from datetime import timedelta
+    from typing import Any, Literal, TypeAlias
 
     from ._holdall import Bytes, GetResult, ListStream
     from ._types import (
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
         PutResult,
     )
     from .exceptions import BaseError
+
+    PathInput: TypeAlias = str | os.PathLike[str]
+    PathsInput: TypeAlias = str | os.PathLike[str] | Iterable[Any]
+    OnError: TypeAlias = Literal["raise", "return"]
 
 __all__ = [
     "copy",
@@ -82,10 +87,6 @@ __all__ = [
     "sign",
     "sign_async",
 ]
-
-PathInput: TypeAlias = str | os.PathLike[str]
-PathsInput: TypeAlias = str | os.PathLike[str] | Iterable[Any]
-OnError: TypeAlias = Literal["raise", "return"]
 
 
 def _one(name: str, value: Any, older_name: str, older: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any, TypeAlias
 
 from ._holdall import (
     AzureStore,
@@ -15,23 +14,38 @@ from ._holdall import (
     S3Store,
     parse_scheme,
 )
-from ._types import (
-    AzureAccessKey,
-    AzureBearerToken,
-    AzureConfig,
-    AzureCredential,
-    AzureCredentialProvider,
-    AzureSASToken,
-    BackoffConfig,
-    ClientConfig,
-    GCSConfig,
-    GCSCredential,
-    GCSCredentialProvider,
-    RetryConfig,
-    S3Config,
-    S3Credential,
-    S3CredentialProvider,
-)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    from ._types import (
+        AzureAccessKey,
+        AzureBearerToken,
+        AzureConfig,
+        AzureCredential,
+        AzureCredentialProvider,
+        AzureSASToken,
+        BackoffConfig,
+        ClientConfig,
+        GCSConfig,
+        GCSCredential,
+        GCSCredentialProvider,
+        RetryConfig,
+        S3Config,
+        S3Credential,
+        S3CredentialProvider,
+    )
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import the types of arguments when somebody asks for one: with `typing`, they take longer than the rest."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from . import _types
+
+        return getattr(_types, name)
+
 
 __all__ = [
     "AzureAccessKey",

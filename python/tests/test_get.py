@@ -86,7 +86,14 @@ def test_range_option_that_makes_no_sense(stored, wanted):
 
 def test_options_may_be_none(stored):
     options = dict.fromkeys(
-        ["if_match", "if_none_match", "if_modified_since", "if_unmodified_since", "range", "version"]
+        [
+            "if_match",
+            "if_none_match",
+            "if_modified_since",
+            "if_unmodified_since",
+            "range",
+            "version",
+        ]
     )
     assert holdall.get(stored, KEY, options={**options, "head": False}).bytes() == BODY
 

@@ -76,7 +76,13 @@ fn at_least(
     min_bytes: usize,
 ) -> BoxStream<'static, Result<Bytes>> {
     stream::try_unfold(stream, move |mut stream| async move {
-        let Some(first) = stream.next().await.transpose()? else { return Ok(None) };
+        let first = loop {
+            match stream.next().await.transpose()? {
+                Some(piece) if piece.is_empty() => {}
+                Some(piece) => break piece,
+                None => return Ok(None),
+            }
+        };
         if first.len() >= min_bytes {
             return Ok(Some((first, stream)));
         }
