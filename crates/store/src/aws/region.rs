@@ -74,13 +74,24 @@ async fn ask(http: &HttpClient, endpoint: &str, bucket: &str) -> Result<Option<S
                 HttpErrorKind::Timeout => ErrorKind::Timeout,
                 _ => ErrorKind::Connection,
             };
-            let detail =
-                format!("cannot ask for the region of the bucket ({error}): give `region`");
+            let detail = format!(
+                "cannot ask for the region of the bucket ({}): give `region`",
+                innermost(&error)
+            );
             return Err(Error::new(kind, "open", format!("s3://{bucket}"), detail).into());
         }
         tokio::time::sleep(Duration::from_millis(100) * attempt).await;
         attempt += 1;
     }
+}
+
+/// What went wrong at last: the layers above it only say that something did.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
 }
 
 #[cfg(test)]
