@@ -101,7 +101,8 @@ pub trait Provider: ObjectStore {
         None
     }
 
-    /// Every version of every object below `prefix`, delete markers included, newest first for each key.
+    /// Every version of the object `prefix` and of every object below it, delete markers included, newest first for each
+    /// key.
     fn list_versions(&self, _prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectVersion>> {
         stream::iter([Err(self.not_supported("list_versions"))]).boxed()
     }

@@ -156,15 +156,22 @@ impl Refused {
     fn into_error(self, store: &'static str, path: &str) -> Error {
         let path = path.to_owned();
         let source = Box::new(self);
+        // The code decides where the status cannot: a copy may fail after 200 was sent.
         match (source.status, source.code.as_str()) {
-            (StatusCode::NOT_FOUND | StatusCode::GONE, _) => Error::NotFound { path, source },
+            (StatusCode::NOT_FOUND | StatusCode::GONE, _) | (StatusCode::OK, "NoSuchKey") => {
+                Error::NotFound { path, source }
+            }
             (StatusCode::NOT_MODIFIED, _) => Error::NotModified { path, source },
-            (StatusCode::PRECONDITION_FAILED, _) => Error::Precondition { path, source },
+            (StatusCode::PRECONDITION_FAILED, _) | (StatusCode::OK, "PreconditionFailed") => {
+                Error::Precondition { path, source }
+            }
             (StatusCode::CONFLICT, _) => Error::AlreadyExists { path, source },
             (StatusCode::UNAUTHORIZED, _) | (_, "ExpiredToken" | "ExpiredTokenException") => {
                 Error::Unauthenticated { path, source }
             }
-            (StatusCode::FORBIDDEN, _) => Error::PermissionDenied { path, source },
+            (StatusCode::FORBIDDEN, _) | (StatusCode::OK, "AccessDenied") => {
+                Error::PermissionDenied { path, source }
+            }
             (StatusCode::NOT_IMPLEMENTED | StatusCode::METHOD_NOT_ALLOWED, _) => {
                 Error::NotSupported { source }
             }
@@ -245,7 +252,7 @@ impl Sender {
             return Err(Failure::Refused(Refused::new(parts.status, &body), asked));
         }
         let body = body.bytes().await.map_err(Failure::Transport)?;
-        if call.error_in_body && body.windows(6).take(256).any(|window| window == b"<Error") {
+        if call.error_in_body && body.windows(7).any(|window| window == b"<Error>") {
             let refused = Refused::new(parts.status, &body);
             if !refused.code.is_empty() {
                 return Err(Failure::Refused(refused, None));

@@ -22,7 +22,8 @@ impl Store {
         }
     }
 
-    /// Every version of every object below `prefix`, newest first for each key, delete markers included.
+    /// Every version of the object `prefix` and of every object below it, newest first for each key, delete markers
+    /// included.
     ///
     /// # Errors
     /// [`NotSupported`](crate::ErrorKind::NotSupported) on stores without versions.

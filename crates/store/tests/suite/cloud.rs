@@ -283,6 +283,10 @@ fn on(server: &Loopback, scheme: &str) -> Store {
         OpenOptions::default().with("endpoint", &server.url).with("allow_http", "true");
     options = match scheme {
         "az" => options.with("account_name", "a").with("account_key", "a2V5"),
+        "s3" => options
+            .with("region", "eu-west-1")
+            .with("access_key_id", "AK")
+            .with("secret_access_key", "hush"),
         _ => options.with("bearer_token", "token"),
     };
     options.use_env = false;
@@ -385,4 +389,57 @@ async fn gcs_generations_are_versions() {
     assert_eq!(restored.header("x-goog-copy-source"), Some("place/k"));
     assert_eq!(restored.header("x-goog-copy-source-generation"), Some("11"));
     assert_eq!(deleted.target, "/place/k?generation=11");
+}
+
+#[tokio::test]
+async fn a_busy_service_is_asked_again_when_it_says() {
+    let busy = std::sync::atomic::AtomicBool::new(true);
+    let server =
+        Loopback::start(move |_| match busy.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            true => reply("503 Slow Down", &[("retry-after", "1")], ""),
+            false => reply("200 OK", &[], "<Tagging><TagSet/></Tagging>"),
+        })
+        .await;
+    let begin = std::time::Instant::now();
+    assert!(on(&server, "s3").get_tags(&"k".into()).await.unwrap().is_empty());
+    assert!(begin.elapsed() >= std::time::Duration::from_secs(1));
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn wrong_replies_are_typed_errors() {
+    let server = Loopback::start(|request| {
+        let malformed = "<Tagging><TagSet><Tag><Key>x</TagSet>";
+        let late = |code: &str| {
+            format!("<?xml version=\"1.0\"?>{}<Error><Code>{code}</Code></Error>", " ".repeat(500))
+        };
+        match request.target.split(['/', '?']).nth(2).unwrap() {
+            "malformed" => reply("200 OK", &[], malformed),
+            "" => reply("200 OK", &[], "<ListVersionsResult><Version>"),
+            "denied" => reply("200 OK", &[], late("AccessDenied")),
+            "slow" => reply("200 OK", &[], late("SlowDown")),
+            "forbidden" => reply("403 Forbidden", &[], late("SignatureDoesNotMatch")),
+            _ => reply("404 Not Found", &[], late("NoSuchBucket")),
+        }
+    })
+    .await;
+    let store = on(&server, "s3");
+    let kind = |error: holdall_store::Error| {
+        assert!(error.target().starts_with("s3://place"), "{error}");
+        assert!(!error.to_string().contains("hush"), "{error}");
+        error.kind()
+    };
+    assert_eq!(kind(store.get_tags(&"malformed".into()).await.unwrap_err()), ErrorKind::Corrupt);
+    let listed: Result<Vec<_>, _> = store.list_versions(None).try_collect().await;
+    assert_eq!(kind(listed.unwrap_err()), ErrorKind::Corrupt);
+    let copied = async |to: &str| {
+        let to = Path::from(to);
+        store.copy(&"x".into(), &to).await.map_err(|e| store.error("copy", &to, e)).unwrap_err()
+    };
+    assert_eq!(kind(copied("denied").await), ErrorKind::PermissionDenied);
+    assert_eq!(kind(copied("forbidden").await), ErrorKind::PermissionDenied);
+    assert_eq!(kind(copied("missing").await), ErrorKind::NotFound);
+    let before = server.seen().len();
+    assert!(copied("slow").await.to_string().contains("SlowDown"));
+    assert_eq!(server.seen().len() - before, 2, "repeated as often as the policy says");
 }
