@@ -40,6 +40,7 @@ _OnError: TypeAlias = Literal["raise", "return"]
 __version__: str
 _object_store_version: str
 _object_store_source: str
+_debug_build: bool
 
 def _after_fork() -> None: ...
 def parse_scheme(url: str, /) -> Literal["s3", "gcs", "http", "local", "memory", "azure"]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict, TypeVar
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import IO, Any, Literal, Protocol, TypeAlias, TypedDict, TypeVar
 
 if sys.version_info >= (3, 12):
     from collections.abc import Buffer

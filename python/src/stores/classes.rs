@@ -11,7 +11,7 @@ use holdall::store::object_store::gcp::GcpCredential;
 use holdall::store::object_store::path::Path;
 use holdall::store::url::{Backend, StoreUrl};
 use holdall::store::{CloudOptions, Error, ErrorKind, Provider, aws, azure, gcp, http};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
@@ -301,7 +301,7 @@ macro_rules! cloud_store {
                 let store = &slf.as_super().get().handle.store;
                 let name = store.provider().location();
                 let name = name.split_once("://").map_or("", |(_, name)| name);
-                let class = slf.get_type().name().map_or(stringify!($class).to_owned(), |n| n.to_string());
+                let class = class_name(slf.as_any(), stringify!($class));
                 match store.prefix().as_ref() {
                     "" => format!("{class}({}=\"{name}\")", $label),
                     prefix => format!("{class}({}=\"{name}\", prefix=\"{prefix}\")", $label),
@@ -309,6 +309,11 @@ macro_rules! cloud_store {
             }
         }
     };
+}
+
+/// The name of an object's class, which may be a subclass made in Python.
+fn class_name(object: &Bound<'_, PyAny>, own: &str) -> String {
+    object.get_type().name().map_or(own.to_owned(), |name| name.to_string())
 }
 
 fn kwarg<'py>(base: &Bound<'py, PyStore>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -402,7 +407,11 @@ impl HTTPStore {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> String {
-        format!("HTTPStore(\"{}\")", slf.as_super().get().handle.store.url())
+        format!(
+            "{}(\"{}\")",
+            class_name(slf.as_any(), "HTTPStore"),
+            slf.as_super().get().handle.store.url()
+        )
     }
 }
 
@@ -506,7 +515,8 @@ impl LocalStore {
     fn __repr__(slf: &Bound<'_, Self>) -> String {
         let url = slf.as_super().get().handle.store.url();
         let path = url.strip_prefix("file://").unwrap_or_default();
-        if path.is_empty() { "LocalStore".to_owned() } else { format!("LocalStore(\"{path}\")") }
+        let class = class_name(slf.as_any(), "LocalStore");
+        if path.is_empty() { class } else { format!("{class}(\"{path}\")") }
     }
 }
 
@@ -562,9 +572,10 @@ impl MemoryStore {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> String {
+        let class = class_name(slf.as_any(), "MemoryStore");
         match slf.as_super().get().handle.store.prefix().as_ref() {
-            "" => "MemoryStore".to_owned(),
-            prefix => format!("MemoryStore(prefix=\"{prefix}\")"),
+            "" => class,
+            prefix => format!("{class}(prefix=\"{prefix}\")"),
         }
     }
 }
@@ -589,9 +600,7 @@ impl PyStore {
 pub(crate) fn scheme_name(url: &str) -> PyResult<&'static str> {
     let parsed = StoreUrl::parse(url).map_err(StoreError)?;
     if let (Backend::Local(_), false) = (&parsed.backend, url.starts_with("file:")) {
-        return Err(PyValueError::new_err(format!(
-            "relative URL without a base: '{url}' has no scheme"
-        )));
+        return Err(no_store(url, "relative URL without a base: it has no scheme"));
     }
     Ok(match parsed.backend {
         Backend::S3(_) => "s3",
@@ -600,6 +609,10 @@ pub(crate) fn scheme_name(url: &str) -> PyResult<&'static str> {
         Backend::Http(_) => "http",
         Backend::Local(_) => "local",
         Backend::Memory(_) => "memory",
-        _ => return Err(PyValueError::new_err(format!("unknown scheme in '{url}'"))),
+        _ => return Err(no_store(url, "the scheme is unknown")),
     })
+}
+
+fn no_store(url: &str, detail: &str) -> PyErr {
+    StoreError(Error::new(ErrorKind::InvalidUrl, "open", url, detail)).into()
 }
