@@ -269,6 +269,54 @@ async fn a_program_may_print_the_keys() {
     assert!(!error.to_string().contains("secret-but"), "{error}");
 }
 
+/// A program that counts its runs and prints keys that end after `seconds`; later runs fail when `once`.
+#[cfg(unix)]
+async fn printing(seconds: i64, once: bool) -> (Machine, impl Fn() -> usize) {
+    use std::os::unix::fs::PermissionsExt;
+    let config = format!(
+        "[profile p]\nservices = here\nregion = us-east-1\ncredential_process = PROGRAM\n{SERVICES}"
+    );
+    let machine = Machine::new(&config, "").await;
+    let (program, runs) = (machine.path("program"), machine.path("runs"));
+    let until = (Utc::now() + Duration::seconds(seconds)).to_rfc3339();
+    let fail =
+        if once { format!("[ $(wc -l < '{runs}') -gt 1 ] && exit 1") } else { String::new() };
+    let keys = format!(
+        r#"{{"Version":1,"AccessKeyId":"A","SecretAccessKey":"s","SessionToken":"t","Expiration":"{until}"}}"#
+    );
+    let text = format!("#!/bin/sh\necho run >> '{runs}'\n{fail}\necho '{keys}'\n");
+    std::fs::write(&program, text).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let text = std::fs::read_to_string(machine.path("config")).unwrap();
+    std::fs::write(machine.path("config"), text.replace("PROGRAM", &program)).unwrap();
+    let count = move || std::fs::read_to_string(&runs).unwrap().lines().count();
+    (machine, count)
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn credentials_are_asked_for_again_only_near_their_end() {
+    for (seconds, runs) in [(3600, 1), (100, 1), (5, 3), (-5, 3)] {
+        let (machine, count) = printing(seconds, false).await;
+        let store = machine.open("p").unwrap();
+        for _ in 0..3 {
+            store.get(&"k".into()).await.unwrap();
+        }
+        assert_eq!(count(), runs, "valid for {seconds} s");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn credentials_at_their_end_are_not_used_when_there_are_no_new_ones() {
+    let (machine, count) = printing(10, true).await;
+    let store = machine.open("p").unwrap();
+    store.get(&"k".into()).await.unwrap();
+    let error = store.get(&"k".into()).await.unwrap_err();
+    assert_eq!(store.error("get", &"k".into(), error).kind(), ErrorKind::Unauthenticated);
+    assert_eq!(count(), 2);
+}
+
 #[tokio::test]
 async fn what_cannot_work_is_refused_when_the_store_is_opened() {
     let role = "role_arn = arn:r\n";

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use object_store::CredentialProvider;
@@ -15,8 +15,12 @@ use super::sso::Portal;
 use super::sts::Sts;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Credentials with less than this left are renewed while they still serve.
+/// Credentials with less than this left are renewed while they still serve; those that live shorter, in the last
+/// quarter of their life.
 const RENEW_AHEAD: Duration = Duration::minutes(5);
+
+/// How long credentials that still serve are left alone after they could not be renewed.
+const PAUSE: Duration = Duration::seconds(30);
 
 /// Credentials with less than this left are not used: the request might arrive too late.
 const UNUSABLE: Duration = Duration::seconds(20);
@@ -26,11 +30,27 @@ const UNUSABLE: Duration = Duration::seconds(20);
 pub(super) struct Issued {
     credential: Arc<AwsCredential>,
     until: Option<DateTime<Utc>>,
+    renew_at: Option<DateTime<Utc>>,
 }
 
 impl Issued {
     pub(super) fn new(credential: AwsCredential, until: Option<DateTime<Utc>>) -> Self {
-        Self { credential: Arc::new(credential), until }
+        Self::shared(Arc::new(credential), until)
+    }
+
+    fn shared(credential: Arc<AwsCredential>, until: Option<DateTime<Utc>>) -> Self {
+        let renew_at = until.map(|until| until - RENEW_AHEAD.min((until - Utc::now()) / 4));
+        Self { credential, until, renew_at }
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.renew_at.is_none_or(|at| Utc::now() < at) && self.has_left(UNUSABLE)
+    }
+
+    /// The same credentials, not to be renewed for a while.
+    fn postponed(&self) -> Self {
+        let renew_at = self.renew_at.map(|_| Utc::now() + PAUSE);
+        Self { credential: self.credential.clone(), until: self.until, renew_at }
     }
 
     fn has_left(&self, time: Duration) -> bool {
@@ -46,13 +66,37 @@ pub(super) struct ProfileCredentials {
     sts: Sts,
     portal: Portal,
     current: ArcSwapOption<Issued>,
-    renewal: Mutex<()>,
+    renewal: ArcSwap<Renewal>,
+}
+
+/// Held by the caller who renews. A forked child has one of its own: whoever held its parent's is not in it.
+#[derive(Debug)]
+struct Renewal {
+    process: u32,
+    lock: Mutex<()>,
+}
+
+impl Renewal {
+    fn new() -> Self {
+        Self { process: std::process::id(), lock: Mutex::new(()) }
+    }
 }
 
 impl ProfileCredentials {
     pub(super) fn new(name: String, source: Source, sts: Sts, portal: Portal) -> Self {
-        let (current, renewal) = (ArcSwapOption::empty(), Mutex::new(()));
+        let (current, renewal) = (ArcSwapOption::empty(), ArcSwap::from_pointee(Renewal::new()));
         Self { name, source, sts, portal, current, renewal }
+    }
+
+    fn renewal(&self) -> Arc<Renewal> {
+        let process = std::process::id();
+        let renewal = self.renewal.load_full();
+        if renewal.process == process {
+            return renewal;
+        }
+        // Of several threads of the child, one makes the new one.
+        self.renewal.compare_and_swap(&renewal, Arc::new(Renewal::new()));
+        self.renewal.load_full()
     }
 
     async fn renew(&self) -> Result<Arc<AwsCredential>> {
@@ -99,7 +143,7 @@ impl ProfileCredentials {
                 let credential = provider.get_credential().await;
                 let credential = credential.map_err(|e| wrap("read the keys of the machine", e))?;
                 // The provider of the machine keeps its own time: ask it anew whenever a role is assumed.
-                Ok(Issued { credential, until: Some(Utc::now()) })
+                Ok(Issued::shared(credential, Some(Utc::now())))
             }
         }
     }
@@ -111,12 +155,13 @@ impl CredentialProvider for ProfileCredentials {
 
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
         let current = self.current.load_full();
-        if let Some(issued) = current.as_deref().filter(|issued| issued.has_left(RENEW_AHEAD)) {
+        if let Some(issued) = current.as_deref().filter(|issued| issued.is_fresh()) {
             return Ok(issued.credential.clone());
         }
         let usable = current.filter(|issued| issued.has_left(UNUSABLE));
         let Some(issued) = usable else {
-            let _renewing = self.renewal.lock().await;
+            let renewal = self.renewal();
+            let _renewing = renewal.lock.lock().await;
             // Somebody may have renewed them meanwhile; those that last only minutes count too.
             let renewed = self.current.load_full().filter(|issued| issued.has_left(UNUSABLE));
             return match renewed {
@@ -125,13 +170,43 @@ impl CredentialProvider for ProfileCredentials {
             };
         };
         // One caller renews; the others, and this one should it fail, go on with what they have.
-        let Ok(_renewing) = self.renewal.try_lock() else { return Ok(issued.credential.clone()) };
+        let renewal = self.renewal();
+        let Ok(_renewing) = renewal.lock.try_lock() else { return Ok(issued.credential.clone()) };
         match self.renew().await {
             Ok(credential) => Ok(credential),
             Err(error) => {
                 tracing::warn!(%error, "cannot renew credentials that still hold");
+                self.current.store(Some(Arc::new(issued.postponed())));
                 Ok(issued.credential.clone())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn valid_for(time: Duration) -> Issued {
+        let credential = AwsCredential { key_id: "A".into(), secret_key: "s".into(), token: None };
+        Issued::new(credential, Some(Utc::now() + time))
+    }
+
+    #[test]
+    fn long_lived_credentials_are_renewed_five_minutes_ahead_and_short_lived_ones_later() {
+        let ahead = |issued: &Issued| issued.until.unwrap() - issued.renew_at.unwrap();
+        assert_eq!(ahead(&valid_for(Duration::hours(1))), RENEW_AHEAD);
+        let short = ahead(&valid_for(Duration::minutes(4)));
+        assert!(short <= Duration::minutes(1) && short > Duration::seconds(58), "{short}");
+        assert!(valid_for(Duration::minutes(4)).is_fresh());
+        assert!(!valid_for(-Duration::minutes(4)).has_left(UNUSABLE));
+    }
+
+    #[test]
+    fn a_failed_renewal_is_not_repeated_at_once() {
+        let mut issued = valid_for(Duration::minutes(2));
+        issued.renew_at = Some(Utc::now());
+        assert!(!issued.is_fresh() && issued.has_left(UNUSABLE));
+        assert!(issued.postponed().is_fresh());
     }
 }
