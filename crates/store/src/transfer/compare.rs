@@ -1,5 +1,6 @@
 //! Whether two objects are the same.
 
+use chrono::{DateTime, SubsecRound, Utc};
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
@@ -33,7 +34,7 @@ impl Compare {
         }
         match self {
             Self::Size => Ok(true),
-            Self::SizeAndTime => Ok(to.last_modified >= from.last_modified),
+            Self::SizeAndTime => Ok(!is_older(to.last_modified, from.last_modified)),
             Self::Checksum => match (md5_of(from), md5_of(to)) {
                 (Some(a), Some(b)) => Ok(a == b),
                 _ => {
@@ -46,6 +47,18 @@ impl Compare {
             },
         }
     }
+}
+
+/// Whether a target is older than a source, as far as its clock can tell: S3, Azure and HTTP give whole seconds, Cloud
+/// Storage milliseconds. Without this, an object copied in the second in which it was written would look older than its
+/// source for ever.
+fn is_older(target: DateTime<Utc>, source: DateTime<Utc>) -> bool {
+    let digits = match target.timestamp_subsec_nanos() {
+        0 => 0,
+        nanos if nanos % 1_000_000 == 0 => 3,
+        _ => 9,
+    };
+    target < source.trunc_subsecs(digits)
 }
 
 /// The MD5 of an object whose entity tag is one: 32 hexadecimal digits, as S3 gives to objects written in one piece
@@ -65,4 +78,21 @@ async fn hash(store: &Store, location: &Path) -> Result<[u8; 32]> {
         Ok(hasher.finalize().into())
     };
     read.await.map_err(|e| store.error("compare", location, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::is_older;
+
+    #[test]
+    fn times_are_compared_as_precisely_as_the_target_keeps_them() {
+        let at = |nanos| DateTime::from_timestamp(1_700_000_000, nanos).unwrap();
+        assert!(!is_older(at(0), at(900_000_000)));
+        assert!(!is_older(at(123_000_000), at(123_999_999)));
+        assert!(is_older(at(123_000_000), at(124_000_000)));
+        assert!(is_older(at(123_456_789), at(123_456_790)));
+        assert!(is_older(at(0), DateTime::from_timestamp(1_700_000_001, 0).unwrap()));
+    }
 }
