@@ -112,6 +112,12 @@ fn leads_up(dir: &std::path::Path, link: &std::path::Path) -> bool {
     }
 }
 
+/// Whether a linked directory is one of those that lead to it: below it everything would come again, without end.
+fn is_loop(dir: &std::path::Path, link: &std::path::Path) -> bool {
+    let Ok(behind) = link.canonicalize() else { return false };
+    dir.ancestors().any(|above| above.canonicalize().is_ok_and(|above| above == behind))
+}
+
 /// The entries of a directory in the order of their keys. A directory that does not exist has none; what vanishes
 /// meanwhile is left out, and so are names that are not UTF-8, which no key can express.
 fn entries(prefix: &str, dir: &std::path::Path) -> Result<Vec<Entry>> {
@@ -138,7 +144,10 @@ fn entries(prefix: &str, dir: &std::path::Path) -> Result<Vec<Entry>> {
             () if kind.is_dir() => None,
             () if kind.is_symlink() => match std::fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() && leads_up(dir, &path) => continue,
-                Ok(metadata) if metadata.is_dir() => None,
+                Ok(metadata) if metadata.is_dir() => match is_loop(dir, &path) {
+                    true => continue,
+                    false => None,
+                },
                 Ok(metadata) => Some(metadata),
                 Err(_) => continue,
             },
