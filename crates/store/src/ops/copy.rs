@@ -79,6 +79,12 @@ impl Store {
         mode: CopyMode,
     ) -> Result<CopyReport> {
         let before = self.head(from).await.map_err(|e| self.error("move", from, e))?;
+        if std::sync::Arc::ptr_eq(self.provider(), target.provider())
+            && self.full_path(from) == target.full_path(to)
+        {
+            let detail = "source and target are the same object, which a move would delete";
+            return Err(Error::new(ErrorKind::InvalidArgument, "move", self.url_of(from), detail));
+        }
         let report = self.copy_to(from, target, to, mode).await?;
         let after = target.head(to).await.map_err(|e| target.error("move", to, e))?;
         if before.size != after.size {

@@ -160,3 +160,12 @@ async fn what_a_store_lacks_is_refused_by_name() {
     assert_eq!(error.kind(), ErrorKind::NotSupported);
     assert!(error.to_string().contains("delete_version memory:///a"), "{error}");
 }
+
+#[tokio::test]
+async fn a_move_onto_itself_keeps_the_object() {
+    let store = with(&["p/a"]).await;
+    let below = store.with_prefix(&"p".into());
+    let moved = store.move_to(&"p/a".into(), &below, &"a".into(), CopyMode::Overwrite).await;
+    assert_eq!(moved.unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert!(store.exists(&"p/a".into()).await.unwrap());
+}
