@@ -10,7 +10,7 @@ use clap_complete::Shell;
 /// A place is a URL (s3://bucket/key, gs://, az://, abfs://, https://, file://, memory://) or a plain path; `-` is
 /// standard input or output. A trailing slash says "directory".
 ///
-/// Exit status: 0 done; 1 failed; 2 wrong usage; 3 some objects failed and the others were done; 130 interrupted.
+/// Exit status: 0 done; 1 failed; 2 wrong usage; 3 at least one object failed, the others were done; 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "holdall", version, max_term_width = 100)]
 #[command(after_help = "\

@@ -1,6 +1,9 @@
 //! From the words of the command line to stores and keys.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
+use futures::TryStreamExt;
 use holdall::store::object_store::ObjectStoreExt;
 use holdall::store::object_store::path::Path;
 use holdall::store::transfer::Filter;
@@ -24,6 +27,8 @@ pub(crate) struct Place {
     pub(crate) path: Path,
     /// Whether it was written as a directory, or is an existing local one.
     pub(crate) is_dir: bool,
+    /// The local file or directory it names.
+    local: Option<PathBuf>,
 }
 
 impl Place {
@@ -51,7 +56,21 @@ impl Place {
             _ => url.trailing_slash,
         };
         let (store, path) = registry.open(text, &options)?;
-        Ok(Self { store, path, is_dir })
+        let local = match url.backend {
+            Backend::Local(path) => Some(path),
+            _ => None,
+        };
+        Ok(Self { store, path, is_dir, local })
+    }
+
+    /// The directory that holds the place.
+    pub(crate) fn parent(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            path: self.path.parent().unwrap_or_default(),
+            is_dir: true,
+            local: self.local.as_deref().and_then(std::path::Path::parent).map(Into::into),
+        }
     }
 
     /// The URL, without credentials.
@@ -76,6 +95,64 @@ impl Place {
         }
     }
 
+    /// What a recursive command finds here.
+    pub(crate) async fn found(&self) -> Result<Found> {
+        if self.below().objects(None).try_next().await?.is_some() {
+            return Ok(Found::Below);
+        }
+        if self.is_object().await? {
+            return Ok(Found::Object);
+        }
+        // Stores have no empty directories: a prefix with a slash or the root of a store is taken at its word.
+        let is_empty = match &self.local {
+            Some(path) => path.is_dir(),
+            None => self.is_dir || self.path.as_ref().is_empty(),
+        };
+        Ok(if is_empty { Found::Empty } else { Found::Nothing })
+    }
+
+    /// Where it is once links are followed, for local files and directories; they need not exist.
+    fn real(&self, name: Option<&str>) -> Option<PathBuf> {
+        let path = std::path::absolute(self.local.as_deref()?).ok()?;
+        let path = name.map_or_else(|| path.clone(), |name| path.join(name));
+        let (above, real) =
+            path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)))?;
+        let below = path.strip_prefix(above).unwrap_or(std::path::Path::new(""));
+        Some(if below.as_os_str().is_empty() { real } else { real.join(below) })
+    }
+
+    /// Whether it is the same local file as another place, or as `name` in it.
+    pub(crate) fn is_same_file(&self, other: &Self, name: Option<&str>) -> bool {
+        self.real(None).is_some_and(|real| other.real(name) == Some(real))
+    }
+
+    /// Whether it is the same local directory as another place, or in it.
+    pub(crate) fn is_inside(&self, other: &Self) -> bool {
+        let (Some(this), Some(other)) = (self.real(None), other.real(None)) else { return false };
+        this.starts_with(other)
+    }
+
+    /// Whether it is an existing local directory.
+    pub(crate) fn is_local_dir(&self) -> bool {
+        self.local.as_deref().is_some_and(std::path::Path::is_dir)
+    }
+
+    /// Whether it is the root of the local file system.
+    pub(crate) fn is_local_root(&self) -> bool {
+        self.local.is_some() && self.path.as_ref().is_empty()
+    }
+
+    /// The symbolic link that leads from this local directory to the object of a relative key, out of the directory
+    /// perhaps: what is behind it is listed and read, but not deleted.
+    pub(crate) fn link_above(&self, key: &Path) -> Option<PathBuf> {
+        let mut dir = self.local.clone()?;
+        let (parents, _) = key.as_ref().rsplit_once('/')?;
+        parents.split('/').find_map(|segment| {
+            dir.push(segment);
+            dir.is_symlink().then(|| dir.clone())
+        })
+    }
+
     /// The last segment of the key.
     pub(crate) fn name(&self) -> Result<&str> {
         match self.path.filename() {
@@ -83,6 +160,19 @@ impl Place {
             None => bail!("{} is the root of a store, not an object", self.url()),
         }
     }
+}
+
+/// What a recursive command finds at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Objects below it; an object of exactly this key is another place then.
+    Below,
+    /// One object of exactly this key.
+    Object,
+    /// An empty directory, as far as there are such.
+    Empty,
+    /// Nothing.
+    Nothing,
 }
 
 /// The key of `name` below `prefix`. (`Path::join` would encode characters such as `#`, which keys keep.)

@@ -16,6 +16,8 @@ pub(crate) struct Printer {
     json: bool,
     quiet: bool,
     pub(crate) verbose: bool,
+    /// Whether someone watches: then each line goes out at once.
+    watched: bool,
     out: Mutex<std::io::BufWriter<std::io::Stdout>>,
 }
 
@@ -25,6 +27,7 @@ impl Printer {
             json: common.json,
             quiet: common.quiet,
             verbose: common.verbose,
+            watched: std::io::stdout().is_terminal(),
             out: Mutex::new(std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout())),
         }
     }
@@ -43,7 +46,22 @@ impl Printer {
         let line = if self.json { json().to_string() } else { text() };
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(out, "{line}")?;
+        if self.watched {
+            out.flush()?;
+        }
         Ok(())
+    }
+
+    /// What became of one object, as data. The work goes on when nobody reads about it any more.
+    pub(crate) fn outcome(
+        &self,
+        text: impl FnOnce() -> String,
+        json: impl FnOnce() -> Value,
+    ) -> Result<()> {
+        match self.data(text, json) {
+            Err(error) if is_closed_pipe(&error) => Ok(()),
+            other => other,
+        }
     }
 
     /// Raw bytes of an object.

@@ -249,6 +249,171 @@ fn wrong_usage_and_completions() {
 }
 
 #[test]
+fn recursion_on_a_single_object_takes_it() {
+    let dir = tree();
+    out(&holdall(dir.path(), &["cp", "-r", "data/a.txt", "into/"]));
+    assert_eq!(fs::read_to_string(dir.path().join("into/a.txt")).unwrap(), "one");
+    out(&holdall(dir.path(), &["mv", "-r", "data/a.txt", "moved"]));
+    assert!(!dir.path().join("data/a.txt").exists() && dir.path().join("moved").is_file());
+    let du = json(&holdall(dir.path(), &["du", "moved", "--json"]));
+    assert_eq!((du[0]["size"].as_u64(), du[0]["objects"].as_u64()), (Some(3), Some(1)));
+    out(&holdall(dir.path(), &["rm", "-r", "moved"]));
+    assert!(!dir.path().join("moved").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_is_not_moved_onto_itself_by_another_name() {
+    let dir = tree();
+    std::os::unix::fs::symlink("data", dir.path().join("link")).unwrap();
+    for arguments in [
+        &["mv", "data/a.txt", "link/a.txt"][..],
+        &["mv", "data/a.txt", "link"],
+        &["mv", "-r", "data", "link"],
+        &["cp", "-r", "data", "link/inside"],
+        &["sync", "data", "link"],
+    ] {
+        let failed = holdall(dir.path(), arguments);
+        assert_eq!(failed.status.code(), Some(1), "{arguments:?}: {}", err(&failed));
+    }
+    assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "data"])), KEYS);
+}
+
+#[test]
+fn standard_input_minds_the_options_of_copies() {
+    let dir = tree();
+    let put = |more: &[&str]| {
+        let arguments = [&["put", "-", "data/a.txt"][..], more].concat();
+        command(dir.path(), &arguments).stdin(Stdio::null()).output().unwrap()
+    };
+    assert_eq!(json(&put(&["--dry-run", "--json"]))[0]["dry_run"].as_bool(), Some(true));
+    assert!(err(&put(&["--no-clobber"])).contains("already exists"));
+    assert_eq!(put(&["--recursive"]).status.code(), Some(1));
+    assert_eq!(fs::read_to_string(dir.path().join("data/a.txt")).unwrap(), "one");
+    assert_eq!(json(&put(&["--json"]))[0]["size"].as_u64(), Some(0));
+    assert_eq!(fs::read_to_string(dir.path().join("data/a.txt")).unwrap(), "");
+}
+
+#[test]
+fn recursion_on_nothing_fails() {
+    let dir = tree();
+    for arguments in [
+        &["cp", "-r", "missing", "x"][..],
+        &["mv", "-r", "missing/", "x"],
+        &["rm", "-r", "missing"],
+        &["du", "missing"],
+        &["find", "missing"],
+    ] {
+        let failed = holdall(dir.path(), arguments);
+        assert_eq!(failed.status.code(), Some(1), "{arguments:?}");
+        assert!(err(&failed).contains("nothing is there"), "{arguments:?}: {}", err(&failed));
+    }
+    out(&holdall(dir.path(), &["rm", "-rf", "missing"]));
+    assert!(
+        err(&holdall(dir.path(), &["rm", "-r", "-n", "/"])).contains("root of the file system")
+    );
+}
+
+#[test]
+fn errors_are_one_line_and_keep_secrets() {
+    let dir = tree();
+    let secrets = ["--config=secret_access_key=hunter2", "--config=access_key_id=AKIAHUNTER"];
+    // Plain HTTP is refused before anything is sent.
+    let more = ["--config=endpoint=http://127.0.0.1:1", "--config=region=r"];
+    let arguments = [&["cat", "s3://bucket/key"][..], &secrets, &more].concat();
+    let failed = holdall(dir.path(), &arguments);
+    let said = err(&failed);
+    assert_eq!((failed.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains("read s3://bucket/key"), "{said}");
+    assert!(!said.contains("hunter2") && !said.contains("AKIAHUNTER"), "{said}");
+    let missing = holdall(dir.path(), &["cat", "data/missing"]);
+    assert_eq!(err(&missing).lines().count(), 1, "{}", err(&missing));
+}
+
+#[test]
+fn outcomes_for_programs_have_a_fixed_shape() {
+    let dir = tree();
+    let run = |arguments: &[&str]| json(&holdall(dir.path(), &[arguments, &["--json"]].concat()));
+    let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let copy = run(&["cp", "data/a.txt", "x/"]);
+    let wanted = ["action", "dry_run", "error", "ok", "server_side", "size", "source", "target"];
+    let mut found = fields(&copy[0]);
+    found.sort();
+    assert_eq!(found, wanted);
+    let delete = run(&["rm", "x/a.txt", "-n"]);
+    assert_eq!(
+        (delete[0]["dry_run"].as_bool(), delete[0]["ok"].as_bool()),
+        (Some(true), Some(true))
+    );
+    assert!(dir.path().join("x/a.txt").exists());
+    let failed = run(&["cp", "data/b c.txt", "x/a.txt", "--no-clobber"]);
+    assert_eq!(failed[0]["ok"].as_bool(), Some(false));
+    assert!(failed[0]["error"].as_str().unwrap().contains("already exists"));
+    let dry = run(&["mv", "-r", "data", "y", "-n"]);
+    assert_eq!((dry.len(), dry[0]["action"].as_str()), (5, Some("move")));
+    assert!(!dir.path().join("y").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn deletion_stays_on_this_side_of_symbolic_links() {
+    use std::os::unix::fs::symlink;
+    let dir = tree();
+    fs::create_dir(dir.path().join("precious")).unwrap();
+    fs::write(dir.path().join("precious/kept"), "").unwrap();
+    for place in ["data", "mirror"] {
+        fs::create_dir_all(dir.path().join(place)).unwrap();
+        symlink("../precious", dir.path().join(place).join("link")).unwrap();
+    }
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    for arguments in [&["rm", "-r", "data"][..], &["sync", "empty", "mirror", "--delete"]] {
+        let partly = holdall(dir.path(), arguments);
+        assert_eq!(partly.status.code(), Some(3), "{}", err(&partly));
+        assert!(err(&partly).contains("symbolic link"), "{}", err(&partly));
+        assert!(dir.path().join("precious/kept").exists());
+    }
+    assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "data"])), "link/kept\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_go_round_are_not_followed() {
+    use std::os::unix::fs::symlink;
+    let dir = tree();
+    symlink(".", dir.path().join("data/here")).unwrap();
+    symlink("..", dir.path().join("data/deep/up")).unwrap();
+    symlink("../data", dir.path().join("data/deep/round")).unwrap();
+    assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "data"])), KEYS);
+}
+
+#[test]
+fn work_goes_on_when_nobody_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("many")).unwrap();
+    for number in 0..2000 {
+        fs::write(dir.path().join(format!("many/{number}")), "").unwrap();
+    }
+    let closed = |arguments: &[&str]| {
+        let mut child = command(dir.path(), arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", err(&output));
+        output
+    };
+    closed(&["cp", "-r", "-v", "many", "copies"]);
+    assert_eq!(fs::read_dir(dir.path().join("copies")).unwrap().count(), 2000);
+    closed(&["rm", "-r", "--json", "copies"]);
+    assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "copies/"])), "");
+    for arguments in [&["ls", "-r", "many"][..], &["completions", "bash"]] {
+        assert!(closed(arguments).stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
 fn an_empty_source_is_no_error() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("empty")).unwrap();
@@ -282,6 +447,13 @@ fn s3_both_ways() {
     };
     run(&["sync", "data", &url]);
     assert_eq!(run(&["ls", "-r", &url]), KEYS);
+    assert_eq!(run(&["sync", "data", &url, "--json"]), "");
+    out(&holdall(dir.path(), &["cp", "-r", "data", "typo"]));
+    let mut misspelt = vec!["sync", "s3://test-bucket/no-such-prefix", "typo", "--delete"];
+    misspelt.extend(settings.iter().map(String::as_str));
+    let failed = holdall(dir.path(), &misspelt);
+    assert_eq!(failed.status.code(), Some(1), "{}", err(&failed));
+    assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "typo"])), KEYS);
     run(&["sync", &url, "back"]);
     assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "back"])), KEYS);
     assert_eq!(run(&["sync", &url, "back", "--json"]), "");

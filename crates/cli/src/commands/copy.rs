@@ -3,8 +3,9 @@
 use anyhow::{Result, bail};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
-use holdall::store::object_store::path::Path;
-use holdall::store::object_store::{CopyMode, MultipartUpload, ObjectStoreExt, WriteMultipart};
+use holdall::store::object_store::{
+    CopyMode, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, WriteMultipart,
+};
 use holdall::store::transfer::{self, Job, Outcome, TransferOptions, Verb};
 use holdall::store::{Error, Store};
 use indicatif::ProgressBar;
@@ -14,7 +15,7 @@ use tokio::io::AsyncReadExt;
 use super::{Context, cat};
 use crate::Exit;
 use crate::args::{Copy, TransferArgs};
-use crate::place::{End, Place, child, filter};
+use crate::place::{End, Found, Place, child, filter};
 use crate::printer::human;
 
 /// Size of the parts in which standard input is uploaded, in bytes.
@@ -23,7 +24,13 @@ const PART_BYTES: usize = 8 * 1024 * 1024;
 pub(super) async fn run(context: &Context<'_>, args: &Copy, verb: Verb) -> Result<Exit> {
     match (args.source.as_str(), args.target.as_str()) {
         ("-", "-") => bail!("standard input to standard output needs no holdall"),
-        ("-", target) => return from_stdin(context, &context.place(target, End::Target)?).await,
+        ("-", target) => {
+            let target = context.place(target, End::Target)?;
+            return from_stdin(context, &target, &args.transfer).await;
+        }
+        (_, "-") if args.transfer.dry_run => {
+            bail!("--dry-run does not go with standard output, which is not changed by anything")
+        }
         (source, "-") if verb == Verb::Copy && !args.transfer.recursive => {
             cat::to_stdout(context, &context.place(source, End::Source)?, None).await?;
             return Ok(Exit::Done);
@@ -55,9 +62,14 @@ async fn one(
         true => child(&target.path, source.name()?)?,
         false => target.path.clone(),
     };
-    same_place(&source.store, &source.path, &target.store, &to)?;
+    let inside = (to != target.path).then(|| source.name()).transpose()?;
+    let (from_url, to_url) = (source.store.url_of(&source.path), target.store.url_of(&to));
+    if is_same(context, &from_url, &to_url, verb) || source.is_same_file(target, inside) {
+        bail!("source and target are the same object, {from_url}");
+    }
+    let wanted = filter(&args.filter)?.allows(source.name()?);
     let job = Job { from: source.path.clone(), to, size: meta.size };
-    let jobs = stream::iter([Ok(job)]).boxed();
+    let jobs = stream::iter(wanted.then_some(Ok(job))).boxed();
     run_jobs(context, &source.store, &target.store, jobs, args, verb).await
 }
 
@@ -69,9 +81,16 @@ async fn many(
     verb: Verb,
 ) -> Result<Exit> {
     let filter = filter(&args.filter)?;
+    match source.found().await? {
+        Found::Below | Found::Empty => {}
+        Found::Object => return one(context, source, target, args, verb).await,
+        Found::Nothing => bail!("{} {}: nothing is there", action(verb), source.url()),
+    }
     let (from, to) = (source.below(), target.below());
     let (from_url, to_url) = (from.url(), to.url());
-    if to_url == from_url || to_url.starts_with(&format!("{from_url}/")) {
+    let is_below =
+        to_url.starts_with(&format!("{from_url}/")) && is_same(context, &from_url, &from_url, verb);
+    if is_same(context, &from_url, &to_url, verb) || is_below || target.is_inside(source) {
         bail!("the target {to_url} is the source or lies inside it: the copy would never end");
     }
     let jobs = from
@@ -82,11 +101,18 @@ async fn many(
     run_jobs(context, &from, &to, jobs, args, verb).await
 }
 
-fn same_place(source: &Store, from: &Path, target: &Store, to: &Path) -> Result<()> {
-    if source.url_of(from) == target.url_of(to) {
-        bail!("source and target are the same object, {}", source.url_of(from));
+fn action(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Copy => "copy",
+        Verb::Move => "move",
     }
-    Ok(())
+}
+
+/// Whether two URLs are one place. Settings for one end can mean another service that has a bucket of that name; a
+/// mistake about it costs a copy, but with a move the object.
+pub(super) fn is_same(context: &Context<'_>, from: &str, to: &str, verb: Verb) -> bool {
+    from == to
+        && (verb == Verb::Move || context.common.source_config == context.common.target_config)
 }
 
 async fn run_jobs(
@@ -141,7 +167,7 @@ pub(super) struct Report<'a> {
     done: u64,
     bytes: u64,
     failed: u64,
-    /// A failure of one object alone is the failure of the command.
+    /// Jobs so far, whatever became of them.
     total: u64,
 }
 
@@ -174,9 +200,10 @@ impl<'a> Report<'a> {
 
     fn line(&self, job: &Job, error: Option<&Error>, server_side: bool) -> Result<()> {
         let (from, to) = (self.source.url_of(&job.from), self.target.url_of(&job.to));
-        let (action, done) = match self.verb {
-            Verb::Copy => ("copy", "copied"),
-            Verb::Move => ("move", "moved"),
+        let action = action(self.verb);
+        let done = match self.verb {
+            Verb::Copy => "copied",
+            Verb::Move => "moved",
         };
         if !self.context.printer.is_json() && !self.context.printer.verbose && !self.dry_run {
             return Ok(());
@@ -194,7 +221,7 @@ impl<'a> Report<'a> {
         if error.is_some() && !self.context.printer.is_json() {
             return Ok(());
         }
-        self.bar.suspend(|| self.context.printer.data(text, json))
+        self.bar.suspend(|| self.context.printer.outcome(text, json))
     }
 
     pub(super) fn would(&mut self, job: &Job) -> Result<()> {
@@ -248,7 +275,10 @@ impl<'a> Report<'a> {
     }
 }
 
-async fn from_stdin(context: &Context<'_>, target: &Place) -> Result<Exit> {
+async fn from_stdin(context: &Context<'_>, target: &Place, args: &TransferArgs) -> Result<Exit> {
+    if args.recursive {
+        bail!("standard input is one object: it does not go with --recursive");
+    }
     if target.is_dir || target.path.as_ref().is_empty() {
         bail!(
             "standard input has no name: give the key of the object to write below {}",
@@ -256,16 +286,40 @@ async fn from_stdin(context: &Context<'_>, target: &Place) -> Result<Exit> {
         );
     }
     let failed = |e| target.store.error("put", &target.path, e);
+    let told = |size: Option<u64>| {
+        let url = target.url();
+        let printer = context.printer;
+        if !printer.is_json() && !printer.verbose && !args.dry_run {
+            return Ok(());
+        }
+        let done = if args.dry_run { "would copy" } else { "copied" };
+        let json = || {
+            json!({
+                "action": "copy", "source": "-", "target": url, "size": size, "dry_run": args.dry_run,
+                "ok": true, "server_side": false, "error": null,
+            })
+        };
+        printer.outcome(|| format!("{done} standard input to {url}"), json)
+    };
+    if args.no_clobber && target.store.exists(&target.path).await? {
+        bail!("put {}: already exists", target.url());
+    }
+    if args.dry_run {
+        return told(None).map(|()| Exit::Done);
+    }
     let mut input = tokio::io::stdin();
     let mut first = Vec::new();
     (&mut input).take(PART_BYTES as u64).read_to_end(&mut first).await?;
     if first.len() < PART_BYTES {
-        target.store.put(&target.path, first.into()).await.map_err(failed)?;
-        return Ok(Exit::Done);
+        let size = first.len() as u64;
+        let mode = if args.no_clobber { PutMode::Create } else { PutMode::Overwrite };
+        target.store.put_opts(&target.path, first.into(), mode.into()).await.map_err(failed)?;
+        return told(Some(size)).map(|()| Exit::Done);
     }
     let upload: Box<dyn MultipartUpload> =
         target.store.put_multipart(&target.path).await.map_err(failed)?;
     let mut writer = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
+    let mut size = first.len() as u64;
     writer.put(first.into());
     loop {
         let mut piece = Vec::with_capacity(PART_BYTES);
@@ -280,9 +334,9 @@ async fn from_stdin(context: &Context<'_>, target: &Place) -> Result<Exit> {
             drop(writer.abort().await);
             return Err(error);
         }
+        size += piece.len() as u64;
         writer.put(piece.into());
     }
     writer.finish().await.map_err(failed)?;
-    context.printer.flush()?;
-    Ok(Exit::Done)
+    told(Some(size)).map(|()| Exit::Done)
 }

@@ -2,20 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use futures::TryStreamExt;
+use holdall::store::object_store::ObjectStoreExt;
 use serde_json::json;
 
 use super::Context;
 use crate::Exit;
 use crate::args::Du;
-use crate::place::{End, child, filter};
+use crate::place::{End, Found, child, filter};
 use crate::printer::size;
 
 pub(super) async fn run(context: &Context<'_>, args: &Du) -> Result<Exit> {
     let place = context.place(&args.place, End::Only)?;
     let filter = filter(&args.filter)?;
-    let below = place.below();
+    // A single object is added up as what its directory has under its name.
+    let (below, only) = match place.found().await? {
+        Found::Nothing => bail!("add up {}: nothing is there", place.url()),
+        Found::Object => (place.parent().below(), Some(child(&"".into(), place.name()?)?)),
+        Found::Below | Found::Empty => (place.below(), None),
+    };
+    if let Some(name) = only {
+        let meta = below.head(&name).await.map_err(|e| below.error("add up", &name, e))?;
+        let url = below.url_of(&name);
+        let sum = if filter.allows(name.as_ref()) { (meta.size, 1) } else { (0, 0) };
+        return total(context, args, name.as_ref(), &url, sum).map(|()| Exit::Done);
+    }
     let mut totals: BTreeMap<String, (u64, u64)> = BTreeMap::from([(String::new(), (0, 0))]);
     let mut listing = below.objects(None);
     while let Some(meta) = listing.try_next().await? {
@@ -32,9 +44,19 @@ pub(super) async fn run(context: &Context<'_>, args: &Du) -> Result<Exit> {
     }
     for (directory, (bytes, objects)) in totals {
         let url = below.url_of(&child(&"".into(), &directory)?);
-        let text = || format!("{:>12}  {objects:>9} objects  {url}", size(bytes, args.human));
-        let json = || json!({"path": directory, "url": url, "size": bytes, "objects": objects});
-        context.printer.data(text, json)?;
+        total(context, args, &directory, &url, (bytes, objects))?;
     }
     Ok(Exit::Done)
+}
+
+fn total(
+    context: &Context<'_>,
+    args: &Du,
+    path: &str,
+    url: &str,
+    (bytes, objects): (u64, u64),
+) -> Result<()> {
+    let text = || format!("{:>12}  {objects:>9} objects  {url}", size(bytes, args.human));
+    let json = || json!({"path": path, "url": url, "size": bytes, "objects": objects});
+    context.printer.data(text, json)
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Context;
 use crate::Exit;
 use crate::args::{Find, Ls};
-use crate::place::{End, Place, child, filter};
+use crate::place::{End, Found, Place, child, filter};
 use crate::printer::size;
 
 /// How an object is shown.
@@ -59,13 +59,10 @@ pub(super) async fn ls(context: &Context<'_>, args: &Ls) -> Result<Exit> {
     if place.is_object().await? {
         let meta = place.store.head(&place.path).await;
         let mut meta = meta.map_err(|e| place.store.error("list", &place.path, e))?;
-        let parent = Place {
-            store: place.store.clone(),
-            path: place.path.parent().unwrap_or_default(),
-            is_dir: true,
-        };
         meta.location = child(&"".into(), place.name()?)?;
-        print_object(context, &parent, &meta, show)?;
+        if filter.allows(meta.location.as_ref()) {
+            print_object(context, &place.parent(), &meta, show)?;
+        }
         return Ok(Exit::Done);
     }
     let below = place.below();
@@ -138,6 +135,9 @@ async fn versions(context: &Context<'_>, place: &Place, show: Show) -> Result<Ex
 pub(super) async fn find(context: &Context<'_>, args: &Find) -> Result<Exit> {
     let place = context.place(&args.place, End::Only)?;
     let show = Show { long: args.long, human: args.human };
+    if place.found().await? == Found::Nothing {
+        bail!("find {}: nothing is there", place.url());
+    }
     let mut listing = place.below().glob(&args.pattern)?;
     while let Some(meta) = listing.try_next().await? {
         print_object(context, &place, &meta, show)?;

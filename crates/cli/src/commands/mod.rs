@@ -16,7 +16,7 @@ use holdall::store::transfer::Verb;
 
 use crate::Exit;
 use crate::args::{Cli, Command, Copy};
-use crate::printer::Printer;
+use crate::printer::{Printer, is_closed_pipe};
 
 /// Runs the command of the command line.
 pub(crate) async fn run(cli: &Cli, registry: &Registry, printer: &Printer) -> Result<Exit> {
@@ -50,8 +50,10 @@ pub(crate) async fn run(cli: &Cli, registry: &Registry, printer: &Printer) -> Re
         Command::Sign(args) => sign::run(&context, args).await,
         Command::Completions(_) => Ok(Exit::Done),
     }?;
-    printer.flush()?;
-    Ok(exit)
+    match printer.flush() {
+        Err(error) if !is_closed_pipe(&error) => Err(error),
+        _ => Ok(exit),
+    }
 }
 
 /// What all commands need.

@@ -1,5 +1,7 @@
 //! `holdall rm`.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
 use holdall::store::object_store::path::Path;
@@ -8,7 +10,7 @@ use serde_json::json;
 use super::Context;
 use crate::Exit;
 use crate::args::Rm;
-use crate::place::{End, Place, filter};
+use crate::place::{End, Found, Place, filter};
 
 /// Keys listed before they are deleted.
 const BATCH: usize = 1000;
@@ -41,33 +43,63 @@ async fn one(context: &Context<'_>, place: &Place, args: &Rm) -> Result<Exit> {
         }
         bail!("delete {}: not found", place.url());
     }
-    delete(context, place, vec![place.path.clone()], args.dry_run).await
+    let keys = match filter(&args.filter)?.allows(place.name()?) {
+        true => vec![place.path.clone()],
+        false => Vec::new(),
+    };
+    delete(context, place, keys, args.dry_run).await
 }
 
 async fn below(context: &Context<'_>, place: &Place, args: &Rm) -> Result<Exit> {
     let filter = filter(&args.filter)?;
+    if place.is_local_root() {
+        bail!("delete {}: it is the root of the file system", place.url());
+    }
+    match place.found().await? {
+        Found::Below | Found::Empty => {}
+        Found::Object => return one(context, place, args).await,
+        Found::Nothing if args.force => return Ok(Exit::Done),
+        Found::Nothing => bail!("delete {}: nothing is there", place.url()),
+    }
     let mut exit = Exit::Done;
-    let store = place.store.clone();
-    let prefix = place.path.clone();
+    let mut links = BTreeSet::new();
     let root = place.below();
     let wanted = root
         .objects(None)
         .try_filter(move |meta| futures::future::ready(filter.allows(meta.location.as_ref())));
-    let keys = wanted.map_ok(move |meta| store.with_prefix(&prefix).full_path(&meta.location));
-    let mut batches = keys.try_chunks(BATCH);
+    let mut batches = wanted.map_ok(|meta| meta.location).try_chunks(BATCH);
     while let Some(batch) = batches.next().await {
         let (batch, error) = match batch {
             Ok(batch) => (batch, None),
             Err(stream::TryChunksError(batch, error)) => (batch, Some(error)),
         };
-        if delete(context, place, batch, args.dry_run).await? == Exit::Partial {
+        let mut keys = Vec::with_capacity(batch.len());
+        for key in batch {
+            match place.link_above(&key) {
+                Some(link) => drop(links.insert(link)),
+                None => keys.push(root.full_path(&key)),
+            }
+        }
+        if delete(context, place, keys, args.dry_run).await? == Exit::Partial {
             exit = Exit::Partial;
         }
         if let Some(error) = error {
             return Err(error.into());
         }
     }
+    for link in links {
+        context.printer.error(&kept_behind(&link));
+        exit = Exit::Partial;
+    }
     Ok(exit)
+}
+
+/// Says that objects were not deleted because a symbolic link leads to them.
+pub(super) fn kept_behind(link: &std::path::Path) -> String {
+    format!(
+        "kept what is behind the symbolic link {}; remove the link itself first",
+        link.display()
+    )
 }
 
 /// Deletes objects by their keys in the whole store, and reports on each.
@@ -97,7 +129,7 @@ async fn delete(
                     "error": outcome.as_ref().err().map(ToString::to_string),
                 })
             };
-            context.printer.data(|| format!("{done} {url}"), json)?;
+            context.printer.outcome(|| format!("{done} {url}"), json)?;
         }
     }
     Ok(exit)

@@ -1,18 +1,21 @@
 //! `holdall sync`.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt, stream};
 use holdall::store::object_store::path::Path;
 use holdall::store::transfer::{self, Action, Compare, Job, SyncOptions, TransferOptions, Verb};
-use holdall::store::{Store, url::Backend, url::StoreUrl};
+use holdall::store::{url::Backend, url::StoreUrl};
 use serde_json::json;
 
 use super::Context;
-use super::copy::Report;
+use super::copy::{Report, is_same};
+use super::rm::kept_behind;
 use crate::Exit;
 use crate::args::Sync;
-use crate::place::{End, filter};
+use crate::place::{End, Found, Place, filter};
 
 pub(super) async fn run(context: &Context<'_>, args: &Sync) -> Result<Exit> {
     let source = context.place(&args.source, End::Source)?;
@@ -23,8 +26,16 @@ pub(super) async fn run(context: &Context<'_>, args: &Sync) -> Result<Exit> {
     {
         bail!("{} is not a directory; `holdall cp` copies single files", source.url());
     }
+    // The same for a prefix: stores do not say whether there is one, only that nothing is below it.
+    if args.delete && !source.is_local_dir() && source.found().await? != Found::Below {
+        bail!(
+            "{} has no objects, and --delete would empty {}; `holdall rm --recursive` does that",
+            source.url(),
+            target.url()
+        );
+    }
     let (from, to) = (source.below(), target.below());
-    if from.url() == to.url() {
+    if is_same(context, &from.url(), &to.url(), Verb::Copy) || source.is_same_file(&target, None) {
         bail!("source and target are the same place, {}", from.url());
     }
     let compare = match (args.checksum, args.size_only) {
@@ -71,7 +82,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Sync) -> Result<Exit> {
     let mut exit = report.exit();
     let wanted = deletions.len();
     let deleted = match exit {
-        Exit::Done => delete(context, &to, deletions, args.dry_run).await?,
+        Exit::Done => delete(context, &target, deletions, args.dry_run).await?,
         Exit::Partial => {
             if wanted > 0 {
                 context.printer.note(&format!(
@@ -91,10 +102,22 @@ pub(super) async fn run(context: &Context<'_>, args: &Sync) -> Result<Exit> {
 
 async fn delete(
     context: &Context<'_>,
-    store: &Store,
-    paths: Vec<Path>,
+    target: &Place,
+    mut paths: Vec<Path>,
     dry_run: bool,
 ) -> Result<usize> {
+    let store = &target.below();
+    let mut links = BTreeSet::new();
+    paths.retain(|path| match target.link_above(path) {
+        Some(link) => {
+            links.insert(link);
+            false
+        }
+        None => true,
+    });
+    for link in links {
+        context.printer.error(&kept_behind(&link));
+    }
     let mut outcomes = match dry_run {
         true => stream::iter(paths).map(|path| (path, Ok(()))).boxed(),
         false => store.delete_many(stream::iter(paths).boxed()),
@@ -114,7 +137,7 @@ async fn delete(
                     "error": outcome.as_ref().err().map(ToString::to_string),
                 })
             };
-            context.printer.data(|| format!("{done} {url}"), json)?;
+            context.printer.outcome(|| format!("{done} {url}"), json)?;
         }
     }
     Ok(deleted)
