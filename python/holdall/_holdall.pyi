@@ -1,7 +1,6 @@
 """The native half of the package. Import its names from `holdall` and `holdall.store`."""
 
-from collections.abc import Awaitable as AwaitableType
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from os import PathLike
 from pathlib import Path
@@ -56,7 +55,7 @@ class ObjectStoreMethods:
         """Copy an object within the store."""
     def copy_async(
         self, from_: _PathInput, to: _PathInput, *, overwrite: bool = True
-    ) -> AwaitableType[None]:
+    ) -> Coroutine[Any, Any, None]:
         """Copy an object within the store, to be awaited."""
     def copy_to(
         self,
@@ -74,11 +73,11 @@ class ObjectStoreMethods:
         to: _PathInput,
         *,
         overwrite: bool = True,
-    ) -> AwaitableType[CopyReport]:
+    ) -> Coroutine[Any, Any, CopyReport]:
         """Copy an object to another store, to be awaited."""
     def delete(self, paths: _PathsInput) -> None:
         """Delete one object or several."""
-    def delete_async(self, paths: _PathsInput) -> AwaitableType[None]:
+    def delete_async(self, paths: _PathsInput) -> Coroutine[Any, Any, None]:
         """Delete one object or several, to be awaited."""
     def delete_many(
         self, paths: _PathsInput, *, on_error: _OnError = "raise"
@@ -86,25 +85,27 @@ class ObjectStoreMethods:
         """Delete many objects; one that does not exist counts as deleted."""
     def delete_many_async(
         self, paths: _PathsInput, *, on_error: _OnError = "raise"
-    ) -> AwaitableType[_ListType[BaseError | None]]:
+    ) -> Coroutine[Any, Any, _ListType[BaseError | None]]:
         """Delete many objects, to be awaited."""
     def delete_prefix(self, prefix: _PathInput | None = None) -> DeleteReport:
         """Delete every object below a prefix."""
-    def delete_prefix_async(self, prefix: _PathInput | None = None) -> AwaitableType[DeleteReport]:
+    def delete_prefix_async(
+        self, prefix: _PathInput | None = None
+    ) -> Coroutine[Any, Any, DeleteReport]:
         """Delete every object below a prefix, to be awaited."""
     def delete_version(self, path: _PathInput, version: str) -> None:
         """Delete one version for good."""
-    def delete_version_async(self, path: _PathInput, version: str) -> AwaitableType[None]:
+    def delete_version_async(self, path: _PathInput, version: str) -> Coroutine[Any, Any, None]:
         """Delete one version for good, to be awaited."""
     def exists(self, path: _PathInput) -> bool:
         """Whether an object exists."""
-    def exists_async(self, path: _PathInput) -> AwaitableType[bool]:
+    def exists_async(self, path: _PathInput) -> Coroutine[Any, Any, bool]:
         """Whether an object exists, to be awaited."""
     def get(self, path: _PathInput, *, options: GetOptions | None = None) -> GetResult:
         """Read an object."""
     def get_async(
         self, path: _PathInput, *, options: GetOptions | None = None
-    ) -> AwaitableType[GetResult]:
+    ) -> Coroutine[Any, Any, GetResult]:
         """Read an object, to be awaited."""
     def get_many(
         self, paths: _PathsInput, *, max_concurrency: int = 32, on_error: _OnError = "raise"
@@ -112,7 +113,7 @@ class ObjectStoreMethods:
         """Read many objects."""
     def get_many_async(
         self, paths: _PathsInput, *, max_concurrency: int = 32, on_error: _OnError = "raise"
-    ) -> AwaitableType[_ListType[Bytes]]:
+    ) -> Coroutine[Any, Any, _ListType[Bytes]]:
         """Read many objects, to be awaited."""
     def get_range(
         self, path: _PathInput, *, start: int, end: int | None = None, length: int | None = None
@@ -120,7 +121,7 @@ class ObjectStoreMethods:
         """Read one range of an object."""
     def get_range_async(
         self, path: _PathInput, *, start: int, end: int | None = None, length: int | None = None
-    ) -> AwaitableType[Bytes]:
+    ) -> Coroutine[Any, Any, Bytes]:
         """Read one range of an object, to be awaited."""
     def get_ranges(
         self,
@@ -142,17 +143,17 @@ class ObjectStoreMethods:
         lengths: Sequence[int] | None = None,
         coalesce: int = ...,
         max_concurrency: int = 10,
-    ) -> AwaitableType[_ListType[Bytes]]:
+    ) -> Coroutine[Any, Any, _ListType[Bytes]]:
         """Read several ranges of an object, to be awaited."""
     def get_tags(self, path: _PathInput) -> dict[str, str]:
         """The tags of an object."""
-    def get_tags_async(self, path: _PathInput) -> AwaitableType[dict[str, str]]:
+    def get_tags_async(self, path: _PathInput) -> Coroutine[Any, Any, dict[str, str]]:
         """The tags of an object, to be awaited."""
     def glob(self, pattern: str, *, chunk_size: int = 50, return_arrow: bool = False) -> ListStream:
         """List objects whose keys match a pattern."""
     def head(self, path: _PathInput) -> ObjectMeta:
         """Describe an object."""
-    def head_async(self, path: _PathInput) -> AwaitableType[ObjectMeta]:
+    def head_async(self, path: _PathInput) -> Coroutine[Any, Any, ObjectMeta]:
         """Describe an object, to be awaited."""
     def head_many(
         self, paths: _PathsInput, *, max_concurrency: int = 32, on_error: _OnError = "raise"
@@ -160,7 +161,7 @@ class ObjectStoreMethods:
         """Describe many objects."""
     def head_many_async(
         self, paths: _PathsInput, *, max_concurrency: int = 32, on_error: _OnError = "raise"
-    ) -> AwaitableType[_ListType[ObjectMeta]]:
+    ) -> Coroutine[Any, Any, _ListType[ObjectMeta]]:
         """Describe many objects, to be awaited."""
     def list(
         self,
@@ -192,11 +193,11 @@ class ObjectStoreMethods:
         """List all versions of objects, newest first for each key."""
     def list_with_delimiter(
         self, prefix: _PathInput | None = None, *, return_arrow: bool = False
-    ) -> ListResult:
+    ) -> ListResult[Any]:
         """List one level: the objects and the prefixes directly below a prefix."""
     def list_with_delimiter_async(
         self, prefix: _PathInput | None = None, *, return_arrow: bool = False
-    ) -> AwaitableType[ListResult]:
+    ) -> Coroutine[Any, Any, ListResult[Any]]:
         """List one level, to be awaited."""
     def put(
         self,
@@ -222,11 +223,13 @@ class ObjectStoreMethods:
         use_multipart: bool | None = None,
         chunk_size: int = 5242880,
         max_concurrency: int = 12,
-    ) -> AwaitableType[PutResult]:
+    ) -> Coroutine[Any, Any, PutResult]:
         """Write an object, to be awaited."""
     def put_attributes(self, path: _PathInput, attributes: Attributes) -> None:
         """Replace all attributes of an object without sending its content again."""
-    def put_attributes_async(self, path: _PathInput, attributes: Attributes) -> AwaitableType[None]:
+    def put_attributes_async(
+        self, path: _PathInput, attributes: Attributes
+    ) -> Coroutine[Any, Any, None]:
         """Replace all attributes of an object, to be awaited."""
     def put_many(
         self,
@@ -242,21 +245,21 @@ class ObjectStoreMethods:
         *,
         max_concurrency: int = 32,
         on_error: _OnError = "raise",
-    ) -> AwaitableType[_ListType[PutResult]]:
+    ) -> Coroutine[Any, Any, _ListType[PutResult]]:
         """Write many objects, to be awaited."""
     def put_tags(self, path: _PathInput, tags: dict[str, str]) -> None:
         """Replace all tags of an object."""
-    def put_tags_async(self, path: _PathInput, tags: dict[str, str]) -> AwaitableType[None]:
+    def put_tags_async(self, path: _PathInput, tags: dict[str, str]) -> Coroutine[Any, Any, None]:
         """Replace all tags of an object, to be awaited."""
     def rename(self, from_: _PathInput, to: _PathInput, *, overwrite: bool = True) -> None:
         """Move an object within the store."""
     def rename_async(
         self, from_: _PathInput, to: _PathInput, *, overwrite: bool = True
-    ) -> AwaitableType[None]:
+    ) -> Coroutine[Any, Any, None]:
         """Move an object within the store, to be awaited."""
     def restore_version(self, path: _PathInput, version: str) -> None:
         """Make a version the current content again."""
-    def restore_version_async(self, path: _PathInput, version: str) -> AwaitableType[None]:
+    def restore_version_async(self, path: _PathInput, version: str) -> Coroutine[Any, Any, None]:
         """Make a version the current content again, to be awaited."""
     def sign(
         self, method: HTTP_METHOD, paths: _PathsInput, expires_in: timedelta
@@ -264,7 +267,7 @@ class ObjectStoreMethods:
         """Make presigned URLs."""
     def sign_async(
         self, method: HTTP_METHOD, paths: _PathsInput, expires_in: timedelta
-    ) -> AwaitableType[str | _ListType[str]]:
+    ) -> Coroutine[Any, Any, str | _ListType[str]]:
         """Make presigned URLs, to be awaited."""
     def __eq__(self, value: object, /) -> bool: ...
     def __ge__(self, value: object, /) -> bool: ...
@@ -484,11 +487,11 @@ class GetResult:
         """Attributes of the object: content type, user metadata and so on."""
     def buffer(self) -> Bytes:
         """The whole body; the same as `bytes()`."""
-    def buffer_async(self) -> AwaitableType[Bytes]:
+    def buffer_async(self) -> Coroutine[Any, Any, Bytes]:
         """The whole body, to be awaited; the same as `bytes_async()`."""
     def bytes(self) -> Bytes:
         """The whole body."""
-    def bytes_async(self) -> AwaitableType[Bytes]:
+    def bytes_async(self) -> Coroutine[Any, Any, Bytes]:
         """The whole body, to be awaited."""
     @property
     def meta(self) -> ObjectMeta:
@@ -498,14 +501,14 @@ class GetResult:
         """The range that the body covers: start and end in bytes, the end exclusive."""
     def stream(self, min_chunk_size: int = ...) -> BytesStream:
         """The body in chunks of at least `min_chunk_size` bytes, but for the last."""
-    def __aiter__(self) -> Self: ...
-    def __iter__(self) -> Self: ...
+    def __aiter__(self) -> BytesStream: ...
+    def __iter__(self) -> BytesStream: ...
 
 @final
 class BytesStream:
     """The body of an object in chunks, for `for` and `async for`."""
     def __aiter__(self) -> Self: ...
-    def __anext__(self) -> AwaitableType[Any]: ...
+    def __anext__(self) -> Coroutine[Any, Any, Any]: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Any: ...
 
@@ -514,10 +517,10 @@ class ListStream:
     """A listing in chunks, for `for` and `async for`; `collect()` takes what is left at once."""
     def collect(self) -> Any:
         """All entries that have not been taken yet."""
-    def collect_async(self) -> AwaitableType[Any]:
+    def collect_async(self) -> Coroutine[Any, Any, Any]:
         """All entries that have not been taken yet, to be awaited."""
     def __aiter__(self) -> Self: ...
-    def __anext__(self) -> AwaitableType[Any]: ...
+    def __anext__(self) -> Coroutine[Any, Any, Any]: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Any: ...
 
@@ -548,6 +551,7 @@ class Bytes:
     def __gt__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __le__(self, value: object, /) -> bool: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
     def __len__(self) -> int: ...
     def __lt__(self, value: object, /) -> bool: ...
     def __mod__(self, value: Any, /) -> bytes: ...
@@ -600,15 +604,15 @@ class Reader:
     @staticmethod
     def open_async(
         store: ObjectStoreMethods, path: _PathInput, buffer_size: int, size: int | None, wrap: Any
-    ) -> AwaitableType[Any]:
+    ) -> Coroutine[Any, Any, Any]:
         """staticmethod(function) -> method"""
     def read(self, size: int) -> Bytes: ...
     def read1(self, size: int) -> Bytes:
         """At most `size` bytes with at most one fetch; negative for what is at hand."""
-    def read_async(self, size: int) -> AwaitableType[Bytes]: ...
+    def read_async(self, size: int) -> Coroutine[Any, Any, Bytes]: ...
     def readinto(self, buffer: Buffer) -> int: ...
     def readline(self, size: int) -> Bytes: ...
-    def readline_async(self, size: int) -> AwaitableType[Bytes]: ...
+    def readline_async(self, size: int) -> Coroutine[Any, Any, Bytes]: ...
     def seek(self, offset: int, whence: int) -> int: ...
     @property
     def size(self) -> int:
@@ -631,9 +635,9 @@ class Writer:
         max_concurrency: int,
     ) -> Self: ...
     def abort(self) -> None: ...
-    def abort_async(self) -> AwaitableType[None]: ...
+    def abort_async(self) -> Coroutine[Any, Any, None]: ...
     def close(self) -> None: ...
-    def close_async(self) -> AwaitableType[None]: ...
+    def close_async(self) -> Coroutine[Any, Any, None]: ...
     @property
     def position(self) -> int:
         """How many bytes have been written."""
@@ -641,4 +645,4 @@ class Writer:
     def url(self) -> str:
         """The URL of the object, without credentials."""
     def write(self, data: Buffer) -> int: ...
-    def write_async(self, data: Buffer) -> AwaitableType[int]: ...
+    def write_async(self, data: Buffer) -> Coroutine[Any, Any, int]: ...

@@ -14,7 +14,7 @@ from ._foreign import OURS, as_store
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Awaitable, Iterable, Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
     from datetime import timedelta
     from typing import Any, Literal, TypeAlias
 
@@ -116,7 +116,7 @@ def get(store: Any, path: PathInput, *, options: GetOptions | None = None) -> Ge
 
 def get_async(
     store: Any, path: PathInput, *, options: GetOptions | None = None
-) -> Awaitable[GetResult]:
+) -> Coroutine[Any, Any, GetResult]:
     """Read an object, to be awaited; see `get`."""
     if type(store) not in OURS:
         store = as_store(store)
@@ -160,7 +160,7 @@ def get_range_async(
     end: int | None = None,
     length: int | None = None,
     offset: int | None = None,
-) -> Awaitable[Bytes]:
+) -> Coroutine[Any, Any, Bytes]:
     """Read one range of an object, to be awaited; see `get_range`."""
     if start is None or offset is not None:
         start = _one("start", start, "offset", offset)
@@ -221,7 +221,7 @@ def get_ranges_async(
     coalesce: int = 1024 * 1024,
     max_concurrency: int = 10,
     offsets: Sequence[int] | None = None,
-) -> Awaitable[builtins.list[Bytes]]:
+) -> Coroutine[Any, Any, builtins.list[Bytes]]:
     """Read several ranges of an object, to be awaited; see `get_ranges`."""
     if starts is None or offsets is not None:
         starts = _one("starts", starts, "offsets", offsets)
@@ -248,7 +248,7 @@ def head(store: Any, path: PathInput) -> ObjectMeta:
     return store.head(path)
 
 
-def head_async(store: Any, path: PathInput) -> Awaitable[ObjectMeta]:
+def head_async(store: Any, path: PathInput) -> Coroutine[Any, Any, ObjectMeta]:
     """Describe an object: path, last_modified, size in bytes, e_tag, version, to be awaited; see `head`."""
     if type(store) not in OURS:
         store = as_store(store)
@@ -263,7 +263,7 @@ def exists(store: Any, path: PathInput) -> bool:
     return as_store(store).exists(path)
 
 
-def exists_async(store: Any, path: PathInput) -> Awaitable[bool]:
+def exists_async(store: Any, path: PathInput) -> Coroutine[Any, Any, bool]:
     """Whether an object exists, to be awaited; see `exists`."""
     return as_store(store).exists_async(path)
 
@@ -324,7 +324,7 @@ def put_async(
     use_multipart: bool | None = None,
     chunk_size: int = 5 * 1024 * 1024,
     max_concurrency: int = 12,
-) -> Awaitable[PutResult]:
+) -> Coroutine[Any, Any, PutResult]:
     """Write an object, to be awaited; see `put`."""
     if type(store) not in OURS:
         store = as_store(store)
@@ -353,7 +353,7 @@ def delete(store: Any, paths: PathsInput) -> None:
     return as_store(store).delete(paths)
 
 
-def delete_async(store: Any, paths: PathsInput) -> Awaitable[None]:
+def delete_async(store: Any, paths: PathsInput) -> Coroutine[Any, Any, None]:
     """Delete one object or several, to be awaited; see `delete`."""
     return as_store(store).delete_async(paths)
 
@@ -375,7 +375,7 @@ def delete_many(
 
 def delete_many_async(
     store: Any, paths: Iterable[PathInput], *, on_error: OnError = "raise"
-) -> Awaitable[builtins.list[BaseError | None]]:
+) -> Coroutine[Any, Any, builtins.list[BaseError | None]]:
     """Delete many objects, with an outcome for each, to be awaited; see `delete_many`."""
     return as_store(store).delete_many_async(paths, on_error=on_error)
 
@@ -389,7 +389,9 @@ def delete_prefix(store: Any, prefix: PathInput | None = None) -> DeleteReport:
     return as_store(store).delete_prefix(prefix)
 
 
-def delete_prefix_async(store: Any, prefix: PathInput | None = None) -> Awaitable[DeleteReport]:
+def delete_prefix_async(
+    store: Any, prefix: PathInput | None = None
+) -> Coroutine[Any, Any, DeleteReport]:
     """Do what `delete_prefix` does, to be awaited."""
     return as_store(store).delete_prefix_async(prefix)
 
@@ -406,7 +408,7 @@ def copy(store: Any, from_: PathInput, to: PathInput, *, overwrite: bool = True)
 
 def copy_async(
     store: Any, from_: PathInput, to: PathInput, *, overwrite: bool = True
-) -> Awaitable[None]:
+) -> Coroutine[Any, Any, None]:
     """Copy an object within a store, to be awaited; see `copy`."""
     return as_store(store).copy_async(from_, to, overwrite=overwrite)
 
@@ -425,21 +427,21 @@ def rename(store: Any, from_: PathInput, to: PathInput, *, overwrite: bool = Tru
 
 def rename_async(
     store: Any, from_: PathInput, to: PathInput, *, overwrite: bool = True
-) -> Awaitable[None]:
+) -> Coroutine[Any, Any, None]:
     """Move an object within a store, to be awaited; see `rename`."""
     return as_store(store).rename_async(from_, to, overwrite=overwrite)
 
 
 def list_with_delimiter(
     store: Any, prefix: PathInput | None = None, *, return_arrow: bool = False
-) -> ListResult:
+) -> ListResult[Any]:
     """List one level: the objects and the common prefixes directly below `prefix`."""
     return as_store(store).list_with_delimiter(prefix, return_arrow=return_arrow)
 
 
 def list_with_delimiter_async(
     store: Any, prefix: PathInput | None = None, *, return_arrow: bool = False
-) -> Awaitable[ListResult]:
+) -> Coroutine[Any, Any, ListResult[Any]]:
     """Do what `list_with_delimiter` does, to be awaited."""
     return as_store(store).list_with_delimiter_async(prefix, return_arrow=return_arrow)
 
@@ -449,7 +451,7 @@ def delete_version(store: Any, path: PathInput, version: str) -> None:
     return as_store(store).delete_version(path, version)
 
 
-def delete_version_async(store: Any, path: PathInput, version: str) -> Awaitable[None]:
+def delete_version_async(store: Any, path: PathInput, version: str) -> Coroutine[Any, Any, None]:
     """Delete one version of an object for good, to be awaited; see `delete_version`."""
     return as_store(store).delete_version_async(path, version)
 
@@ -459,7 +461,7 @@ def restore_version(store: Any, path: PathInput, version: str) -> None:
     return as_store(store).restore_version(path, version)
 
 
-def restore_version_async(store: Any, path: PathInput, version: str) -> Awaitable[None]:
+def restore_version_async(store: Any, path: PathInput, version: str) -> Coroutine[Any, Any, None]:
     """Make a version of an object its current content again, to be awaited; see `restore_version`."""
     return as_store(store).restore_version_async(path, version)
 
@@ -469,7 +471,7 @@ def get_tags(store: Any, path: PathInput) -> dict[str, str]:
     return as_store(store).get_tags(path)
 
 
-def get_tags_async(store: Any, path: PathInput) -> Awaitable[dict[str, str]]:
+def get_tags_async(store: Any, path: PathInput) -> Coroutine[Any, Any, dict[str, str]]:
     """The tags of an object, to be awaited; see `get_tags`."""
     return as_store(store).get_tags_async(path)
 
@@ -479,7 +481,7 @@ def put_tags(store: Any, path: PathInput, tags: dict[str, str]) -> None:
     return as_store(store).put_tags(path, tags)
 
 
-def put_tags_async(store: Any, path: PathInput, tags: dict[str, str]) -> Awaitable[None]:
+def put_tags_async(store: Any, path: PathInput, tags: dict[str, str]) -> Coroutine[Any, Any, None]:
     """Replace all tags of an object; an empty dictionary removes them, to be awaited; see `put_tags`."""
     return as_store(store).put_tags_async(path, tags)
 
@@ -489,7 +491,9 @@ def put_attributes(store: Any, path: PathInput, attributes: Attributes) -> None:
     return as_store(store).put_attributes(path, attributes)
 
 
-def put_attributes_async(store: Any, path: PathInput, attributes: Attributes) -> Awaitable[None]:
+def put_attributes_async(
+    store: Any, path: PathInput, attributes: Attributes
+) -> Coroutine[Any, Any, None]:
     """Do what `put_attributes` does, to be awaited."""
     return as_store(store).put_attributes_async(path, attributes)
 
@@ -515,7 +519,7 @@ def sign(
 
 def sign_async(
     store: Any, method: HTTP_METHOD, paths: PathsInput, expires_in: timedelta
-) -> Awaitable[str | builtins.list[str]]:
+) -> Coroutine[Any, Any, str | builtins.list[str]]:
     """Make presigned URLs (S3, GCS, Azure), to be awaited; see `sign`."""
     return as_store(store).sign_async(method, paths, expires_in)
 
@@ -544,7 +548,7 @@ def get_many_async(
     *,
     max_concurrency: int = 32,
     on_error: OnError = "raise",
-) -> Awaitable[builtins.list[Bytes]]:
+) -> Coroutine[Any, Any, builtins.list[Bytes]]:
     """Read many whole objects, in order, to be awaited; see `get_many`."""
     return as_store(store).get_many_async(paths, max_concurrency=max_concurrency, on_error=on_error)
 
@@ -566,7 +570,7 @@ def head_many_async(
     *,
     max_concurrency: int = 32,
     on_error: OnError = "raise",
-) -> Awaitable[builtins.list[ObjectMeta]]:
+) -> Coroutine[Any, Any, builtins.list[ObjectMeta]]:
     """Describe many objects, in order; arguments as of `get_many`, to be awaited; see `head_many`."""
     return as_store(store).head_many_async(
         paths, max_concurrency=max_concurrency, on_error=on_error
@@ -597,7 +601,7 @@ def put_many_async(
     *,
     max_concurrency: int = 32,
     on_error: OnError = "raise",
-) -> Awaitable[builtins.list[PutResult]]:
+) -> Coroutine[Any, Any, builtins.list[PutResult]]:
     """Do what `put_many` does, to be awaited."""
     return as_store(store).put_many_async(items, max_concurrency=max_concurrency, on_error=on_error)
 
@@ -677,6 +681,6 @@ def copy_between(
 
 def copy_between_async(
     source: Any, from_: PathInput, target: Any, to: PathInput, *, overwrite: bool = True
-) -> Awaitable[CopyReport]:
+) -> Coroutine[Any, Any, CopyReport]:
     """Copy an object from one store to another, to be awaited; see `copy_between`."""
     return as_store(source).copy_to_async(from_, as_store(target), to, overwrite=overwrite)

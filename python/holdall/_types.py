@@ -6,9 +6,11 @@ import sys
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, Any, Literal, Protocol, TypeAlias, TypedDict, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar
 
-if sys.version_info >= (3, 12):
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+elif sys.version_info >= (3, 12):
     from collections.abc import Buffer
 else:
     # The buffer protocol has no class before Python 3.12.
@@ -108,11 +110,11 @@ ListChunkType = TypeVar("ListChunkType", covariant=True)
 """The type of the chunks of a listing."""
 
 
-class ListResult(TypedDict):
+class ListResult(TypedDict, Generic[ListChunkType]):
     """One level of a listing."""
 
-    common_prefixes: list[str]
-    objects: Any
+    common_prefixes: Sequence[str]
+    objects: ListChunkType
 
 
 class CopyReport(TypedDict):
