@@ -97,7 +97,6 @@ Attribute: TypeAlias = (
         "Content-Language",
         "Content-Type",
         "Cache-Control",
-        "Storage-Class",
     ]
     | str
 )
