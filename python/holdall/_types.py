@@ -82,11 +82,11 @@ class GetOptions(TypedDict, total=False):
     """Only when written after this time (RFC 9110, 13.1.3)."""
     if_unmodified_since: datetime | None
     """Only when not written after this time (RFC 9110, 13.1.4)."""
-    range: tuple[int, int] | Sequence[int] | OffsetRange | SuffixRange | None
+    range: tuple[int, int] | Sequence[int] | OffsetRange | SuffixRange
     """Start and end in bytes (the end exclusive), an offset, or a suffix."""
     version: str | None
     """A version, on stores that keep them."""
-    head: bool | None
+    head: bool
     """Whether to leave out the body."""
 
 
