@@ -56,6 +56,12 @@ impl Place {
             _ => url.trailing_slash,
         };
         let (store, path) = registry.open(text, &options)?;
+        if is_cut(text, &url.backend) {
+            bail!(
+                "what follows `?` or `#` is no part of the key in {}: write %3F and %23 for these characters of a key",
+                store.url_of(&path)
+            );
+        }
         let local = match url.backend {
             Backend::Local(path) => Some(path),
             _ => None,
@@ -159,6 +165,20 @@ impl Place {
             Some(name) => Ok(name),
             None => bail!("{} is the root of a store, not an object", self.url()),
         }
+    }
+}
+
+/// Whether a URL has a query or fragment that its store does not use: the key would be another one than was written, and
+/// `rm file:///a#1` would delete `a`. HTTP servers get the query.
+fn is_cut(text: &str, backend: &Backend) -> bool {
+    match backend {
+        Backend::Local(_) => {
+            let is_url = text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:"));
+            is_url && text.contains(['?', '#'])
+        }
+        Backend::Http(_) => text.contains('#'),
+        Backend::Other(_) => false,
+        _ => text.contains(['?', '#']),
     }
 }
 

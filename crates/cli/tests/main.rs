@@ -280,6 +280,23 @@ fn a_file_is_not_moved_onto_itself_by_another_name() {
 }
 
 #[test]
+fn urls_name_what_they_say_or_nothing() {
+    let dir = tree();
+    fs::write(dir.path().join("data/deep/x"), "kept").unwrap();
+    let cut = format!("file://{}/data/deep/x#y", dir.path().display());
+    let signed = "https://bucket.s3.eu-west-1.amazonaws.com/key?X-Amz-Signature=hunter2";
+    for url in [cut.as_str(), "s3://bucket/key?x", "http://127.0.0.1:1/x#y", signed] {
+        let failed = holdall(dir.path(), &["rm", url, "--config", "allow_http=true"]);
+        assert_eq!(failed.status.code(), Some(1));
+        assert!(err(&failed).contains("%23"), "{url}: {}", err(&failed));
+        assert!(!err(&failed).contains("hunter2"), "{}", err(&failed));
+    }
+    out(&holdall(dir.path(), &["rm", &cut.replace('#', "%23")]));
+    out(&holdall(dir.path(), &["rm", "data/deep/ü%20.bin"]));
+    assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "data/deep"])), ".hidden\nx\n");
+}
+
+#[test]
 fn standard_input_minds_the_options_of_copies() {
     let dir = tree();
     let put = |more: &[&str]| {
