@@ -475,6 +475,8 @@ fn s3_both_ways() {
     assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "back"])), KEYS);
     assert_eq!(run(&["sync", &url, "back", "--json"]), "");
     assert_eq!(run(&["cat", &format!("{url}/deep/ü%20.bin").replace('%', "%25")]), "three");
+    let versions = run(&["ls", "--versions", &format!("{url}/a.txt"), "--json"]);
+    assert!(versions.contains("\"path\":\"a.txt\""), "{versions}");
     let signed = run(&["sign", &format!("{url}/a.txt")]);
     assert!(signed.contains("X-Amz-Signature="), "{signed}");
     run(&["mv", "-r", &url, "moved"]);

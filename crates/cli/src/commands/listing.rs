@@ -106,6 +106,11 @@ async fn versions(context: &Context<'_>, place: &Place, show: Show) -> Result<Ex
     let below = place.below();
     let mut listing = below.list_versions(None);
     while let Some(version) = listing.try_next().await? {
+        // The versions of the object of exactly this key have nothing left of it below the place.
+        let (path, url) = match version.location.as_ref() {
+            "" => (place.name()?, place.url()),
+            path => (path, below.url_of(&version.location)),
+        };
         let text = || {
             let state = match (version.is_delete_marker, version.is_latest) {
                 (true, _) => "deleted",
@@ -114,12 +119,13 @@ async fn versions(context: &Context<'_>, place: &Place, show: Show) -> Result<Ex
             };
             let size = size(version.size, show.human);
             let time = time(&version.last_modified);
-            format!("{size:>12}  {time}  {:<7}  {}  {}", state, version.version, version.location)
+            format!("{size:>12}  {time}  {state:<7}  {}  {path}", version.version)
         };
         let json = || {
             json!({
                 "type": "version",
-                "path": version.location.as_ref(),
+                "path": path,
+                "url": url,
                 "version": version.version,
                 "size": version.size,
                 "last_modified": version.last_modified.to_rfc3339_opts(SecondsFormat::Micros, true),
