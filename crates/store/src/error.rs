@@ -399,6 +399,10 @@ mod classify {
     }
 
     fn shorten(text: &str) -> String {
+        // Errors on the way of programs that try and see are short lines already.
+        if text.len() < DETAIL_CHARS && !text.contains(['\n', '<', '@', '?']) {
+            return text.to_owned();
+        }
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let line = redact::text(&without_markup(&line));
         match line.char_indices().nth(DETAIL_CHARS) {
