@@ -43,8 +43,8 @@ def test_the_same_key_twice(config, kwargs):
     ("store", "key", "near"),
     [
         (S3Store, "acces_key_id", "access_key_id"),
-        (GCSStore, "service_acount", "service_account"),
-        (AzureStore, "acount_name", "account_name"),
+        (GCSStore, "service_accounts", "service_account"),
+        (AzureStore, "account_names", "account_name"),
     ],
 )
 def test_unknown_keys(store, key, near):
@@ -80,7 +80,7 @@ def test_kinds_of_values():
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"client_options": {"timout": "1s"}},
+        {"client_options": {"timeouts": "1s"}},
         {"client_options": {"timeout": "soon"}},
         {"client_options": {"allow_http": "perhaps"}},
         {"retry_config": {"retries": 1}},
