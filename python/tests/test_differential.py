@@ -70,7 +70,9 @@ def step(package, store, action, *args):
             return sorted(map(described, package.list(store, offset=args[0]).collect()))
         case "level":
             level = package.list_with_delimiter(store, args[0])
-            return sorted(level["common_prefixes"]), sorted(map(described, level["objects"]))
+            # obstore shows directories without files, which are no objects, as prefixes; holdall does not.
+            prefixes = [p for p in level["common_prefixes"] if package.list(store, p).collect()]
+            return sorted(prefixes), sorted(map(described, level["objects"]))
 
 
 def outcome(package, store, *action):
