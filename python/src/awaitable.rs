@@ -71,9 +71,7 @@ pub(crate) struct Awaitable {
 
 impl Drop for Awaitable {
     fn drop(&mut self) {
-        if let Some(abort) = &self.abort {
-            abort.abort();
-        }
+        self.stop();
     }
 }
 
@@ -166,7 +164,12 @@ impl Awaitable {
         if let Some(abort) = &self.abort {
             abort.abort();
         }
-        *lock(&self.slot) = Slot::Taken;
+        let before = std::mem::replace(&mut *lock(&self.slot), Slot::Taken);
+        // Nobody will wake the future that stands for the operation, and it keeps its loop alive.
+        if let Slot::Running { waiter: Some((queue, id)) } = before {
+            let forgotten = lock(&queue.futures).remove(&id);
+            drop(forgotten);
+        }
     }
 
     fn step(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
@@ -209,9 +212,10 @@ fn stop_iteration(py: Python<'_>, value: Py<PyAny>) -> PyErr {
     }
 }
 
-/// Finished operations of one event loop.
+/// The operations of one event loop that somebody waits for, and those of them that have finished.
 struct Queue {
     finished: Mutex<Vec<u64>>,
+    futures: Mutex<HashMap<u64, Py<PyAny>>>,
     wake: Wake,
 }
 
@@ -253,7 +257,6 @@ impl Queue {
 #[pyclass(frozen, module = "holdall")]
 struct Bridge {
     queue: Arc<Queue>,
-    futures: Mutex<HashMap<u64, Py<PyAny>>>,
     next: AtomicU64,
     create_future: Py<PyAny>,
 }
@@ -291,8 +294,7 @@ impl Bridge {
             Err(_) => py.None(),
         };
         let new = |wake| Self {
-            queue: Arc::new(Queue { finished: Mutex::default(), wake }),
-            futures: Mutex::default(),
+            queue: Arc::new(Queue { finished: Mutex::default(), futures: Mutex::default(), wake }),
             next: AtomicU64::new(0),
             create_future,
         };
@@ -308,8 +310,11 @@ impl Bridge {
                 let bridge = Bound::new(
                     py,
                     Self {
-                        queue: Arc::new(Queue { finished: Mutex::default(), wake }),
-                        futures: Mutex::default(),
+                        queue: Arc::new(Queue {
+                            finished: Mutex::default(),
+                            futures: Mutex::default(),
+                            wake,
+                        }),
                         next: AtomicU64::new(0),
                         create_future: py.None(),
                     },
@@ -337,7 +342,7 @@ impl Bridge {
             None => py.import("asyncio")?.getattr("Future")?.call0()?,
         };
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        lock(&self.futures).insert(id, future.clone().unbind());
+        lock(&self.queue.futures).insert(id, future.clone().unbind());
         Ok((id, future))
     }
 }
@@ -353,7 +358,7 @@ impl Bridge {
         }
         let finished = std::mem::take(&mut *lock(&self.queue.finished));
         for id in finished {
-            let Some(future) = lock(&self.futures).remove(&id) else { continue };
+            let Some(future) = lock(&self.queue.futures).remove(&id) else { continue };
             let future = future.into_bound(py);
             if !future.call_method0("done")?.is_truthy()? {
                 future.call_method1("set_result", (py.None(),))?;

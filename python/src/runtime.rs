@@ -96,7 +96,7 @@ pub(crate) fn block_on<T: Send>(
             loop {
                 let now = Instant::now();
                 if now >= next_look {
-                    Python::attach(|py| py.check_signals())?;
+                    look_for_signals()?;
                     next_look = now + SIGNAL_INTERVAL;
                 }
                 if waiter.woken.swap(false, Ordering::Acquire) {
@@ -106,6 +106,17 @@ pub(crate) fn block_on<T: Send>(
             }
         }
     })
+}
+
+/// Lets the interpreter run signal handlers. A daemon thread that still waits when the interpreter has gone has nowhere
+/// to return to, and sleeps until the process ends.
+fn look_for_signals() -> PyResult<()> {
+    match Python::try_attach(|py| py.check_signals()) {
+        Some(looked) => looked,
+        None => loop {
+            std::thread::park();
+        },
+    }
 }
 
 /// As [`ready_or_block_on`], for what takes less time than releasing the interpreter does.

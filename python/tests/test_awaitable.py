@@ -148,3 +148,24 @@ asyncio.run(main())
     for _ in range(20):
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_cancelled_operations_keep_nothing_open(silent_server):
+    import os
+
+    url, _ = silent_server
+    store = slow_store(url)
+
+    async def main():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(store.get_async("a"), 0.01)
+
+    def wake_ups():
+        links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+        return sum("eventfd" in os.readlink(link) for link in links if os.path.islink(link))
+
+    asyncio.run(main())
+    before = wake_ups()
+    for _ in range(20):
+        asyncio.run(main())
+    assert wake_ups() <= before + 2

@@ -162,3 +162,90 @@ async def test_async_files(store):
     assert await reader.read(4) == b"line"
     assert await reader.seek(-9, 2) == 10_799_991
     assert [line async for line in reader] == [b"line two\n"]
+
+
+class _Refusing:
+    """A server that refuses everything but small reads, as its script says."""
+
+    def __init__(self, replies):
+        import threading
+        from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+        outer = self
+        self.replies, self.seen = list(replies), []
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _answer(self):
+                length = int(self.headers.get("Content-Length") or 0)
+                self.rfile.read(length)
+                outer.seen.append((self.command, self.path))
+                status, headers, body = outer.replies.pop(0) if outer.replies else (403, {}, b"")
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _answer
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.store = holdall.store.S3Store(
+            "b",
+            endpoint=f"http://127.0.0.1:{self.server.server_port}",
+            region="r",
+            access_key_id="a",
+            secret_access_key="b",
+            allow_http=True,
+            retry_config={"max_retries": 0},
+        )
+
+
+def test_what_failed_to_be_written_is_never_published():
+    refusing = _Refusing([])
+    file = holdall.open_writer(refusing.store, "k", buffer_size=5_000_000)
+    with pytest.raises(PermissionError):
+        file.write(b"x" * 6_000_000)
+    with pytest.raises(OSError, match="earlier write failed"):
+        file.write(b"more")
+    with pytest.raises(OSError, match="earlier write failed"):
+        file.close()
+    assert not [seen for seen in refusing.seen if seen[0] == "PUT"]
+
+
+async def test_a_cancelled_write_is_never_published(store):
+    import asyncio
+
+    writer = holdall.open_writer_async(store, "k", buffer_size=5_500_000)
+    await writer.write(b"a" * 6_000_000)
+    task = asyncio.ensure_future(writer.write(b"b" * 12_000_000))
+    await asyncio.sleep(0)
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        with pytest.raises(OSError, match="cancelled"):
+            await writer.close()
+        assert not store.exists("k")
+    else:
+        await writer.close()
+        assert store.head("k")["size"] == 18_000_000
+
+
+def test_a_failed_read_can_be_repeated():
+    meta = {"ETag": '"1"', "Last-Modified": "Sat, 21 Nov 2026 00:00:00 GMT"}
+    part = {**meta, "Content-Range": "bytes 0-4/10"}
+    rest = {**meta, "Content-Range": "bytes 5-9/10"}
+    server = _Refusing([(206, part, b"01234"), (403, {}, b""), (206, rest, b"56789")])
+    file = holdall.open_reader(server.store, "k", buffer_size=5, size=10)
+    assert file.read(3) == b"012"
+    with pytest.raises(PermissionError):
+        file.read(7)
+    assert file.tell() == 3
+    assert file.read(7) == b"3456789"

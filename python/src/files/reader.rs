@@ -9,7 +9,7 @@ use holdall::store::{Error, ErrorKind, Result, Store};
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 
 use crate::awaitable::future_into_py;
@@ -41,17 +41,40 @@ struct State {
     position: u64,
     blocks: Vec<Block>,
     /// The block after the present one, under way.
-    ahead: Option<(u64, JoinHandle<Result<RustBytes>>)>,
+    ahead: Option<Ahead>,
     /// Where the last fetch ended: reading on from there is sequential.
     sequential_at: u64,
     /// Every read is of this version of the object.
     e_tag: Option<String>,
 }
 
-impl Drop for State {
+/// A block that is fetched before it is asked for.
+struct Ahead {
+    start: u64,
+    task: Option<JoinHandle<Result<RustBytes>>>,
+    process: u32,
+}
+
+impl Ahead {
+    fn new(start: u64, task: JoinHandle<Result<RustBytes>>) -> Self {
+        Self { start, task: Some(task), process: std::process::id() }
+    }
+
+    /// The task, if it is of this process and fetches what starts at `at`.
+    fn take_at(mut self, at: u64) -> Option<JoinHandle<Result<RustBytes>>> {
+        let is_ours = self.process == std::process::id();
+        if is_ours && self.start == at { self.task.take() } else { None }
+    }
+}
+
+impl Drop for Ahead {
     fn drop(&mut self) {
-        if let Some((_, task)) = &self.ahead {
+        let Some(task) = self.task.take() else { return };
+        if self.process == std::process::id() {
             task.abort();
+        } else {
+            // The runtime of the parent does not exist in a forked child: its tasks must not be touched.
+            std::mem::forget(task);
         }
     }
 }
@@ -79,6 +102,14 @@ impl Inner {
             size,
             block_bytes: block_bytes.max(1) as u64,
             state: Mutex::new(state),
+        }
+    }
+
+    /// Locks the state for a synchronous caller. Another thread may be reading, and may want the interpreter meanwhile.
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
+        match self.state.try_lock() {
+            Ok(guard) => guard,
+            Err(_) => py.detach(|| self.state.blocking_lock()),
         }
     }
 
@@ -111,40 +142,41 @@ impl Inner {
         Ok((data, e_tag))
     }
 
-    /// The next bytes in their pieces, at most `wanted`; fewer only at the end of the object.
+    /// The next bytes in their pieces, at most `wanted`; fewer only at the end of the object. The position moves when
+    /// all of them are there, so that a read that failed or was cancelled can be repeated.
     async fn read(&self, inline: bool, wanted: u64) -> Result<Vec<RustBytes>> {
         let state = &mut *self.state.lock().await;
-        let end = self.size.min(state.position.saturating_add(wanted));
+        let at = state.position;
+        let pieces = self.read_from(state, inline, at, wanted).await?;
+        state.position = at + pieces.iter().map(RustBytes::len).sum::<usize>() as u64;
+        Ok(pieces)
+    }
+
+    async fn read_from(
+        &self,
+        state: &mut State,
+        inline: bool,
+        mut at: u64,
+        wanted: u64,
+    ) -> Result<Vec<RustBytes>> {
+        let end = self.size.min(at.saturating_add(wanted));
         let mut pieces = Vec::new();
-        while state.position < end {
-            if let Some(piece) = take_from_blocks(state, end) {
+        while at < end {
+            if let Some(piece) = piece_of_blocks(state, at, end) {
+                at += piece.len() as u64;
                 pieces.push(piece);
                 continue;
             }
-            let at = state.position;
             let store = if inline { self.handle.sync_store() } else { &self.handle.store }.clone();
-            let ahead = match state.ahead.take() {
-                Some((start, task)) if start == at => Some(task),
-                Some((_, task)) => {
-                    task.abort();
-                    None
-                }
-                None => None,
-            };
+            let ahead = state.ahead.take().and_then(|ahead| ahead.take_at(at));
             let data = match ahead {
                 Some(task) => task.await.map_err(|e| {
                     Error::new(ErrorKind::Join, "read", store.url_of(&self.path), e.to_string())
                 })??,
                 None => {
                     let until = self.size.min(end.max(at + self.block_bytes));
-                    let fetched = Self::fetch(
-                        store.clone(),
-                        self.path.clone(),
-                        at,
-                        until,
-                        state.e_tag.clone(),
-                    );
-                    let (data, e_tag) = fetched.await?;
+                    let (path, e_tag) = (self.path.clone(), state.e_tag.clone());
+                    let (data, e_tag) = Self::fetch(store.clone(), path, at, until, e_tag).await?;
                     state.e_tag = state.e_tag.take().or(e_tag);
                     data
                 }
@@ -155,7 +187,7 @@ impl Inner {
                 let until = self.size.min(next + self.block_bytes);
                 let fetch = Self::fetch(store, self.path.clone(), next, until, state.e_tag.clone());
                 let task = crate::runtime::runtime().spawn(async move { Ok(fetch.await?.0) });
-                state.ahead = Some((next, task));
+                state.ahead = Some(Ahead::new(next, task));
             }
             state.sequential_at = next;
             if state.blocks.len() == KEPT_BLOCKS {
@@ -168,23 +200,24 @@ impl Inner {
 
     /// The bytes up to and including the next line feed, at most `wanted`.
     async fn read_line(&self, inline: bool, wanted: u64) -> Result<Vec<RustBytes>> {
-        let (mut pieces, mut left) = (Vec::new(), wanted);
+        let state = &mut *self.state.lock().await;
+        let (mut at, mut pieces, mut left) = (state.position, Vec::new(), wanted);
         while left > 0 {
-            let chunk = self.read(inline, left.min(8192)).await?;
+            let chunk = self.read_from(state, inline, at, left.min(8192)).await?;
             let Some(first) = chunk.first() else { break };
             let mut chunk = if chunk.len() == 1 { first.clone() } else { joined(&chunk) };
             let line_end = chunk.iter().position(|byte| *byte == b'\n');
-            if let Some(at) = line_end {
-                let surplus = chunk.len() - (at + 1);
-                self.state.lock().await.position -= surplus as u64;
-                chunk.truncate(at + 1);
+            if let Some(end) = line_end {
+                chunk.truncate(end + 1);
             }
+            at += chunk.len() as u64;
             left -= chunk.len() as u64;
             pieces.push(chunk);
             if line_end.is_some() {
                 break;
             }
         }
+        state.position = at;
         Ok(pieces)
     }
 }
@@ -193,13 +226,17 @@ fn is_local(store: &Store) -> bool {
     matches!(store.provider().scheme(), "memory" | "file")
 }
 
-/// The bytes at the position, as far as one block has them.
-fn take_from_blocks(state: &mut State, end: u64) -> Option<RustBytes> {
-    let at = state.position;
+/// The bytes from `at` on, as far as one block has them.
+fn piece_of_blocks(state: &State, at: u64, end: u64) -> Option<RustBytes> {
     let block = state.blocks.iter().rev().find(|block| block.holds(at))?;
     let until = end.min(block.end());
-    let piece = block.data.slice((at - block.start) as usize..(until - block.start) as usize);
-    state.position = until;
+    Some(block.data.slice((at - block.start) as usize..(until - block.start) as usize))
+}
+
+/// The same from the position on, which moves.
+fn take_from_blocks(state: &mut State, end: u64) -> Option<RustBytes> {
+    let piece = piece_of_blocks(state, state.position, end)?;
+    state.position += piece.len() as u64;
     Some(piece)
 }
 
@@ -334,12 +371,12 @@ impl Reader {
         self.0.handle.store.url_of(&self.0.path)
     }
 
-    fn tell(&self) -> u64 {
-        self.0.state.blocking_lock_or_now().position
+    fn tell(&self, py: Python<'_>) -> u64 {
+        self.0.lock(py).position
     }
 
-    fn seek(&self, offset: i64, whence: u8) -> PyResult<u64> {
-        let mut state = self.0.state.blocking_lock_or_now();
+    fn seek(&self, py: Python<'_>, offset: i64, whence: u8) -> PyResult<u64> {
+        let mut state = self.0.lock(py);
         let base = match whence {
             0 => 0,
             1 => state.position,
@@ -365,7 +402,7 @@ impl Reader {
     fn read1(&self, py: Python<'_>, size: i64) -> PyResult<Bytes> {
         let most = if size < 0 { self.0.block_bytes } else { count(size) };
         let at_hand = {
-            let mut state = self.0.state.blocking_lock_or_now();
+            let mut state = self.0.lock(py);
             let end = self.0.size.min(state.position.saturating_add(most));
             take_from_blocks(&mut state, end)
         };
@@ -426,20 +463,5 @@ impl Reader {
     fn readline_async<'py>(&self, py: Python<'py>, size: i64) -> PyResult<Bound<'py, PyAny>> {
         let inner = self.0.clone();
         self.start(py, async move { inner.read_line(false, count(size)).await })
-    }
-}
-
-/// Locks from a thread that is not one of the runtime's; operations on one file object follow each other, so the lock
-/// is free unless a read is under way in another thread.
-trait LockNow<T> {
-    fn blocking_lock_or_now(&self) -> tokio::sync::MutexGuard<'_, T>;
-}
-
-impl<T> LockNow<T> for Mutex<T> {
-    fn blocking_lock_or_now(&self) -> tokio::sync::MutexGuard<'_, T> {
-        match self.try_lock() {
-            Ok(guard) => guard,
-            Err(_) => self.blocking_lock(),
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Writing an object as a file: small writes are gathered, large ones go out as they are, parts fly in parallel.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes as RustBytes, BytesMut};
 use holdall::store::object_store::path::Path;
@@ -32,6 +33,8 @@ struct State {
     upload: Option<Box<dyn MultipartUpload>>,
     parts: JoinSet<holdall::store::object_store::Result<()>>,
     ended: bool,
+    /// A write has failed or was cancelled half-way: what is here has a hole, and must not appear.
+    broken: bool,
 }
 
 struct Inner {
@@ -40,6 +43,8 @@ struct Inner {
     attributes: Attributes,
     tags: TagSet,
     max_concurrency: usize,
+    /// Writes that were called and have not ended well; cancelled ones stay here for ever.
+    unfinished: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -95,12 +100,26 @@ impl Inner {
     async fn write(&self, data: RustBytes) -> Result<()> {
         let state = &mut *self.state.lock().await;
         self.check(state)?;
+        // Holds for a future that is dropped while it waits, too.
+        state.broken = true;
         state.position += data.len() as u64;
         state.buffer.extend_from_slice(&data);
-        self.send(state).await
+        self.send(state).await?;
+        state.broken = false;
+        self.unfinished.fetch_sub(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    fn incomplete(&self) -> Error {
+        let url = self.handle.store.url_of(&self.path);
+        let detail = "an earlier write failed or was cancelled: the object was left as it was";
+        Error::new(ErrorKind::Io, "write", url, detail)
     }
 
     fn check(&self, state: &State) -> Result<()> {
+        if state.broken {
+            return Err(self.incomplete());
+        }
         if !state.ended {
             return Ok(());
         }
@@ -113,6 +132,15 @@ impl Inner {
         let state = &mut *self.state.lock().await;
         if std::mem::replace(&mut state.ended, true) {
             return Ok(());
+        }
+        if state.broken || self.unfinished.load(Ordering::Acquire) > 0 {
+            state.buffer.clear();
+            if let Some(mut upload) = state.upload.take() {
+                state.parts.abort_all();
+                // The failure of the write is the one to report.
+                drop(upload.abort().await);
+            }
+            return Err(self.incomplete());
         }
         let rest = state.buffer.split().freeze();
         if state.upload.is_none() {
@@ -178,7 +206,7 @@ impl Writer {
     /// Takes data that needs no part to be sent; false when one is due.
     fn gather(&self, data: &[u8]) -> bool {
         let Ok(mut state) = self.0.state.try_lock() else { return false };
-        if state.ended || state.buffer.len() + data.len() >= state.part_bytes {
+        if state.ended || state.broken || state.buffer.len() + data.len() >= state.part_bytes {
             return false;
         }
         state.position += data.len() as u64;
@@ -207,6 +235,7 @@ impl Writer {
             upload: None,
             parts: JoinSet::new(),
             ended: false,
+            broken: false,
         };
         Ok(Self(Arc::new(Inner {
             handle: store.get().handle.clone(),
@@ -214,6 +243,7 @@ impl Writer {
             attributes: attributes_in(attributes)?,
             tags: tags_in(tags)?,
             max_concurrency: max_concurrency.max(1),
+            unfinished: AtomicUsize::new(0),
             state: Mutex::new(state),
         })))
     }
@@ -236,6 +266,7 @@ impl Writer {
             false => (data.len(), Some(RustBytes::copy_from_slice(data))),
         })?;
         if let Some(data) = copied {
+            self.0.unfinished.fetch_add(1, Ordering::AcqRel);
             block_on(py, self.0.write(data))?.map_err(|e| to_py(&e))?;
         }
         Ok(length)
@@ -256,6 +287,7 @@ impl Writer {
     ) -> PyResult<Bound<'py, PyAny>> {
         let data = with_slice(data, RustBytes::copy_from_slice)?;
         let (inner, length) = (self.0.clone(), data.len());
+        inner.unfinished.fetch_add(1, Ordering::AcqRel);
         let work = async move { inner.write(data).await };
         future_into_py(py, self.0.handle.ready, work, move |py, done| {
             done.map_err(|e| to_py(&e))?;
