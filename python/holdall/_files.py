@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-_LINES_BYTES = 128 * 1024
+_LINES_BYTES = 32 * 1024
 """How much is split into lines at once."""
 
 
@@ -114,6 +114,8 @@ class ReadableFile(io.BufferedIOBase):
 
     def readline(self, size: int | None = -1, /) -> Any:
         """Read up to and including the next line feed, at most `size` bytes."""
+        if self._lines and size == -1:
+            return self._lines.pop()
         if size is None or size < 0:
             if self._lines:
                 return self._lines.pop()
