@@ -142,8 +142,10 @@ class ReadableFile(io.BufferedIOBase):
 
     def tell(self) -> int:
         """Return the position."""
-        self._check()
-        return self._reader.tell()
+        if self.closed:
+            raise ValueError("I/O operation on closed file.")
+        # The lines stay: programs that ask for the position of each line go on with them.
+        return self._reader.tell() - sum(map(len, self._lines))
 
     def close(self) -> None:
         """Close the file; a second time does nothing."""
