@@ -1,11 +1,14 @@
 //! Listing by substring prefix and key range.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use object_store::list::{PaginatedListOptions, PaginatedListResult};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::error::Result;
 use crate::store::Store;
@@ -128,19 +131,15 @@ impl Store {
             async move {
                 let page = match next {
                     Next::Ask(token) => pages.fetch(token).await?,
-                    Next::Coming(mut tasks) => match tasks.join_next().await {
-                        Some(page) => page??,
-                        None => return Ok(None),
-                    },
+                    Next::Coming(task) => task.await??,
                     Next::End => return Ok(None),
                 };
                 let next = match page.page_token {
                     None => Next::End,
                     Some(token) if pages.store.is_embedded() => Next::Ask(Some(token)),
                     Some(token) => {
-                        let mut tasks = JoinSet::new();
-                        tasks.spawn(async move { pages.fetch(Some(token)).await });
-                        Next::Coming(tasks)
+                        let fetch = async move { pages.fetch(Some(token)).await };
+                        Next::Coming(Task(tokio::spawn(fetch)))
                     }
                 };
                 Ok::<_, object_store::Error>(Some((page.result.objects, next)))
@@ -158,9 +157,26 @@ impl Store {
 /// What comes after a page.
 enum Next {
     Ask(Option<String>),
-    /// The page is on its way; dropping the set stops it.
-    Coming(JoinSet<object_store::Result<PaginatedListResult>>),
+    /// The page is on its way.
+    Coming(Task<object_store::Result<PaginatedListResult>>),
     End,
+}
+
+/// A task that ends with its handle.
+struct Task<T>(JoinHandle<T>);
+
+impl<T> Future for Task<T> {
+    type Output = std::result::Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// What all pages of a listing have in common.
