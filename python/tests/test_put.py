@@ -180,8 +180,6 @@ def test_attributes(store):
 
 
 def test_tags(store):
-    if isinstance(store, holdall.store.LocalStore):
-        pytest.skip("local stores keep no tags")
     holdall.put(store, "k", b"x", tags={"a": "1", "b c": "d/e"})
     assert holdall.get_tags(store, "k") == {"a": "1", "b c": "d/e"}
     holdall.put_tags(store, "k", {"z": "26"})
