@@ -138,7 +138,7 @@ impl Awaitable {
 
     /// Ends the operation with an exception; part of the coroutine protocol.
     #[pyo3(signature = (*exception))]
-    fn throw(&self, py: Python<'_>, exception: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
+    fn throw(&self, exception: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
         self.stop();
         let first = exception.get_item(0)?;
         let raised = if first.is_instance_of::<pyo3::types::PyType>() {
@@ -149,7 +149,6 @@ impl Awaitable {
         } else {
             first
         };
-        let _ = py;
         Err(PyErr::from_value(raised))
     }
 
