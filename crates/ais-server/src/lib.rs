@@ -1,0 +1,1 @@
+//! A server for AIStore's API in one process.
