@@ -1,0 +1,3 @@
+//! Archives against themselves, against Python's `tarfile` and `zipfile`, and against damage.
+
+mod suite;
