@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use holdall::store::transfer::{Budget, Limits, Transfer, TransferOptions, Verify};
 
 /// Move bytes between object stores, HTTP servers and local files.
 ///
@@ -199,11 +200,96 @@ pub(crate) struct TransferArgs {
     /// Leave objects that exist; they count as failed.
     #[arg(long)]
     pub(crate) no_clobber: bool,
-    /// Objects at once.
-    #[arg(long, default_value_t = 8, value_name = "N")]
-    pub(crate) workers: usize,
+    /// Check content against the checksum that the source states, and fail where it states none.
+    #[arg(long)]
+    pub(crate) checksum: bool,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
+}
+
+/// How bytes are moved.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct EngineArgs {
+    /// Objects at once.
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = at_least_one)]
+    pub(crate) workers: usize,
+    /// Requests at once for one object.
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = at_least_one)]
+    pub(crate) parts: usize,
+    /// Bytes of a part: 8MiB, 64M. Smaller objects are moved by one request.
+    #[arg(long, default_value = "8MiB", value_name = "SIZE", value_parser = size)]
+    pub(crate) part_size: u64,
+    /// Most memory for objects on their way.
+    #[arg(long, default_value = "256MiB", value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: u64,
+    /// Most bytes per second: 10MiB, 1G.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) limit_rate: Option<u64>,
+    /// Go on with what an interrupted run of this command has left, and keep what this one leaves.
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Check lengths only, not the checksums that the source states.
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// Force files to the disk before they take their name.
+    #[arg(long)]
+    pub(crate) fsync: bool,
+}
+
+impl EngineArgs {
+    /// The engine that works this way, within a budget of its own.
+    pub(crate) fn transfer(&self) -> Transfer {
+        let limits =
+            Limits::default().with_memory_bytes(self.memory).with_bytes_per_second(self.limit_rate);
+        let verify = if self.no_verify { Verify::Length } else { Verify::Checksum };
+        let options = TransferOptions::default()
+            .with_workers(self.workers)
+            .with_parts(self.parts)
+            .with_part_bytes(self.part_size)
+            .with_resume(self.resume)
+            .with_verify(verify)
+            .with_fsync(self.fsync);
+        Transfer::new().with_budget(Budget::new(limits)).with_options(options)
+    }
+}
+
+/// A number of things at once.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("give a whole number, 1 or more".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
+
+/// A number of bytes with an optional unit: `k`, `M`, `G`, `T` and their `iB` forms are powers of 1024, `kB` and so on
+/// of 1000.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = (&text[..digits], text[digits..].trim().to_ascii_lowercase());
+    let letter = unit.chars().next();
+    let power = match letter {
+        None | Some('b') => 0,
+        Some('k') => 1,
+        Some('m') => 2,
+        Some('g') => 3,
+        Some('t') => 4,
+        Some(_) => return Err(format!("`{unit}` is no unit of bytes: use k, M, G or T")),
+    };
+    let base: f64 = match unit.get(1..).unwrap_or_default() {
+        _ if power == 0 => 1.0,
+        "" | "ib" => 1024.0,
+        "b" => 1000.0,
+        _ => return Err(format!("`{unit}` is no unit of bytes: use k, M, G or T")),
+    };
+    let number: f64 = number.parse().map_err(|_| "give a number of bytes, e.g. 8MiB".to_owned())?;
+    let bytes = number * base.powi(power);
+    if bytes < 1.0 {
+        return Err("give at least one byte".to_owned());
+    }
+    Ok(bytes as u64)
 }
 
 /// Which keys take part. The first rule that matches decides; inclusions come before exclusions.
@@ -253,9 +339,8 @@ pub(crate) struct Sync {
     /// Say what would be done, and do nothing.
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
-    /// Objects at once.
-    #[arg(long, default_value_t = 8, value_name = "N")]
-    pub(crate) workers: usize,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
 }

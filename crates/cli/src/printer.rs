@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
+use holdall::store::transfer::{Events, Snapshot};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
@@ -94,16 +95,72 @@ impl Printer {
         drop(writeln!(anstream::stderr(), "{text}"));
     }
 
-    /// A bar of bytes on a terminal, nothing elsewhere.
-    pub(crate) fn progress(&self) -> ProgressBar {
+    /// A bar on a terminal that follows `events`, nothing elsewhere.
+    pub(crate) fn progress(&self, events: &Events) -> Bar {
         if self.quiet || self.json || !std::io::stderr().is_terminal() {
-            return ProgressBar::hidden();
+            return Bar { bar: ProgressBar::hidden(), follower: None };
         }
-        let template = "{spinner} {bytes}/{total_bytes} {binary_bytes_per_sec} eta {eta} {msg}";
-        let style =
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        ProgressBar::new(0).with_style(style)
+        let template = "{spinner} {msg}";
+        let style = ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar = ProgressBar::new_spinner().with_style(style);
+        let (events, shown) = (events.clone(), bar.clone());
+        let follower = tokio::spawn(async move {
+            let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
+            loop {
+                tick.tick().await;
+                shown.set_message(progress_line(&events.snapshot()));
+                shown.tick();
+            }
+        });
+        Bar { bar, follower: Some(follower.abort_handle()) }
     }
+}
+
+/// What stands on a terminal while bytes move.
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    follower: Option<tokio::task::AbortHandle>,
+}
+
+impl Bar {
+    /// Runs `print` with the bar out of the way.
+    pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
+    }
+
+    /// Takes the bar off the terminal.
+    pub(crate) fn clear(&self) {
+        if let Some(follower) = &self.follower {
+            follower.abort();
+        }
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// `12/40 objects  1.2 GiB/4.0 GiB  310.0 MiB/s  eta 9s  2 failed`
+fn progress_line(now: &Snapshot) -> String {
+    let mut line = format!(
+        "{}/{} objects  {}/{}  {}/s",
+        now.objects_done,
+        now.objects,
+        human(now.bytes_done),
+        human(now.bytes),
+        human(now.rate() as u64),
+    );
+    if let Some(left) = now.remaining().filter(|left| !left.is_zero()) {
+        line.push_str(&format!("  eta {}", indicatif::HumanDuration(left)));
+    }
+    if now.objects_failed > 0 {
+        line.push_str(&format!("  {} failed", now.objects_failed));
+    }
+    line
 }
 
 /// Whether an error only says that the reader of our output has gone.

@@ -29,6 +29,7 @@ pub use object_store;
 
 pub mod aws;
 pub mod azure;
+pub mod checksum;
 pub mod client;
 mod cloud;
 pub mod config;
@@ -49,7 +50,7 @@ mod whole;
 
 pub use cloud::CloudOptions;
 pub use error::{Error, ErrorKind, Result};
-pub use ops::{CopyReport, DeleteReport, ListOptions};
+pub use ops::{DeleteReport, ListOptions};
 pub use provider::{CopyOutcome, ObjectVersion, Provider, Tags};
 pub use registry::{OpenOptions, Opener, Registry};
 pub use store::Store;

@@ -13,6 +13,8 @@ use object_store::path::Path;
 use object_store::signer::Signer;
 use object_store::{Attributes, CopyMode, Error, ObjectStore, Result};
 
+use crate::checksum::Checksum;
+
 /// The tags of an object, in the order the service gives them.
 pub type Tags = Vec<(String, String)>;
 
@@ -99,6 +101,17 @@ pub trait Provider: ObjectStore {
     /// Listing by page, substring prefix and delimiter, where the service has it.
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {
         None
+    }
+
+    /// The checksums of the whole content that the service keeps and does not state with every read; `e_tag` is the
+    /// version that is meant.
+    async fn checksums(&self, _location: &Path, _e_tag: Option<&str>) -> Result<Vec<Checksum>> {
+        Ok(Vec::new())
+    }
+
+    /// Whether the service checks a signature over the content of each write, so that it cannot arrive changed.
+    fn signs_content(&self) -> bool {
+        false
     }
 
     /// Every version of the object `prefix` and of every object below it, delete markers included, newest first for each

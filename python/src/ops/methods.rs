@@ -8,7 +8,8 @@ use holdall::store::object_store::{
     CopyMode, CopyOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutResult, RenameOptions,
     RenameTargetMode,
 };
-use holdall::store::{CopyReport, DeleteReport, Error, ListOptions, Result, Store};
+use holdall::store::transfer::Report;
+use holdall::store::{DeleteReport, Error, ListOptions, Result, Store};
 use http::Method;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -91,7 +92,7 @@ fn ranges_out(py: Python<'_>, all: Vec<bytes::Bytes>) -> PyResult<Object> {
     object(py, all)
 }
 
-fn copied_out(py: Python<'_>, report: CopyReport) -> PyResult<Object> {
+fn copied_out(py: Python<'_>, report: Report) -> PyResult<Object> {
     let dict = PyDict::new(py);
     dict.set_item("bytes", report.bytes)?;
     dict.set_item("server_side", report.server_side)?;
@@ -215,7 +216,7 @@ async fn copy_to(
     target: Store,
     to: Path,
     overwrite: bool,
-) -> Result<CopyReport> {
+) -> Result<Report> {
     let mode = if overwrite { CopyMode::Overwrite } else { CopyMode::Create };
     store.copy_to(&from, &target, &to, mode).await
 }

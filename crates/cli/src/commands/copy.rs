@@ -3,12 +3,9 @@
 use anyhow::{Result, bail};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
-use holdall::store::object_store::{
-    CopyMode, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, WriteMultipart,
-};
-use holdall::store::transfer::{self, Job, Outcome, TransferOptions, Verb};
-use holdall::store::{Error, Store};
-use indicatif::ProgressBar;
+use holdall::store::object_store::{CopyMode, ObjectStoreExt};
+use holdall::store::transfer::{Job, Outcome, Transfer, Verb, Verify};
+use holdall::store::{Error, ErrorKind, Store};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 
@@ -16,10 +13,10 @@ use super::{Context, cat};
 use crate::Exit;
 use crate::args::{Copy, TransferArgs};
 use crate::place::{End, Found, Place, child, filter};
-use crate::printer::human;
+use crate::printer::{Bar, human};
 
-/// Size of the parts in which standard input is uploaded, in bytes.
-const PART_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of standard input that are read at a time.
+const READ_BYTES: usize = 1024 * 1024;
 
 pub(super) async fn run(context: &Context<'_>, args: &Copy, verb: Verb) -> Result<Exit> {
     match (args.source.as_str(), args.target.as_str()) {
@@ -123,22 +120,21 @@ async fn run_jobs(
     args: &TransferArgs,
     verb: Verb,
 ) -> Result<Exit> {
-    let mode = if args.no_clobber { CopyMode::Create } else { CopyMode::Overwrite };
-    let options =
-        TransferOptions::default().with_workers(args.workers).with_mode(mode).with_verb(verb);
-    let mut report = Report::new(context, source, target, verb, args.dry_run);
+    let transfer = engine(args, verb);
+    let mut report = Report::new(context, source, target, verb, args.dry_run, &transfer);
     let mut running = futures::stream::FuturesUnordered::new();
     let mut jobs = jobs;
     let mut failed = None;
+    let workers = transfer.options().workers;
     loop {
         tokio::select! {
             Some(outcome) = running.next() => report.outcome(&outcome)?,
-            job = jobs.next(), if running.len() < args.workers.max(1) && failed.is_none() => match job {
+            job = jobs.next(), if running.len() < workers && failed.is_none() => match job {
                 Some(Ok(job)) => {
-                    report.planned(&job);
+                    report.planned();
                     match args.dry_run {
                         true => report.would(&job)?,
-                        false => running.push(transfer::run_one(source.clone(), target.clone(), job, options)),
+                        false => running.push(transfer.run_one(source, target, job)),
                     }
                 }
                 Some(Err(error)) => failed = Some(error),
@@ -150,10 +146,22 @@ async fn run_jobs(
     while let Some(outcome) = running.next().await {
         report.outcome(&outcome)?;
     }
+    report.finish();
     match failed {
         Some(error) => Err(error.into()),
         None => Ok(report.end()),
     }
+}
+
+/// The engine as the options want it.
+fn engine(args: &TransferArgs, verb: Verb) -> Transfer {
+    let transfer = args.engine.transfer();
+    let mode = if args.no_clobber { CopyMode::Create } else { CopyMode::Overwrite };
+    let mut options = transfer.options().clone().with_mode(mode).with_verb(verb);
+    if args.checksum {
+        options = options.with_verify(Verify::Required);
+    }
+    transfer.with_options(options)
 }
 
 /// Tells what becomes of jobs, and adds it up.
@@ -163,7 +171,7 @@ pub(super) struct Report<'a> {
     target: Store,
     verb: Verb,
     dry_run: bool,
-    bar: ProgressBar,
+    bar: Bar,
     done: u64,
     bytes: u64,
     failed: u64,
@@ -178,6 +186,7 @@ impl<'a> Report<'a> {
         target: &Store,
         verb: Verb,
         dry_run: bool,
+        transfer: &Transfer,
     ) -> Self {
         Self {
             context,
@@ -185,7 +194,7 @@ impl<'a> Report<'a> {
             target: target.clone(),
             verb,
             dry_run,
-            bar: context.printer.progress(),
+            bar: context.printer.progress(transfer.events()),
             done: 0,
             bytes: 0,
             failed: 0,
@@ -193,9 +202,8 @@ impl<'a> Report<'a> {
         }
     }
 
-    pub(super) fn planned(&mut self, job: &Job) {
+    pub(super) fn planned(&mut self) {
         self.total += 1;
-        self.bar.inc_length(job.size);
     }
 
     fn line(&self, job: &Job, error: Option<&Error>, server_side: bool) -> Result<()> {
@@ -235,7 +243,6 @@ impl<'a> Report<'a> {
             Ok(report) => {
                 self.done += 1;
                 self.bytes += outcome.job.size;
-                self.bar.inc(outcome.job.size);
                 self.line(&outcome.job, None, report.server_side)
             }
             Err(error) => {
@@ -263,11 +270,10 @@ impl<'a> Report<'a> {
     }
 
     pub(super) fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.bar.clear();
     }
 
     fn end(&self) -> Exit {
-        self.finish();
         if self.total != 1 || self.failed > 0 {
             self.context.printer.note(&self.summary());
         }
@@ -285,7 +291,6 @@ async fn from_stdin(context: &Context<'_>, target: &Place, args: &TransferArgs) 
             target.url()
         );
     }
-    let failed = |e| target.store.error("put", &target.path, e);
     let told = |size: Option<u64>| {
         let url = target.url();
         let printer = context.printer;
@@ -307,36 +312,17 @@ async fn from_stdin(context: &Context<'_>, target: &Place, args: &TransferArgs) 
     if args.dry_run {
         return told(None).map(|()| Exit::Done);
     }
-    let mut input = tokio::io::stdin();
-    let mut first = Vec::new();
-    (&mut input).take(PART_BYTES as u64).read_to_end(&mut first).await?;
-    if first.len() < PART_BYTES {
-        let size = first.len() as u64;
-        let mode = if args.no_clobber { PutMode::Create } else { PutMode::Overwrite };
-        target.store.put_opts(&target.path, first.into(), mode.into()).await.map_err(failed)?;
-        return told(Some(size)).map(|()| Exit::Done);
-    }
-    let upload: Box<dyn MultipartUpload> =
-        target.store.put_multipart(&target.path).await.map_err(failed)?;
-    let mut writer = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
-    let mut size = first.len() as u64;
-    writer.put(first.into());
-    loop {
-        let mut piece = Vec::with_capacity(PART_BYTES);
-        let read = (&mut input).take(PART_BYTES as u64).read_to_end(&mut piece).await;
-        let sent = match read {
-            Ok(0) => break,
-            Ok(_) => writer.wait_for_capacity(4).await.map_err(|e| anyhow::Error::from(failed(e))),
-            Err(error) => Err(error.into()),
-        };
-        if let Err(error) = sent {
-            // The first error is the one to report.
-            drop(writer.abort().await);
-            return Err(error);
-        }
-        size += piece.len() as u64;
-        writer.put(piece.into());
-    }
-    writer.finish().await.map_err(failed)?;
-    told(Some(size)).map(|()| Exit::Done)
+    let transfer = engine(args, Verb::Copy);
+    let bar = context.printer.progress(transfer.events());
+    let failed =
+        |e: std::io::Error| Error::new(ErrorKind::Io, "read", "standard input", e.to_string());
+    let input = stream::try_unfold(tokio::io::stdin(), |mut input| async move {
+        let mut piece = Vec::with_capacity(READ_BYTES);
+        let read = (&mut input).take(READ_BYTES as u64).read_to_end(&mut piece).await;
+        read.map_err(failed)?;
+        Ok((!piece.is_empty()).then(|| (piece.into(), input)))
+    });
+    let report = transfer.upload_stream(input.boxed(), &target.store, &target.path).await;
+    bar.clear();
+    told(Some(report?.bytes)).map(|()| Exit::Done)
 }

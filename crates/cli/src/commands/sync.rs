@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt, stream};
 use holdall::store::object_store::path::Path;
-use holdall::store::transfer::{self, Action, Compare, Job, SyncOptions, TransferOptions, Verb};
+use holdall::store::transfer::{self, Action, Compare, Job, SyncOptions, Verb};
 use holdall::store::{url::Backend, url::StoreUrl};
 use serde_json::json;
 
@@ -48,20 +48,21 @@ pub(super) async fn run(context: &Context<'_>, args: &Sync) -> Result<Exit> {
         .with_delete(args.delete)
         .with_filter(filter(&args.filter)?);
     let mut plan = transfer::plan(&from, &to, options);
-    let transfer_options = TransferOptions::default().with_workers(args.workers);
-    let mut report = Report::new(context, &from, &to, Verb::Copy, args.dry_run);
+    let transfer = args.engine.transfer();
+    let workers = transfer.options().workers;
+    let mut report = Report::new(context, &from, &to, Verb::Copy, args.dry_run, &transfer);
     let (mut running, mut deletions, mut skipped) = (FuturesUnordered::new(), Vec::new(), 0u64);
     let mut failed = None;
     loop {
         tokio::select! {
             Some(outcome) = running.next() => report.outcome(&outcome)?,
-            action = plan.next(), if running.len() < args.workers.max(1) && failed.is_none() => match action {
+            action = plan.next(), if running.len() < workers && failed.is_none() => match action {
                 Some(Ok(Action::Copy { path, size, .. })) => {
                     let job = Job { from: path.clone(), to: path, size };
-                    report.planned(&job);
+                    report.planned();
                     match args.dry_run {
                         true => report.would(&job)?,
-                        false => running.push(transfer::run_one(from.clone(), to.clone(), job, transfer_options)),
+                        false => running.push(transfer.run_one(&from, &to, job)),
                     }
                 }
                 Some(Ok(Action::Delete { path, .. })) => deletions.push(path),

@@ -6,6 +6,7 @@
 //!
 //! When nothing names a region and the endpoint is Amazon's, the bucket is asked for its region before the first request.
 
+mod checksums;
 mod copy;
 mod encryption;
 mod forward;
@@ -29,6 +30,7 @@ use object_store::signer::Signer;
 use object_store::{Attributes, CopyMode, Result};
 
 use self::open::Plan;
+use crate::checksum::Checksum;
 use crate::cloud::CloudOptions;
 use crate::config::{S3Key, Settings};
 use crate::provider::{CopyOutcome, ObjectVersion, Provider, Tags};
@@ -88,6 +90,15 @@ impl Provider for S3Store {
 
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {
         Some(self)
+    }
+
+    async fn checksums(&self, location: &Path, e_tag: Option<&str>) -> Result<Vec<Checksum>> {
+        self.stated_checksums(location, e_tag).await
+    }
+
+    fn signs_content(&self) -> bool {
+        let set = |key| self.settings().flag(key).unwrap_or(false);
+        !set(S3Key::UnsignedPayload) && !set(S3Key::SkipSignature)
     }
 
     fn list_versions(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectVersion>> {

@@ -5,12 +5,15 @@
 
 mod connector;
 pub(crate) mod file_body;
+mod integrity;
 mod options;
 mod pool;
 mod progress;
 mod redirect;
 mod resolve;
 mod tls;
+
+pub(crate) use integrity::{Integrity, stated};
 
 pub use connector::SharedConnector;
 pub use options::ClientOptions;

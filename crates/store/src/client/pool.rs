@@ -17,8 +17,9 @@ use object_store::client::{
 use super::file_body::{FileBody, UploadFile};
 use super::progress::{Download, Movement, Stalled, Upload};
 use super::redirect::{self, Elsewhere};
-use super::{ClientOptions, tls};
+use super::{ClientOptions, Integrity, tls};
 use crate::error::{Error, ErrorKind, Result};
+use crate::transfer::Budget;
 
 type Pools = HashMap<ClientOptions, HttpClient>;
 
@@ -51,6 +52,7 @@ pub fn pool_count() -> usize {
 /// connections belong to the parent.
 pub fn reset_after_fork() {
     GENERATION.fetch_add(1, Ordering::AcqRel);
+    Budget::reset_after_fork();
     // A thread of the parent may have held the lock at the fork: it does not exist here to release it.
     let abandoned = POOLS.swap(Arc::default());
     std::mem::forget(abandoned);
@@ -149,7 +151,9 @@ impl HttpService for Pool {
         let (parts, body) = reply.into_parts();
         let limit = self.options.read_timeout.or(self.options.timeout);
         let body = Download::new(body.map_err(transport_error), limit);
-        Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)))
+        let mut response = HttpResponse::from_parts(parts, HttpResponseBody::new(body));
+        Integrity::note(&mut response);
+        Ok(response)
     }
 }
 

@@ -69,6 +69,11 @@ pub(super) fn write(file: &File, attributes: &Attributes, tags: &Tags) -> Result
     if tags.is_empty() { Ok(()) } else { write_tags(file, tags) }
 }
 
+/// Writes the attributes of a new file.
+pub(crate) fn write_attributes(file: &File, attributes: &Attributes) -> Result<()> {
+    write(file, attributes, &Tags::new())
+}
+
 /// Replaces the attributes of a file, leaving its tags.
 pub(super) fn replace(file: &File, attributes: &Attributes) -> Result<()> {
     for name in names(file).into_iter().filter(|name| name != TAGS) {

@@ -18,7 +18,11 @@ mod read;
 mod upload;
 mod write;
 
+pub(crate) use attributes::write_attributes;
+pub(crate) use paths::{JOURNAL, PARTIAL};
+pub(crate) use read::e_tag;
 pub use read::read_at;
+pub(crate) use write::{rename_new, sync_parent};
 
 use std::any::Any;
 use std::fmt;
@@ -115,6 +119,11 @@ impl LocalStore {
     /// The directory.
     pub fn root(&self) -> &std::path::Path {
         &self.root.path
+    }
+
+    /// How it was opened.
+    pub(crate) fn options(&self) -> LocalOptions {
+        self.root.options
     }
 
     /// The file of a key.

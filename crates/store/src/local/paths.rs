@@ -28,8 +28,15 @@ impl Root {
     }
 }
 
-/// Whether a name is that of a staged file: `name#123`.
+/// Ends the names of files that a transfer has not completed, and of the journals beside them.
+pub(crate) const PARTIAL: &str = ".holdall-partial";
+pub(crate) const JOURNAL: &str = ".holdall-journal";
+
+/// Whether a name is that of a file on its way to another name: `name#123`, or a transfer's.
 pub(super) fn is_staged(name: &str) -> bool {
+    if name.starts_with('.') && (name.ends_with(PARTIAL) || name.ends_with(JOURNAL)) {
+        return true;
+    }
     name.rsplit_once('#')
         .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -108,7 +108,7 @@ pub(super) fn object_meta(location: Path, metadata: &Metadata) -> ObjectMeta {
 }
 
 /// Inode, time of modification in microseconds and size: the scheme of common HTTP servers.
-pub(super) fn e_tag(metadata: &Metadata) -> String {
+pub(crate) fn e_tag(metadata: &Metadata) -> String {
     let micros = metadata.mtime() as i128 * 1_000_000 + i128::from(metadata.mtime_nsec() / 1000);
     format!("\"{:x}-{:x}-{:x}\"", metadata.ino(), micros.max(0), metadata.len())
 }

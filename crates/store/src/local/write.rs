@@ -134,7 +134,7 @@ impl Drop for Staged {
 }
 
 /// Renames in one step unless the target exists.
-fn rename_new(from: &FilePath, to: &FilePath) -> Result<()> {
+pub(crate) fn rename_new(from: &FilePath, to: &FilePath) -> Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Ok(()) => Ok(()),
         // File systems without the flag: a second name, then the first one goes.
@@ -146,7 +146,7 @@ fn rename_new(from: &FilePath, to: &FilePath) -> Result<()> {
     }
 }
 
-fn sync_parent(path: &FilePath) -> Result<()> {
+pub(crate) fn sync_parent(path: &FilePath) -> Result<()> {
     let Some(parent) = path.parent() else { return Ok(()) };
     let synced = File::open(parent).and_then(|dir| dir.sync_all());
     synced.map_err(|e| io_error("sync", parent, e))

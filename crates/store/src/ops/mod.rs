@@ -1,13 +1,11 @@
 //! Operations on a [`Store`](crate::Store) that the trait of object stores lacks.
 
-mod copy;
 mod delete;
 mod glob;
 mod list;
 mod object;
 mod sign;
 
-pub use copy::CopyReport;
 pub use delete::DeleteReport;
 pub use list::ListOptions;
 

@@ -5,6 +5,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{Attributes, ObjectStoreExt};
 
+use crate::checksum::Checksum;
 use crate::error::{Error, Result};
 use crate::provider::{ObjectVersion, Tags};
 use crate::store::Store;
@@ -20,6 +21,12 @@ impl Store {
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(self.error("exists", location, error)),
         }
+    }
+
+    /// The checksums of the whole content that the service keeps; `e_tag` is the version that is meant.
+    pub async fn checksums(&self, location: &Path, e_tag: Option<&str>) -> Result<Vec<Checksum>> {
+        let stated = self.provider().checksums(&self.full_path(location), e_tag).await;
+        stated.map_err(|e| self.error("checksums", location, e))
     }
 
     /// Every version of the object `prefix` and of every object below it, newest first for each key, delete markers

@@ -1,117 +1,159 @@
-//! Many objects from one store to another.
+//! The transfer engine: everything that moves the bytes of objects.
 //!
-//! A plan is a stream of data ([`Job`], [`Action`]); running it gives an outcome per object. Nothing here prints.
+//! A [`Transfer`] is a way of moving bytes: [options](TransferOptions), a [`Budget`] of memory, requests and bandwidth
+//! that transfers share, and [`Events`] that tell how far they are. It downloads to files and buffers, uploads files and
+//! streams, and copies from store to store.
+//!
+//! * Large objects move in parts, several at once, straight to their final place. All parts are of one version.
+//! * What breaks off is continued from the last good byte. What moves is never cut.
+//! * Nothing appears under its final name before it is whole and checked.
+//! * A transfer that was killed is found by the next one to the same target, which continues it
+//!   ([`TransferOptions::resume`]) or removes what it left.
+//!
+//! Runs over many objects are streams of data: a plan ([`Job`], [`Action`]) goes in, an [`Outcome`] per object comes out.
+//! Nothing here prints.
+//!
+//! ```
+//! use holdall_store::transfer::Transfer;
+//! use holdall_store::{Registry, object_store::{ObjectStoreExt, path::Path}};
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let (store, _) = Registry::default().open("memory:///", &Default::default())?;
+//! store.put(&Path::from("a.txt"), "hello".into()).await?;
+//! let dir = tempfile::tempdir()?;
+//! let report = Transfer::new().download(&store, &Path::from("a.txt"), dir.path().join("a.txt")).await?;
+//! assert_eq!(report.bytes, 5);
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
 
+mod backoff;
+mod budget;
 mod compare;
+mod copy;
+mod download;
+mod events;
+mod fetch;
 mod filter;
+mod journal;
+mod leftover;
+mod multipart;
+mod object;
+mod options;
+mod partial;
+mod place;
+mod read;
+mod region;
+mod run;
+mod send;
+mod source;
 mod sync;
+mod upload;
+mod whole;
 
-use futures::stream::BoxStream;
-use futures::{StreamExt, stream};
-use object_store::CopyMode;
-use object_store::path::Path;
+use object_store::ObjectMeta;
 
+pub use budget::{Budget, Limits};
 pub use compare::Compare;
+pub use events::{Events, Snapshot};
 pub use filter::Filter;
+pub use options::{TransferOptions, Verify};
+pub use run::{Job, Outcome, Verb};
 pub use sync::{Action, Reason, SyncOptions, plan};
 
+use crate::checksum::Checksum;
 use crate::error::Result;
-use crate::ops::CopyReport;
-use crate::store::Store;
 
-/// One object to be copied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job {
-    /// Its key in the source.
-    pub from: Path,
-    /// Its key in the target.
-    pub to: Path,
-    /// Its length in bytes.
-    pub size: u64,
-}
-
-/// What came of a job.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The job.
-    pub job: Job,
-    /// The report, or why it failed.
-    pub result: Result<CopyReport>,
-}
-
-/// What a job does with its object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Copy it.
-    Copy,
-    /// Copy it, then delete it in the source.
-    Move,
-}
-
-/// How jobs are run.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct TransferOptions {
-    /// Jobs at once. Default 8.
-    pub workers: usize,
-    /// Whether an object in the target is replaced. Default yes.
-    pub mode: CopyMode,
-    /// Copy or move. Default copy.
-    pub verb: Verb,
-}
-
-impl Default for TransferOptions {
-    fn default() -> Self {
-        Self { workers: 8, mode: CopyMode::Overwrite, verb: Verb::Copy }
-    }
-}
-
-impl TransferOptions {
-    /// Sets [`workers`](Self::workers).
-    #[must_use]
-    pub fn with_workers(mut self, workers: usize) -> Self {
-        self.workers = workers.max(1);
-        self
-    }
-
-    /// Sets [`mode`](Self::mode).
-    #[must_use]
-    pub fn with_mode(mut self, mode: CopyMode) -> Self {
-        self.mode = mode;
-        self
-    }
-
-    /// Sets [`verb`](Self::verb).
-    #[must_use]
-    pub fn with_verb(mut self, verb: Verb) -> Self {
-        self.verb = verb;
-        self
-    }
-}
-
-/// Runs jobs, several at once, and gives their outcomes as they end. A failure does not stop the others.
-pub fn run(
-    source: Store,
-    target: Store,
-    jobs: BoxStream<'static, Job>,
+/// A way of moving bytes. Clones share their budget and their events.
+#[derive(Debug, Clone, Default)]
+pub struct Transfer {
     options: TransferOptions,
-) -> BoxStream<'static, Outcome> {
-    jobs.map(move |job| {
-        let (source, target) = (source.clone(), target.clone());
-        async move {
-            let result = match options.verb {
-                Verb::Copy => source.copy_to(&job.from, &target, &job.to, options.mode).await,
-                Verb::Move => source.move_to(&job.from, &target, &job.to, options.mode).await,
-            };
-            Outcome { job, result }
-        }
-    })
-    .buffer_unordered(options.workers)
-    .boxed()
+    budget: Budget,
+    events: Events,
 }
 
-/// Runs one job.
-pub async fn run_one(source: Store, target: Store, job: Job, options: TransferOptions) -> Outcome {
-    let mut outcomes = run(source, target, stream::iter([job]).boxed(), options);
-    outcomes.next().await.expect("one job has one outcome")
+impl Transfer {
+    /// The default options, the budget of the process, and events that nobody hears.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the options.
+    #[must_use]
+    pub fn with_options(mut self, options: TransferOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Sets the budget.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Sets who is told.
+    #[must_use]
+    pub fn with_events(mut self, events: Events) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// The options.
+    pub fn options(&self) -> &TransferOptions {
+        &self.options
+    }
+
+    /// The events.
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Counts the transfer of one object, whose length may be known.
+    async fn tracked<T>(
+        &self,
+        size: Option<u64>,
+        transfer: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        self.events.planned(size.unwrap_or(0));
+        let ended = transfer.await;
+        self.events.ended(ended.is_ok());
+        ended
+    }
+}
+
+/// What came of the transfer of one object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Length of the object in bytes; unknown (0) for copies made by the service.
+    pub bytes: u64,
+    /// Whether the service made the copy, with no byte passing through this process.
+    pub server_side: bool,
+    /// Bytes that an earlier, interrupted transfer had moved.
+    pub resumed_bytes: u64,
+    /// The checksum of the service that the content was found to have.
+    pub checksum: Option<Checksum>,
+    /// The entity tag of the new object or file, where the target gives one.
+    pub e_tag: Option<String>,
+}
+
+impl Report {
+    fn of(meta: &ObjectMeta, checksum: Option<Checksum>) -> Self {
+        Self { bytes: meta.size, checksum, ..Self::default() }
+    }
+
+    fn of_server() -> Self {
+        Self { server_side: true, ..Self::default() }
+    }
+
+    fn with_e_tag(mut self, e_tag: Option<String>) -> Self {
+        self.e_tag = e_tag;
+        self
+    }
+
+    fn with_resumed(mut self, bytes: u64) -> Self {
+        self.resumed_bytes = bytes;
+        self
+    }
 }

@@ -1,0 +1,206 @@
+//! From store to store.
+
+use object_store::path::Path;
+use object_store::{CopyMode, CopyOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
+
+use super::object::Object;
+use super::partial::Publication;
+use super::send::Target;
+use super::source::{LocalFile, Source};
+use super::{Report, Transfer};
+use crate::error::{Error, ErrorKind, Result};
+use crate::local::LocalStore;
+use crate::provider::CopyOutcome;
+use crate::store::Store;
+
+impl Transfer {
+    /// Copies an object to another store: inside the service when both stores are its, through this process otherwise,
+    /// in bounded memory. Attributes go along where the target can keep them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyExists`] with `CopyMode::Create`; [`ErrorKind::Corrupt`] when what arrives is not what the
+    /// source states, [`ErrorKind::Precondition`] when it changes meanwhile; then nothing is published.
+    pub async fn copy(
+        &self,
+        source: &Store,
+        from: &Path,
+        target: &Store,
+        to: &Path,
+    ) -> Result<Report> {
+        self.tracked(None, self.copy_known(source, from, target, to, None)).await
+    }
+
+    /// Moves an object: copies it, checks that the copy has its length, then deletes it.
+    pub async fn rename(
+        &self,
+        source: &Store,
+        from: &Path,
+        target: &Store,
+        to: &Path,
+    ) -> Result<Report> {
+        self.tracked(None, self.move_known(source, from, target, to, None)).await
+    }
+
+    pub(super) async fn copy_known(
+        &self,
+        source: &Store,
+        from: &Path,
+        target: &Store,
+        to: &Path,
+        size: Option<u64>,
+    ) -> Result<Report> {
+        if self.changes_nothing() && self.in_service(source, from, target, to).await? {
+            self.events.grown(0);
+            self.events.moved(size.unwrap_or(0));
+            return Ok(Report::of_server());
+        }
+        let object = Object::new(source, from);
+        if let Some(local) = as_local(target) {
+            let path = local.file_path(&target.full_path(to));
+            let path = path.map_err(|e| target.error("copy", to, e))?;
+            let publication = Publication {
+                mode: self.options.mode,
+                fsync: self.options.fsync || local.options().fsync,
+                attributes: self.options.attributes.clone().unwrap_or_default(),
+                needs_attributes: self.options.attributes.is_some(),
+            };
+            return self.to_file(&object, size, &path, &publication, true).await;
+        }
+        self.to_object(object, size, target, to).await
+    }
+
+    /// Whether the copy is to be what the source is.
+    fn changes_nothing(&self) -> bool {
+        self.options.attributes.is_none() && self.options.tags.encoded().is_empty()
+    }
+
+    /// Asks the service to make the copy; whether it did.
+    async fn in_service(
+        &self,
+        source: &Store,
+        from: &Path,
+        target: &Store,
+        to: &Path,
+    ) -> Result<bool> {
+        let (full_from, full_to) = (source.full_path(from), target.full_path(to));
+        let (one, other) = (source.provider(), target.provider());
+        if std::ptr::addr_eq(std::sync::Arc::as_ptr(one), std::sync::Arc::as_ptr(other)) {
+            let options = CopyOptions::new().with_mode(self.options.mode);
+            return match one.copy_opts(&full_from, &full_to, options).await {
+                Ok(()) => Ok(true),
+                Err(
+                    object_store::Error::NotSupported { .. }
+                    | object_store::Error::NotImplemented { .. },
+                ) => Ok(false),
+                Err(error) => Err(source.error("copy", from, error)),
+            };
+        }
+        let outcome = other.copy_from(&**one, &full_from, &full_to, self.options.mode).await;
+        Ok(outcome.map_err(|e| target.error("copy", to, e))? == CopyOutcome::Copied)
+    }
+
+    async fn to_object(
+        &self,
+        object: Object,
+        size: Option<u64>,
+        target: &Store,
+        to: &Path,
+    ) -> Result<Report> {
+        let object = object.uncounted();
+        let part = self.options.part_bytes;
+        let memory = self.budget.memory(size.unwrap_or(part).min(part)).await?;
+        let request = self.budget.request(&object.store).await;
+        let opened = object.open(size, part).await?;
+        let meta = opened.meta.clone();
+        if size.is_none() {
+            self.events.grown(meta.size);
+        }
+        let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
+        let report = Report::of(&meta, expected.clone());
+        let attributes =
+            self.options.attributes.clone().unwrap_or_else(|| opened.attributes.clone());
+        let target = Target { transfer: self, store: target, path: to, attributes };
+        if meta.size <= part {
+            let pieces = self.collect(&object, opened, expected).await?;
+            drop(request);
+            let sent = target.put(pieces.into_iter().collect()).await?;
+            return Ok(report.with_e_tag(sent.e_tag));
+        }
+        let source = match as_local(&object.store) {
+            Some(local) => {
+                let path = local.file_path(&object.store.full_path(&object.path));
+                let path = path.map_err(|e| object.error(e))?;
+                Source::File(super::place::blocking(move || LocalFile::open(&path)).await??)
+            }
+            None => Source::Object(object, meta),
+        };
+        drop((memory, request, opened.body));
+        let sent = self.parts_or_again(&target, &source, expected).await?;
+        Ok(report.with_e_tag(sent.e_tag).with_resumed(sent.resumed))
+    }
+
+    pub(super) async fn move_known(
+        &self,
+        source: &Store,
+        from: &Path,
+        target: &Store,
+        to: &Path,
+        size: Option<u64>,
+    ) -> Result<Report> {
+        let before = source.head(from).await.map_err(|e| source.error("move", from, e))?;
+        if std::sync::Arc::ptr_eq(source.provider(), target.provider())
+            && source.full_path(from) == target.full_path(to)
+        {
+            let detail = "source and target are the same object, which a move would delete";
+            let url = source.url_of(from);
+            return Err(Error::new(ErrorKind::InvalidArgument, "move", url, detail));
+        }
+        let report = self.copy_known(source, from, target, to, size).await?;
+        let after = target.head(to).await.map_err(|e| target.error("move", to, e))?;
+        self.check_copy(&before, &after, &target.url_of(to))?;
+        source.delete(from).await.map_err(|e| source.error("move", from, e))?;
+        Ok(report)
+    }
+
+    fn check_copy(&self, before: &ObjectMeta, after: &ObjectMeta, url: &str) -> Result<()> {
+        if before.size == after.size {
+            return Ok(());
+        }
+        let detail =
+            format!("the copy has {} bytes of {}; the source was kept", after.size, before.size);
+        Err(Error::new(ErrorKind::Corrupt, "move", url, detail))
+    }
+}
+
+impl Store {
+    /// Copies an object to another store with the defaults of a [`Transfer`].
+    ///
+    /// # Errors
+    /// As [`Transfer::copy`].
+    pub async fn copy_to(
+        &self,
+        from: &Path,
+        target: &Self,
+        to: &Path,
+        mode: CopyMode,
+    ) -> Result<Report> {
+        let options = super::TransferOptions::default().with_mode(mode);
+        Transfer::new().with_options(options).copy(self, from, target, to).await
+    }
+
+    /// Moves an object: copies it, checks that the copy has its length, then deletes it.
+    pub async fn move_to(
+        &self,
+        from: &Path,
+        target: &Self,
+        to: &Path,
+        mode: CopyMode,
+    ) -> Result<Report> {
+        let options = super::TransferOptions::default().with_mode(mode);
+        Transfer::new().with_options(options).rename(self, from, target, to).await
+    }
+}
+
+fn as_local(store: &Store) -> Option<&LocalStore> {
+    store.provider().as_any().downcast_ref()
+}

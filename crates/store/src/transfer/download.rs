@@ -1,0 +1,216 @@
+//! Objects into files.
+
+use std::path::Path as FilePath;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
+use super::fetch::{Fetch, Grid};
+use super::journal::DownloadHead;
+use super::object::{Accept, Object, Opened};
+use super::partial::{Partial, Publication};
+use super::place::{Place, blocking};
+use super::{Report, Transfer};
+use crate::checksum::{Checksum, Hasher};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Store;
+
+/// How often a transfer begins anew because the object has changed meanwhile.
+const MOST_RESTARTS: u32 = 3;
+
+impl Transfer {
+    /// Downloads an object to a file, making its directory where needed.
+    ///
+    /// The file appears under its name when it is whole and checked, not before; until then its bytes are in a hidden
+    /// neighbour.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Precondition`] when the object keeps changing, [`ErrorKind::Corrupt`] when what arrives is not what
+    /// the service states, [`ErrorKind::AlreadyExists`] with `CopyMode::Create`.
+    pub async fn download(
+        &self,
+        source: &Store,
+        from: &Path,
+        to: impl AsRef<FilePath>,
+    ) -> Result<Report> {
+        let publication = Publication {
+            mode: self.options.mode,
+            fsync: self.options.fsync,
+            ..Publication::default()
+        };
+        let object = Object::new(source, from);
+        self.tracked(None, self.to_file(&object, None, to.as_ref(), &publication, false)).await
+    }
+
+    /// The same for a file that may be a store's, of an object whose length may be known and which may be open.
+    pub(super) async fn to_file(
+        &self,
+        object: &Object,
+        size: Option<u64>,
+        target: &FilePath,
+        publication: &Publication,
+        keeps_attributes: bool,
+    ) -> Result<Report> {
+        let mut restarts = 0;
+        loop {
+            let attempt =
+                self.to_file_once(object, size, target, publication.clone(), keeps_attributes);
+            let error = match attempt.await {
+                Ok(report) => return Ok(report),
+                Err(error) => error,
+            };
+            let moved = object.moved.swap(0, Ordering::Relaxed);
+            restarts += 1;
+            if error.kind() != ErrorKind::Precondition || restarts > MOST_RESTARTS {
+                return Err(error);
+            }
+            self.events.taken_back(moved);
+            self.events.retried();
+        }
+    }
+
+    async fn to_file_once(
+        &self,
+        object: &Object,
+        size: Option<u64>,
+        target: &FilePath,
+        mut publication: Publication,
+        keeps_attributes: bool,
+    ) -> Result<Report> {
+        let part = self.options.part_bytes;
+        let mut held = Some((
+            self.budget.memory(size.unwrap_or(part).min(part)).await?,
+            self.budget.request(&object.store).await,
+        ));
+        let opened = object.open(size, part).await?;
+        let meta = opened.meta.clone();
+        if size.is_none() {
+            self.events.grown(meta.size);
+        }
+        if keeps_attributes && !publication.needs_attributes {
+            publication.attributes = opened.attributes.clone();
+        }
+        let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
+        let report = Report::of(&meta, expected.clone());
+        if meta.size <= part {
+            let pieces = self.collect(object, opened, expected).await?;
+            let target = target.to_owned();
+            let publish = move || {
+                let partial = Partial::open(&target)?;
+                partial.fill(&pieces)?;
+                partial.publish(&publication)
+            };
+            let e_tag = blocking(publish).await??;
+            return Ok(report.with_e_tag(Some(e_tag)));
+        }
+        held.take();
+        let (partial, resumed) = self.fill(object, target, opened, &meta, expected).await?;
+        let e_tag = blocking(move || partial.publish(&publication)).await??;
+        Ok(report.with_e_tag(Some(e_tag)).with_resumed(resumed))
+    }
+
+    /// Fills the neighbour of a file, part by part.
+    async fn fill(
+        &self,
+        object: &Object,
+        target: &FilePath,
+        opened: Opened,
+        meta: &ObjectMeta,
+        expected: Option<Checksum>,
+    ) -> Result<(Partial, u64)> {
+        let part = if opened.has_ranges { self.read_part(meta.size) } else { meta.size };
+        let grid = Grid::new(0..meta.size, part);
+        let head = DownloadHead {
+            source: object.url(),
+            size: meta.size,
+            e_tag: meta.e_tag.clone(),
+            modified: meta.last_modified.to_rfc3339(),
+            part_bytes: part,
+        };
+        let (resume, owned) = (self.options.resume && opened.has_ranges, target.to_owned());
+        let (parts, checked) = (grid.clone(), expected.is_some());
+        let prepare = move || {
+            let mut partial = Partial::open(&owned)?;
+            let done = partial.prepare(&head, &parts, resume)?;
+            Ok::<_, Error>((partial, done))
+        };
+        let (mut partial, done) = blocking(prepare).await??;
+        let resumed = (0..grid.len()).filter(|i| done[*i]).map(|i| length(&grid, i)).sum();
+        object.moved.fetch_add(resumed, Ordering::Relaxed);
+        self.events.resumed(resumed);
+        let record = |index: usize, crc: u32| partial.completed(index, crc);
+        let fetch = Fetch {
+            transfer: self,
+            object,
+            pin: meta,
+            grid,
+            place: Place::File(partial.file.clone()),
+            expected,
+            completed: Some(&record),
+            done,
+        };
+        match fetch.run(Some(opened.body)).await {
+            Ok(()) => Ok((partial, resumed)),
+            Err(error) => {
+                // Parts of another version, or bytes that do not amount to the checksum, are of no use later.
+                let useless = error.kind() == ErrorKind::Precondition
+                    || (checked && error.kind() == ErrorKind::Corrupt);
+                if useless {
+                    partial.give_up();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes all bytes of an object that fits into one part.
+    pub(super) async fn collect(
+        &self,
+        object: &Object,
+        opened: Opened,
+        expected: Option<Checksum>,
+    ) -> Result<Vec<Bytes>> {
+        let mut pieces = Pieces {
+            pieces: Vec::new(),
+            hasher: expected.as_ref().map(|sum| Hasher::new(sum.algorithm())),
+        };
+        let range = 0..opened.meta.size;
+        self.read_range(object, &opened.meta, range, &mut Some(opened.body), &mut pieces).await?;
+        match (expected, pieces.hasher.map(Hasher::finish)) {
+            (Some(expected), Some(found)) if expected != found => {
+                let detail = format!("its checksum is {expected}, what arrived has {found}");
+                Err(Error::new(ErrorKind::Corrupt, "get", object.url(), detail))
+            }
+            _ => Ok(pieces.pieces),
+        }
+    }
+
+    /// Bytes of each part of a read; fewer than 10,000 parts are read of the largest objects.
+    pub(super) fn read_part(&self, size: u64) -> u64 {
+        let fitting = size.div_ceil(super::options::MOST_PARTS);
+        self.options.part_bytes.max(fitting.next_multiple_of(1024 * 1024))
+    }
+}
+
+fn length(grid: &Grid, index: usize) -> u64 {
+    let range = grid.part(index);
+    range.end - range.start
+}
+
+/// The pieces of a small object.
+struct Pieces {
+    pieces: Vec<Bytes>,
+    hasher: Option<Hasher>,
+}
+
+impl Accept for Pieces {
+    async fn accept(&mut self, piece: Bytes) -> Result<()> {
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&piece);
+        }
+        self.pieces.push(piece);
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! Uploads that have begun: remembered on disk, so that the next transfer to the same target finds what a killed one
+//! has left with the service.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+use super::journal::{Journal, UploadEntry, UploadHead, open_locked};
+
+/// The right to upload to one target, with what was left there.
+#[derive(Debug)]
+pub(super) struct Slot {
+    path: PathBuf,
+    /// The journal, locked for as long as the upload runs.
+    file: File,
+    /// The upload that an earlier process began and did not end, with the parts that the service has.
+    pub(super) left: Option<(UploadHead, Vec<UploadEntry>)>,
+}
+
+impl Slot {
+    /// Claims the journal for uploads to `target`; `None` when another process uploads there right now, or when no
+    /// journal can be kept: then a kill leaves parts with the service, which its own rules have to remove.
+    pub(super) fn claim(target: &str) -> Option<Self> {
+        let claimed = Self::try_claim(target);
+        claimed.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the upload is not remembered: no place for its journal");
+            None
+        })
+    }
+
+    fn try_claim(target: &str) -> io::Result<Option<Self>> {
+        let dir = directory().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, "neither HOLDALL_STATE_DIR nor HOME is set")
+        })?;
+        std::fs::create_dir_all(&dir)?;
+        let hash = Sha256::digest(target.as_bytes());
+        let name: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = dir.join(name).with_extension("journal");
+        let Some(file) = open_locked(&path)? else { return Ok(None) };
+        let left = Journal::read(&path).filter(|(head, _): &(UploadHead, _)| head.target == target);
+        Ok(Some(Self { path, file, left }))
+    }
+
+    /// Begins the journal of a new upload.
+    pub(super) fn begin(&self, head: &UploadHead) -> io::Result<Journal> {
+        Journal::begin(self.file.try_clone()?, self.path.clone(), head)
+    }
+
+    /// Goes on with the journal of the upload that was left.
+    pub(super) fn resume(&self) -> io::Result<Journal> {
+        Journal::go_on(self.file.try_clone()?, self.path.clone())
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if self.file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+            drop(std::fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// `HOLDALL_STATE_DIR`, or a folder for it in the user's directory for state (XDG base directories).
+fn directory() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let root = set("HOLDALL_STATE_DIR")
+        .map(PathBuf::from)
+        .or_else(|| set("XDG_STATE_HOME").map(|dir| PathBuf::from(dir).join("holdall")))
+        .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".local/state/holdall")))?;
+    Some(root.join("uploads"))
+}

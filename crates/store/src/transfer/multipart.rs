@@ -1,0 +1,267 @@
+//! Uploads in parts that a service keeps open between requests.
+
+use std::sync::{Mutex, PoisonError};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use object_store::multipart::{MultipartStore, PartId};
+use object_store::path::Path;
+use object_store::{MultipartId, ObjectStoreExt, PutPayload, PutResult};
+
+use super::backoff::Backoff;
+use super::budget::Held;
+use super::fetch::Grid;
+use super::journal::{Journal, UploadEntry, UploadHead};
+use super::leftover::Slot;
+use super::place::blocking;
+use super::send::{Sent, Target};
+use crate::client::stated;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Store;
+
+/// An upload that the service keeps open between requests.
+pub(super) struct Upload {
+    store: Store,
+    full: Path,
+    id: MultipartId,
+    /// The parts that the service has, by index.
+    parts: Mutex<Vec<Option<String>>>,
+    journal: Option<Journal>,
+    /// Holds the lock on the journal.
+    slot: Option<Slot>,
+    keep: bool,
+    ended: bool,
+}
+
+impl Upload {
+    /// Begins an upload, or goes on with the one that was left.
+    pub(super) async fn begin(
+        target: &Target<'_>,
+        identity: Option<String>,
+        grid: &Grid,
+    ) -> Result<Self> {
+        let full = target.store.full_path(target.path);
+        let url = target.store.url_of(target.path);
+        let options = &target.transfer.options;
+        let claim = url.clone();
+        let slot = match target.store.is_embedded() {
+            true => None,
+            false => blocking(move || Slot::claim(&claim)).await?,
+        };
+        let mut upload = Self {
+            store: target.store.clone(),
+            full,
+            id: MultipartId::new(),
+            parts: Mutex::default(),
+            journal: None,
+            slot,
+            keep: options.resume && identity.is_some(),
+            ended: false,
+        };
+        let mut head = UploadHead {
+            target: url,
+            source: identity.unwrap_or_default(),
+            size: grid.range.end,
+            part_bytes: grid.part,
+            upload: String::new(),
+        };
+        if let Some((left, parts)) = upload.slot.as_mut().and_then(|slot| slot.left.take()) {
+            head.upload.clone_from(&left.upload);
+            upload.id.clone_from(&left.upload);
+            if upload.keep && left == head && upload.take_over(&parts, grid).await {
+                return Ok(upload);
+            }
+            upload.abort().await;
+        }
+        upload.id = upload.create(target).await?;
+        upload.id.clone_into(&mut head.upload);
+        upload.journal = upload.slot.as_ref().and_then(|slot| {
+            let begun = slot.begin(&head);
+            begun.inspect_err(|error| tracing::warn!(%error, "the upload is not remembered")).ok()
+        });
+        Ok(upload)
+    }
+
+    fn service(&self) -> &dyn MultipartStore {
+        let service = self.store.provider().multipart();
+        service.expect("an upload is begun only with a service that takes parts")
+    }
+
+    async fn create(&self, target: &Target<'_>) -> Result<MultipartId> {
+        let options = target.multipart_options(true);
+        let created = match self.service().create_multipart_opts(&self.full, options).await {
+            Err(object_store::Error::NotSupported { .. }) if target.may_drop_attributes() => {
+                self.service().create_multipart(&self.full).await
+            }
+            created => created,
+        };
+        created.map_err(|e| target.error(e))
+    }
+
+    /// Goes on with an upload that was left. Whether the service still has it shows at the next part.
+    async fn take_over(&mut self, left: &[UploadEntry], grid: &Grid) -> bool {
+        let Some(Ok(journal)) = self.slot.as_ref().map(Slot::resume) else { return false };
+        let mut parts = vec![None; grid.len()];
+        for (index, id) in left {
+            if let Some(part) = parts.get_mut(*index) {
+                *part = Some(id.clone());
+            }
+        }
+        self.parts = Mutex::new(parts);
+        self.journal = Some(journal);
+        true
+    }
+
+    pub(super) fn has(&self, index: usize) -> bool {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.get(index).is_some_and(Option::is_some)
+    }
+
+    pub(super) fn put<'a>(
+        &'a self,
+        target: &'a Target<'_>,
+        index: usize,
+        payload: PutPayload,
+        held: Held,
+    ) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let length = payload.content_length() as u64;
+            let id = self.put_once_or_again(target, index, payload).await?;
+            drop(held);
+            if let Some(journal) = &self.journal
+                && let Err(error) = journal.append(&(index, &id.content_id))
+            {
+                tracing::warn!(%error, "a part of the upload is not remembered");
+            }
+            let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+            if parts.len() <= index {
+                parts.resize(index + 1, None);
+            }
+            parts[index] = Some(id.content_id);
+            target.transfer.events.moved(length);
+            Ok(())
+        }
+        .boxed()
+    }
+
+    async fn put_once_or_again(
+        &self,
+        target: &Target<'_>,
+        index: usize,
+        payload: PutPayload,
+    ) -> Result<PartId> {
+        let transfer = target.transfer;
+        let mut backoff = Backoff::new(transfer.options.retries);
+        loop {
+            let request = transfer.budget.request(&self.store).await;
+            transfer.budget.pace(payload.content_length()).await;
+            let put = self.service().put_part(&self.full, &self.id, index, payload.clone());
+            let (result, said) = stated(put).await;
+            drop(request);
+            let checked = match result {
+                Ok(part) => target.check(&payload, &said, Some(&part.content_id)).map(|()| part),
+                Err(error) => Err(target.error(error)),
+            };
+            match checked {
+                Ok(part) => return Ok(part),
+                Err(error) => backoff.again(error).await?,
+            }
+            transfer.events.retried();
+        }
+    }
+
+    pub(super) async fn complete(mut self, target: &Target<'_>) -> Result<Sent> {
+        let parts = std::mem::take(&mut *self.parts.lock().unwrap_or_else(PoisonError::into_inner));
+        let parts: Option<Vec<_>> =
+            parts.into_iter().map(|part| part.map(|content_id| PartId { content_id })).collect();
+        let Some(parts) = parts else {
+            let detail = "a part is missing";
+            let url = self.store.url_of(target.path);
+            return Err(Error::new(ErrorKind::Corrupt, "put", url, detail));
+        };
+        let done = self.finish(target, parts).await;
+        match done {
+            Ok(done) => {
+                self.ended = true;
+                if let Some(journal) = self.journal.take() {
+                    journal.remove();
+                }
+                Ok(done.into())
+            }
+            Err(error) => {
+                self.abandon(target, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn finish(&self, target: &Target<'_>, parts: Vec<PartId>) -> Result<PutResult> {
+        let mut backoff = Backoff::new(target.transfer.options.retries);
+        let mut asked_before = false;
+        loop {
+            let request = target.transfer.budget.request(&self.store).await;
+            let done = self.service().complete_multipart(&self.full, &self.id, parts.clone()).await;
+            drop(request);
+            let error = match done {
+                Ok(result) => return Ok(result),
+                Err(error) => target.error(error),
+            };
+            if asked_before && error.kind() == ErrorKind::NotFound {
+                // The answer to the first request was lost; the upload is gone because it is complete.
+                let meta = self.store.head(target.path).await.map_err(|e| target.error(e))?;
+                return Ok(PutResult {
+                    e_tag: meta.e_tag,
+                    version: meta.version,
+                    extensions: Default::default(),
+                });
+            }
+            asked_before = true;
+            backoff.again(error).await?;
+            target.transfer.events.retried();
+        }
+    }
+
+    pub(super) async fn abandon(mut self, target: &Target<'_>, why: &Error) {
+        // Parts of another version of the source, or of an upload that the service has forgotten, are of no use.
+        let useless = matches!(
+            why.kind(),
+            ErrorKind::Precondition | ErrorKind::NotFound | ErrorKind::AlreadyExists
+        );
+        self.keep = self.keep && !useless && target.transfer.options.resume;
+        if !self.keep {
+            self.abort().await;
+            if let Some(journal) = self.journal.take() {
+                journal.remove();
+            }
+        }
+        self.ended = true;
+    }
+
+    async fn abort(&self) {
+        if let Err(error) = self.service().abort_multipart(&self.full, &self.id).await {
+            tracing::debug!(%error, "the upload could not be aborted");
+        }
+    }
+}
+
+impl Drop for Upload {
+    /// A cancelled upload is aborted in the background; should the process end before, its journal tells the next one.
+    fn drop(&mut self) {
+        if self.ended || self.keep || self.id.is_empty() {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (store, full, id) =
+            (self.store.clone(), self.full.clone(), std::mem::take(&mut self.id));
+        let (journal, slot) = (self.journal.take(), self.slot.take());
+        runtime.spawn(async move {
+            let Some(service) = store.provider().multipart() else { return };
+            if service.abort_multipart(&full, &id).await.is_ok()
+                && let Some(journal) = journal
+            {
+                journal.remove();
+            }
+            drop(slot);
+        });
+    }
+}

@@ -1,0 +1,382 @@
+//! The object that a transfer reads: opened once, then read in ranges of the same version.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::future::{Either, select};
+use futures::stream::BoxStream;
+use object_store::path::Path;
+use object_store::{Attributes, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore};
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use super::{Transfer, TransferOptions, Verify};
+use crate::checksum::{Algorithm, Checksum};
+use crate::client::Integrity;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Store;
+
+/// A body slower than this over the time below counts as silent, and is asked for again from where it stopped.
+const LEAST_BYTES_PER_SECOND: u64 = 1024;
+const SLOW_FOR: Duration = Duration::from_secs(30);
+
+/// Where a transfer reads.
+#[derive(Debug, Clone)]
+pub(super) struct Object {
+    pub(super) store: Store,
+    pub(super) path: Path,
+    /// A version other than the present one.
+    pub(super) version: Option<String>,
+    /// Bytes of it that have been counted as moved.
+    pub(super) moved: Arc<AtomicU64>,
+    /// Whether bytes have moved when they have been read, and not only when they have been written again.
+    pub(super) counts: bool,
+}
+
+/// An object that has answered.
+pub(super) struct Opened {
+    pub(super) meta: ObjectMeta,
+    pub(super) attributes: Attributes,
+    pub(super) integrity: Integrity,
+    pub(super) body: Body,
+    /// Whether the service gives ranges.
+    pub(super) has_ranges: bool,
+}
+
+/// Bytes on their way.
+pub(super) struct Body {
+    /// What is still to come.
+    pub(super) range: Range<u64>,
+    stream: BoxStream<'static, object_store::Result<Bytes>>,
+    /// What has come and has not been taken.
+    rest: Bytes,
+}
+
+impl Body {
+    pub(super) fn new(
+        range: Range<u64>,
+        stream: BoxStream<'static, object_store::Result<Bytes>>,
+    ) -> Self {
+        Self { range, stream, rest: Bytes::new() }
+    }
+
+    fn of(result: GetResult) -> (ObjectMeta, Self) {
+        let (meta, range) = (result.meta.clone(), result.range.clone());
+        (meta, Self::new(range, result.into_stream()))
+    }
+
+    /// The next bytes, at most `limit`.
+    async fn next(&mut self, limit: u64) -> Option<object_store::Result<Bytes>> {
+        if self.rest.is_empty() {
+            match self.stream.next().await? {
+                Ok(piece) => self.rest = piece,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let length = limit.min(self.rest.len() as u64) as usize;
+        self.range.start += length as u64;
+        Some(Ok(self.rest.split_to(length)))
+    }
+}
+
+impl Opened {
+    fn of(mut result: GetResult, has_ranges: bool) -> Self {
+        let integrity = result.extensions.remove::<Integrity>().unwrap_or_default();
+        let attributes = std::mem::take(&mut result.attributes);
+        let (meta, body) = Body::of(result);
+        Self { meta, attributes, integrity, body, has_ranges }
+    }
+}
+
+impl Object {
+    pub(super) fn new(store: &Store, path: &Path) -> Self {
+        Self {
+            store: store.clone(),
+            path: path.clone(),
+            version: None,
+            moved: Arc::default(),
+            counts: true,
+        }
+    }
+
+    /// The same object as the source of an upload, which counts what the target has.
+    pub(super) fn uncounted(mut self) -> Self {
+        self.counts = false;
+        self
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.store.url_of(&self.path)
+    }
+
+    pub(super) fn error(&self, error: object_store::Error) -> Error {
+        self.store.error("get", &self.path, error)
+    }
+
+    fn options(&self) -> GetOptions {
+        GetOptions { version: self.version.clone(), ..GetOptions::default() }
+    }
+
+    /// Opens the object with its first `part` bytes on their way, or all bytes when it has no more than these, or
+    /// gives no ranges. `size` is the length where a listing has told it.
+    pub(super) async fn open(&self, size: Option<u64>, part: u64) -> Result<Opened> {
+        if self.store.is_embedded() || size.is_some_and(|size| size <= part) {
+            return self.open_whole(true).await;
+        }
+        let options =
+            GetOptions { range: Some(GetRange::Bounded(0..part.max(1))), ..self.options() };
+        match self.store.get_opts(&self.path, options).await {
+            Ok(result) => Ok(Opened::of(result, true)),
+            Err(error) => {
+                let error = self.error(error);
+                match error.status() {
+                    // An empty object has no range that could be given.
+                    Some(416) => self.open_whole(true).await,
+                    None if matches!(
+                        error.kind(),
+                        ErrorKind::Corrupt | ErrorKind::NotSupported
+                    ) =>
+                    {
+                        self.open_whole(false).await
+                    }
+                    None if error.kind() == ErrorKind::Other => self.open_whole(false).await,
+                    _ => Err(error),
+                }
+            }
+        }
+    }
+
+    async fn open_whole(&self, has_ranges: bool) -> Result<Opened> {
+        let result = self.store.get_opts(&self.path, self.options()).await;
+        Ok(Opened::of(result.map_err(|e| self.error(e))?, has_ranges))
+    }
+
+    /// Asks for a range of the version that `pin` describes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Precondition`] when the object is another one by now.
+    pub(super) async fn range(&self, pin: &ObjectMeta, range: Range<u64>) -> Result<Body> {
+        let mut options =
+            GetOptions { range: Some(GetRange::Bounded(range.clone())), ..self.options() };
+        // A weak tag never matches If-Match (RFC 9110, 13.1.1); it is compared below.
+        options.if_match = pin.e_tag.clone().filter(|tag| !tag.starts_with("W/"));
+        let result = self.store.get_opts(&self.path, options).await;
+        let (meta, body) = Body::of(result.map_err(|e| self.error(e))?);
+        self.check(pin, &meta)?;
+        match body.range == range {
+            true => Ok(body),
+            false => {
+                let detail = format!("asked for bytes {range:?}, got {:?}", body.range);
+                Err(Error::new(ErrorKind::Corrupt, "get", self.url(), detail))
+            }
+        }
+    }
+
+    /// Whether `meta` is of the version that `pin` describes: by entity tags, where there are none by length and time.
+    pub(super) fn check(&self, pin: &ObjectMeta, meta: &ObjectMeta) -> Result<()> {
+        let same = match (&pin.e_tag, &meta.e_tag) {
+            (Some(a), Some(b)) => a == b,
+            _ => pin.last_modified == meta.last_modified,
+        };
+        if same && pin.size == meta.size {
+            return Ok(());
+        }
+        let shown = |meta: &ObjectMeta| {
+            let tag = meta.e_tag.as_deref().unwrap_or("none");
+            format!("{} bytes, ETag {tag}, modified {}", meta.size, meta.last_modified)
+        };
+        let detail = format!("it changed while it was read: {}, then {}", shown(pin), shown(meta));
+        Err(Error::new(ErrorKind::Precondition, "get", self.url(), detail))
+    }
+
+    /// What the content must amount to: the cheapest of the checksums that the service states.
+    pub(super) async fn checksum(
+        &self,
+        stated: &Integrity,
+        meta: &ObjectMeta,
+        options: &TransferOptions,
+    ) -> Result<Option<Checksum>> {
+        let (verify, part) = (options.verify, options.part_bytes);
+        if verify == Verify::Length {
+            return Ok(None);
+        }
+        let cheapest = |sums: &[Checksum]| {
+            let of = |wanted: Algorithm| sums.iter().find(|sum| sum.algorithm() == wanted).cloned();
+            Algorithm::ALL.into_iter().find_map(of)
+        };
+        let mut found = cheapest(&stated.checksums);
+        let is_cheap = |sum: &Checksum| sum.algorithm().is_combinable();
+        if !found.as_ref().is_some_and(is_cheap) && (meta.size > part || verify == Verify::Required)
+        {
+            // One request more, which is worth it for many bytes.
+            let kept = self.store.checksums(&self.path, meta.e_tag.as_deref()).await;
+            found = cheapest(&kept.unwrap_or_default()).or(found);
+        }
+        let found = found.or_else(|| self.md5_tag(stated, meta));
+        if found.is_none() && verify == Verify::Required {
+            let detail = "the service states no checksum of it; ask for `length` to go without";
+            return Err(Error::new(ErrorKind::NotSupported, "verify", self.url(), detail));
+        }
+        Ok(found)
+    }
+
+    /// The entity tag of S3 for an object that was written in one piece, and is not encrypted with a key of its own.
+    fn md5_tag(&self, stated: &Integrity, meta: &ObjectMeta) -> Option<Checksum> {
+        let tag = meta.e_tag.as_deref()?.trim_matches('"');
+        let is_md5 = self.store.provider().scheme() == "s3" && !stated.is_encrypted;
+        is_md5.then(|| Checksum::from_hex(Algorithm::Md5, tag)).flatten()
+    }
+}
+
+/// A place for the bytes of one range, in order.
+pub(super) trait Accept {
+    /// Takes the next bytes. After an error of the source, those that were taken stay.
+    async fn accept(&mut self, piece: Bytes) -> Result<()>;
+}
+
+impl Transfer {
+    /// Reads a range of an object, to its last byte or an error: what breaks off is continued from the last good byte.
+    ///
+    /// A body that comes in is used, and stays when it reaches beyond the range.
+    pub(super) async fn read_range(
+        &self,
+        object: &Object,
+        pin: &ObjectMeta,
+        range: Range<u64>,
+        body: &mut Option<Body>,
+        sink: &mut impl Accept,
+    ) -> Result<()> {
+        let mut backoff = Backoff::new(self.options.retries);
+        let mut at = range.start;
+        loop {
+            let before = at;
+            let error = match self.read_once(object, pin, &mut at, range.end, body, sink).await {
+                Ok(()) if at == range.end => return Ok(()),
+                Ok(()) => {
+                    let detail = format!("the body ended at byte {at} of {}", range.end);
+                    Error::new(ErrorKind::Corrupt, "get", object.url(), detail)
+                }
+                Err(Broken::Source(error)) => error,
+                Err(Broken::Sink(error)) => return Err(error),
+            };
+            if at > before {
+                backoff.progressed();
+            }
+            backoff.again(error).await?;
+            self.events.retried();
+        }
+    }
+
+    async fn read_once(
+        &self,
+        object: &Object,
+        pin: &ObjectMeta,
+        at: &mut u64,
+        end: u64,
+        kept: &mut Option<Body>,
+        sink: &mut impl Accept,
+    ) -> Result<(), Broken> {
+        let mut body = match kept.take() {
+            Some(body) => body,
+            None => {
+                let range = *at..end;
+                let ask = || object.range(pin, range.clone());
+                hedged(self.options.hedge, ask).await.map_err(Broken::Source)?
+            }
+        };
+        let mut pulse = Pulse::new();
+        while *at < end {
+            let Some(piece) = body.next(end - *at).await else { break };
+            let piece = piece.map_err(|e| Broken::Source(object.error(e)))?;
+            pulse.beat(piece.len(), object).map_err(Broken::Source)?;
+            self.budget.pace(piece.len()).await;
+            let length = piece.len() as u64;
+            sink.accept(piece).await.map_err(Broken::Sink)?;
+            *at += length;
+            if object.counts {
+                object.moved.fetch_add(length, Ordering::Relaxed);
+                self.events.moved(length);
+            }
+        }
+        if !body.range.is_empty() && *at == end {
+            *kept = Some(body);
+        }
+        Ok(())
+    }
+}
+
+/// On which side a transfer broke.
+enum Broken {
+    Source(Error),
+    Sink(Error),
+}
+
+/// Notices a body that moves so slowly that it might as well stand still.
+struct Pulse {
+    since: Instant,
+    bytes: u64,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        Self { since: Instant::now(), bytes: 0 }
+    }
+
+    fn beat(&mut self, bytes: usize, object: &Object) -> Result<()> {
+        self.bytes += bytes as u64;
+        if self.since.elapsed() < SLOW_FOR {
+            return Ok(());
+        }
+        if self.bytes < LEAST_BYTES_PER_SECOND * SLOW_FOR.as_secs() {
+            let detail = format!("{} bytes in {} s", self.bytes, SLOW_FOR.as_secs());
+            return Err(Error::new(ErrorKind::Timeout, "get", object.url(), detail));
+        }
+        *self = Self::new();
+        Ok(())
+    }
+}
+
+/// Asks once; a second time when the answer takes longer than `patience`. The first good answer counts.
+async fn hedged<T, F>(patience: Option<Duration>, ask: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let Some(patience) = patience else { return ask().await };
+    let mut first = Box::pin(ask());
+    if let Ok(answer) = tokio::time::timeout(patience, &mut first).await {
+        return answer;
+    }
+    match select(first, Box::pin(ask())).await {
+        Either::Left((Err(_), second)) => second.await,
+        Either::Right((Err(_), first)) => first.await,
+        Either::Left((answer, _)) | Either::Right((answer, _)) => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_slow_answer_is_overtaken() {
+        let asked = Cell::new(0);
+        let ask = || {
+            asked.set(asked.get() + 1);
+            let slow = asked.get() == 1;
+            async move {
+                if slow {
+                    std::future::pending::<()>().await;
+                }
+                Ok(slow)
+            }
+        };
+        assert!(!hedged(Some(Duration::from_millis(20)), ask).await.unwrap());
+        assert_eq!(asked.get(), 2);
+    }
+}

@@ -1,0 +1,136 @@
+//! How transfers are made.
+
+use std::time::Duration;
+
+use object_store::{Attributes, CopyMode, TagSet};
+
+use super::Verb;
+
+/// Smallest part that services take in an upload, but for the last one (S3).
+pub(super) const LEAST_PART_BYTES: u64 = 5 * 1024 * 1024;
+
+/// Most parts of an upload; all providers allow 10,000 or more.
+pub(super) const MOST_PARTS: u64 = 10_000;
+
+/// How much is checked, beyond what is always checked: that every reply is the range that was asked for, that all
+/// are of one version, and that the length is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Verify {
+    /// The content, against the checksum that the service states, where it states one.
+    #[default]
+    Checksum,
+    /// The content as above; an object without a checksum is an error.
+    Required,
+    /// The length only.
+    Length,
+}
+
+/// How transfers are made.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TransferOptions {
+    /// Objects at once. Default 64.
+    pub workers: usize,
+    /// Requests at once for one object. Default 8.
+    pub parts: usize,
+    /// Bytes of a part. Objects of no more than this are moved by one request. Default 8 MiB; uploads use larger
+    /// parts where an object would have more than 10,000.
+    pub part_bytes: u64,
+    /// Whether an object in the target is replaced. Default yes.
+    pub mode: CopyMode,
+    /// Copy or move. Default copy.
+    pub verb: Verb,
+    /// What is checked. Default: the stated checksum, where there is one.
+    pub verify: Verify,
+    /// Whether a transfer that was cut off is continued, and what an interrupted one has moved is kept. Default no:
+    /// leftovers are removed and the transfer begins anew.
+    pub resume: bool,
+    /// Force files to the disk before they take their name. Default no.
+    pub fsync: bool,
+    /// Attempts without a single byte of progress, after those that the store makes itself. Default 4.
+    pub retries: u32,
+    /// Ask a second time when the first byte of a reply takes longer than this, and take what comes first. Default:
+    /// never.
+    pub hedge: Option<Duration>,
+    /// Attributes of the new object in place of those of the source.
+    pub attributes: Option<Attributes>,
+    /// Tags of the new object.
+    pub tags: TagSet,
+}
+
+impl Default for TransferOptions {
+    fn default() -> Self {
+        Self {
+            workers: 64,
+            parts: 8,
+            part_bytes: 8 * 1024 * 1024,
+            mode: CopyMode::Overwrite,
+            verb: Verb::Copy,
+            verify: Verify::default(),
+            resume: false,
+            fsync: false,
+            retries: 4,
+            hedge: None,
+            attributes: None,
+            tags: TagSet::default(),
+        }
+    }
+}
+
+macro_rules! setters {
+    ($($name:ident: $field:ident $type:ty = $value:expr;)*) => {$(
+        #[doc = concat!("Sets [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+        #[must_use]
+        pub fn $name(mut self, $field: $type) -> Self {
+            self.$field = $value;
+            self
+        }
+    )*};
+}
+
+impl TransferOptions {
+    setters! {
+        with_workers: workers usize = workers.max(1);
+        with_parts: parts usize = parts.max(1);
+        with_part_bytes: part_bytes u64 = part_bytes.max(1);
+        with_mode: mode CopyMode = mode;
+        with_verb: verb Verb = verb;
+        with_verify: verify Verify = verify;
+        with_resume: resume bool = resume;
+        with_fsync: fsync bool = fsync;
+        with_retries: retries u32 = retries;
+        with_hedge: hedge Option<Duration> = hedge;
+        with_attributes: attributes Option<Attributes> = attributes;
+        with_tags: tags TagSet = tags;
+    }
+
+    /// Bytes of each part of an upload of `size` bytes.
+    pub(super) fn upload_part(&self, size: u64) -> u64 {
+        let fitting = size.div_ceil(MOST_PARTS);
+        self.part_bytes.max(LEAST_PART_BYTES).max(fitting.next_multiple_of(1024 * 1024))
+    }
+
+    /// Bytes of the `index`th part of an upload whose length is not known: the size doubles every thousand parts, so
+    /// that 5 TiB fit into 10,000.
+    pub(super) fn stream_part(&self, index: u64) -> u64 {
+        self.part_bytes.max(LEAST_PART_BYTES) << (index / 1000).min(9)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIB: u64 = 1 << 40;
+
+    #[test]
+    fn five_tebibytes_fit_into_ten_thousand_parts() {
+        let options = TransferOptions::default();
+        assert!(5 * TIB <= options.upload_part(5 * TIB) * MOST_PARTS);
+        assert_eq!(options.upload_part(1), 8 * 1024 * 1024);
+        let streamed: u64 = (0..MOST_PARTS).map(|i| options.stream_part(i)).sum();
+        assert!(streamed >= 5 * TIB);
+        assert!((0..MOST_PARTS).all(|i| options.stream_part(i) <= 5 << 30));
+    }
+}

@@ -1,0 +1,192 @@
+//! Where the bytes of an object go: into a file or into memory, each range at its final place.
+
+use std::fs::File;
+use std::io;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Bytes that are collected before a thread is asked to write them.
+const WRITE_BYTES: usize = 1024 * 1024;
+
+/// A file or a piece of memory.
+#[derive(Debug, Clone)]
+pub(super) enum Place<'a> {
+    File(Arc<File>),
+    Memory(Memory<'a>),
+}
+
+/// Memory that is filled in disjoint ranges.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory<'a> {
+    start: NonNull<u8>,
+    length: usize,
+    of: PhantomData<&'a mut [u8]>,
+}
+
+#[expect(unsafe_code, reason = "parts of one buffer are filled side by side")]
+// SAFETY: it stands for a `&mut [u8]`, which is `Send`; sharing it among the parts of one transfer is sound because
+// these write disjoint ranges, and what has been written is read by no one else before they end.
+unsafe impl Send for Memory<'_> {}
+#[expect(unsafe_code, reason = "see above")]
+// SAFETY: see above.
+unsafe impl Sync for Memory<'_> {}
+
+impl<'a> Memory<'a> {
+    pub(super) fn new(buffer: &'a mut [u8]) -> Self {
+        let length = buffer.len();
+        Self { start: NonNull::from(buffer).cast(), length, of: PhantomData }
+    }
+
+    /// Copies `data` to `at`. Ranges written at the same time must not overlap, which the parts of a plan do not.
+    fn write(&self, at: u64, data: &[u8]) {
+        let end = usize::try_from(at).ok().and_then(|at| at.checked_add(data.len()));
+        assert!(end.is_some_and(|end| end <= self.length), "a part lies inside its object");
+        #[expect(unsafe_code, reason = "parts of one buffer are filled side by side")]
+        // SAFETY: the range lies inside the buffer, which is borrowed for `'a`, and belongs to this part alone.
+        unsafe {
+            let to = self.start.as_ptr().add(at as usize);
+            std::ptr::copy_nonoverlapping(data.as_ptr(), to, data.len());
+        }
+    }
+
+    /// Bytes that have been written.
+    fn read(&self, range: Range<u64>) -> &[u8] {
+        assert!(range.start <= range.end && range.end <= self.length as u64, "inside the object");
+        #[expect(unsafe_code, reason = "parts that are complete are read while others are filled")]
+        // SAFETY: the range lies inside the buffer, and whoever asks knows that its parts are complete.
+        unsafe {
+            let start = self.start.as_ptr().add(range.start as usize);
+            std::slice::from_raw_parts(start, (range.end - range.start) as usize)
+        }
+    }
+}
+
+impl Place<'_> {
+    /// Hands the bytes of a complete range to `take`, a piece at a time.
+    pub(super) async fn replay<T: Send + 'static>(
+        &self,
+        range: Range<u64>,
+        mut state: T,
+        take: fn(&mut T, &[u8]),
+    ) -> Result<T> {
+        match self {
+            Self::Memory(memory) => {
+                let mut at = range.start;
+                while at < range.end {
+                    let end = range.end.min(at + WRITE_BYTES as u64);
+                    take(&mut state, memory.read(at..end));
+                    at = end;
+                    tokio::task::yield_now().await;
+                }
+                Ok(state)
+            }
+            Self::File(file) => {
+                let file = file.clone();
+                let read = move || {
+                    let mut buffer = vec![0; WRITE_BYTES];
+                    let mut at = range.start;
+                    while at < range.end {
+                        let length = (range.end - at).min(WRITE_BYTES as u64) as usize;
+                        file.read_exact_at(&mut buffer[..length], at)?;
+                        take(&mut state, &buffer[..length]);
+                        at += length as u64;
+                    }
+                    Ok(state)
+                };
+                blocking(read).await?.map_err(|e| io_error("read back", &e))
+            }
+        }
+    }
+}
+
+/// Writes one range of a place, in order.
+#[derive(Debug)]
+pub(super) struct Writer<'a> {
+    place: Place<'a>,
+    at: u64,
+    waiting: Vec<Bytes>,
+    waiting_bytes: usize,
+    writing: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(place: Place<'a>, at: u64) -> Self {
+        Self { place, at, waiting: Vec::new(), waiting_bytes: 0, writing: None }
+    }
+
+    pub(super) async fn write(&mut self, piece: Bytes) -> Result<()> {
+        match &self.place {
+            Place::Memory(memory) => {
+                memory.write(self.at, &piece);
+                self.at += piece.len() as u64;
+            }
+            Place::File(_) => {
+                self.waiting_bytes += piece.len();
+                self.waiting.push(piece);
+                if self.waiting_bytes >= WRITE_BYTES {
+                    self.start().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until everything is in its place.
+    pub(super) async fn finish(mut self) -> Result<()> {
+        self.start().await?;
+        self.settle().await
+    }
+
+    /// Hands what has been collected to a thread, while the next bytes come in.
+    async fn start(&mut self) -> Result<()> {
+        self.settle().await?;
+        let Place::File(file) = &self.place else { return Ok(()) };
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let (file, pieces, mut at) = (file.clone(), std::mem::take(&mut self.waiting), self.at);
+        self.at += std::mem::take(&mut self.waiting_bytes) as u64;
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            for piece in pieces {
+                file.write_all_at(&piece, at)?;
+                at += piece.len() as u64;
+            }
+            Ok(())
+        }));
+        Ok(())
+    }
+
+    async fn settle(&mut self) -> Result<()> {
+        match self.writing.take() {
+            Some(writing) => join(writing.await)?.map_err(|e| io_error("write", &e)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Runs `work` on the threads for blocking calls.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    join(tokio::task::spawn_blocking(work).await)
+}
+
+fn join<T>(ended: Result<T, tokio::task::JoinError>) -> Result<T> {
+    ended.map_err(|e| Error::new(ErrorKind::Join, "transfer", "", e.to_string()))
+}
+
+fn io_error(what: &'static str, error: &io::Error) -> Error {
+    let detail = match error.kind() {
+        io::ErrorKind::StorageFull => format!("{error}; make room and try again"),
+        _ => error.to_string(),
+    };
+    Error::new(ErrorKind::Io, what, "the file", detail)
+}

@@ -1,0 +1,140 @@
+//! Objects into memory.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
+use super::Transfer;
+use super::fetch::{Fetch, Grid};
+use super::object::{Body, Object, Opened};
+use super::place::{Memory, Place};
+use super::region::Region;
+use crate::checksum::Checksum;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Store;
+
+impl Transfer {
+    /// Reads an object, its parts side by side, checked against what the service states of it.
+    pub async fn read(&self, store: &Store, path: &Path) -> Result<Bytes> {
+        let object = Object::new(store, path);
+        let opened = object.open(None, self.options.part_bytes).await?;
+        let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
+        if opened.meta.size <= self.options.part_bytes {
+            let mut pieces = self.collect(&object, opened, expected).await?;
+            return Ok(match pieces.len() {
+                1 => pieces.remove(0),
+                _ => pieces.concat().into(),
+            });
+        }
+        let length = in_memory(opened.meta.size)?;
+        let mut region = Region::new(length);
+        self.fill_memory(&object, opened, expected, region.as_mut_slice()).await?;
+        Ok(region.into())
+    }
+
+    /// Reads an object into `buffer`, which must have its length; returns that length.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when the buffer is too small. What the buffer holds after an error is undefined.
+    pub async fn read_into(&self, store: &Store, path: &Path, buffer: &mut [u8]) -> Result<usize> {
+        let object = Object::new(store, path);
+        let opened = object.open(None, self.options.part_bytes).await?;
+        let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
+        let length = in_memory(opened.meta.size)?;
+        if length > buffer.len() {
+            let detail =
+                format!("it has {length} bytes, and the buffer has room for {}", buffer.len());
+            return Err(Error::new(ErrorKind::InvalidArgument, "read", object.url(), detail));
+        }
+        self.fill_memory(&object, opened, expected, &mut buffer[..length]).await?;
+        Ok(length)
+    }
+
+    /// Reads a range of an object into `buffer`, which has the length of the range, parts side by side. `pin` is the
+    /// version to be read.
+    pub async fn read_range_into(
+        &self,
+        store: &Store,
+        pin: &ObjectMeta,
+        range: Range<u64>,
+        buffer: &mut [u8],
+    ) -> Result<()> {
+        let object = Object::new(store, &pin.location);
+        if range.end > pin.size || range.end - range.start != buffer.len() as u64 {
+            let detail = format!(
+                "bytes {range:?} of {} do not fit a buffer of {} bytes",
+                pin.size,
+                buffer.len()
+            );
+            return Err(Error::new(ErrorKind::InvalidArgument, "read", object.url(), detail));
+        }
+        self.fetch_into(&object, pin, range, None, None, buffer).await
+    }
+
+    /// Goes on with a body that has begun: reads `range` of the object `pin` into memory, the beginning from `stream`
+    /// and the rest by further requests, side by side.
+    pub async fn finish_read(
+        &self,
+        store: &Store,
+        pin: &ObjectMeta,
+        range: Range<u64>,
+        stream: futures::stream::BoxStream<'static, object_store::Result<Bytes>>,
+    ) -> Result<Bytes> {
+        let object = Object::new(store, &pin.location);
+        let mut region = Region::new(in_memory(range.end - range.start)?);
+        let body = Body::new(range.clone(), stream);
+        self.fetch_into(&object, pin, range, Some(body), None, region.as_mut_slice()).await?;
+        Ok(region.into())
+    }
+
+    async fn fill_memory(
+        &self,
+        object: &Object,
+        opened: Opened,
+        expected: Option<Checksum>,
+        buffer: &mut [u8],
+    ) -> Result<()> {
+        let range = 0..opened.meta.size;
+        if !opened.has_ranges {
+            // One stream, from the first byte to the last.
+            let whole =
+                Self { options: self.options.clone().with_part_bytes(range.end), ..self.clone() };
+            let body = Some(opened.body);
+            return Box::pin(whole.fetch_into(object, &opened.meta, range, body, expected, buffer))
+                .await;
+        }
+        self.fetch_into(object, &opened.meta, range, Some(opened.body), expected, buffer).await
+    }
+
+    async fn fetch_into(
+        &self,
+        object: &Object,
+        pin: &ObjectMeta,
+        range: Range<u64>,
+        body: Option<Body>,
+        expected: Option<Checksum>,
+        buffer: &mut [u8],
+    ) -> Result<()> {
+        let grid = Grid::new(range.clone(), self.read_part(range.end - range.start));
+        let fetch = Fetch {
+            transfer: self,
+            object,
+            pin,
+            grid,
+            place: Place::Memory(Memory::new(buffer)),
+            expected,
+            completed: None,
+            done: Vec::new(),
+        };
+        fetch.run(body).await
+    }
+}
+
+fn in_memory(bytes: u64) -> Result<usize> {
+    usize::try_from(bytes).map_err(|_| {
+        let detail = "the object is larger than the memory of this machine can be";
+        Error::new(ErrorKind::InvalidArgument, "read", "", detail)
+    })
+}

@@ -1,0 +1,170 @@
+//! Files and streams into objects.
+
+use std::path::Path as FilePath;
+
+use bytes::Bytes;
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt};
+use object_store::PutPayload;
+use object_store::path::Path;
+
+use super::budget::Held;
+use super::place::blocking;
+use super::send::{Sent, Target};
+use super::source::{LocalFile, Source};
+use super::{Report, Transfer};
+use crate::checksum::Checksum;
+use crate::error::{ErrorKind, Result};
+use crate::store::Store;
+
+impl Transfer {
+    /// Uploads a file: with one request when it fits into a part, else in parts, several at once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such file, [`ErrorKind::Precondition`] when it changes meanwhile,
+    /// [`ErrorKind::AlreadyExists`] with `CopyMode::Create`.
+    pub async fn upload(
+        &self,
+        file: impl AsRef<FilePath>,
+        target: &Store,
+        to: &Path,
+    ) -> Result<Report> {
+        let path = file.as_ref().to_owned();
+        let run = async {
+            let file = blocking(move || LocalFile::open(&path)).await??;
+            self.events.grown(file.size());
+            self.send(Source::File(file), target, to).await
+        };
+        self.tracked(None, run).await
+    }
+
+    /// Writes an object from memory, as [`upload`](Self::upload) does from a file.
+    pub async fn write(&self, data: Bytes, target: &Store, to: &Path) -> Result<Report> {
+        let size = data.len() as u64;
+        self.tracked(Some(size), self.send(Source::Bytes(data), target, to)).await
+    }
+
+    async fn send(&self, source: Source, target: &Store, to: &Path) -> Result<Report> {
+        let size = source.size();
+        let attributes = self.options.attributes.clone().unwrap_or_default();
+        let target = Target { transfer: self, store: target, path: to, attributes };
+        let sent = if size <= self.options.part_bytes {
+            let _memory = self.budget.memory(size).await?;
+            let payload = source.part(self, 0..size).await?;
+            source.check_unchanged()?;
+            target.put(payload).await?
+        } else {
+            self.parts_or_again(&target, &source, None).await?
+        };
+        let report = Report { bytes: size, ..Report::default() };
+        Ok(report.with_e_tag(sent.e_tag).with_resumed(sent.resumed))
+    }
+
+    /// Writes parts; anew when the service does not know the upload that was to be continued.
+    pub(super) async fn parts_or_again(
+        &self,
+        target: &Target<'_>,
+        source: &Source,
+        expected: Option<Checksum>,
+    ) -> Result<Sent> {
+        match target.put_parts(source, expected.clone()).await {
+            Err(error) if self.options.resume && error.kind() == ErrorKind::NotFound => {
+                target.put_parts(source, expected).await
+            }
+            done => done,
+        }
+    }
+
+    /// Writes an object from a stream of bytes whose length nobody knows, in bounded memory.
+    ///
+    /// Such an upload is not resumed: what a killed one has left is removed by the next upload to the same object.
+    ///
+    /// # Errors
+    /// The first error of the stream, after which nothing is published.
+    pub async fn upload_stream(
+        &self,
+        stream: BoxStream<'_, Result<Bytes>>,
+        target: &Store,
+        to: &Path,
+    ) -> Result<Report> {
+        self.tracked(None, self.send_stream(stream, target, to)).await
+    }
+
+    async fn send_stream(
+        &self,
+        stream: BoxStream<'_, Result<Bytes>>,
+        target: &Store,
+        to: &Path,
+    ) -> Result<Report> {
+        let attributes = self.options.attributes.clone().unwrap_or_default();
+        let target = Target { transfer: self, store: target, path: to, attributes };
+        let mut pieces = Pieces { stream, carried: Bytes::new(), ended: false, taken: 0 };
+        let held = self.budget.memory(self.options.stream_part(0)).await?;
+        let first = pieces.part(self.options.stream_part(0)).await?;
+        if pieces.ended {
+            let bytes = first.content_length() as u64;
+            self.events.grown(bytes);
+            let sent = target.put(first).await?;
+            return Ok(Report { bytes, ..Report::default() }.with_e_tag(sent.e_tag));
+        }
+        let sent = target.put_stream(self.parts(&mut pieces, (first, held))).await?;
+        let report = Report { bytes: pieces.taken, ..Report::default() };
+        Ok(report.with_e_tag(sent.e_tag))
+    }
+
+    /// The parts of a stream, the first of which has been taken.
+    fn parts<'a>(
+        &'a self,
+        pieces: &'a mut Pieces<'_>,
+        first: (PutPayload, Held),
+    ) -> impl Stream<Item = Result<(PutPayload, Held)>> + Send + 'a {
+        self.events.grown(first.0.content_length() as u64);
+        stream::try_unfold((pieces, Some(first), 0), move |(pieces, first, index)| async move {
+            if let Some(first) = first {
+                return Ok(Some((first, (pieces, None, index + 1))));
+            }
+            if pieces.ended {
+                return Ok(None);
+            }
+            let size = self.options.stream_part(index);
+            let held = self.budget.memory(size).await?;
+            let part = pieces.part(size).await?;
+            self.events.grown(part.content_length() as u64);
+            let has_bytes = part.content_length() > 0;
+            Ok(has_bytes.then_some(((part, held), (pieces, None, index + 1))))
+        })
+    }
+}
+
+/// Cuts a stream into parts.
+struct Pieces<'a> {
+    stream: BoxStream<'a, Result<Bytes>>,
+    /// What belongs to the next part.
+    carried: Bytes,
+    ended: bool,
+    taken: u64,
+}
+
+impl Pieces<'_> {
+    /// The next `size` bytes; fewer when the stream ends.
+    async fn part(&mut self, size: u64) -> Result<PutPayload> {
+        let mut pieces = Vec::new();
+        let mut missing = size as usize;
+        while missing > 0 {
+            if self.carried.is_empty() {
+                match self.stream.next().await {
+                    Some(piece) => self.carried = piece?,
+                    None => {
+                        self.ended = true;
+                        break;
+                    }
+                }
+            }
+            let piece = self.carried.split_to(missing.min(self.carried.len()));
+            missing -= piece.len();
+            self.taken += piece.len() as u64;
+            pieces.push(piece);
+        }
+        Ok(pieces.into_iter().collect())
+    }
+}
