@@ -84,6 +84,8 @@ pub(crate) enum Command {
     Sync(Sync),
     /// Make presigned URLs.
     Sign(Sign),
+    /// Work with STAC items and their assets.
+    Stac(Box<crate::commands::stac::args::Stac>),
     /// Print completions for a shell.
     Completions(Completions),
 }

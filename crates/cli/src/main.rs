@@ -26,11 +26,20 @@ enum Exit {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let mut cli = Cli::parse();
+    if let Command::Stac(stac) = &cli.command {
+        cli.common.verbose |= stac.is_talkative();
+    }
     if let Command::Completions(args) = &cli.command {
         return commands::completions::run(args);
     }
-    let printer = Printer::new(&cli.common);
+    let mut printer = Printer::new(&cli.common);
+    if let Command::Stac(stac) = &cli.command
+        && stac.is_taciturn()
+    {
+        printer.errors_only();
+    }
+    let printer = printer;
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -16,6 +16,7 @@ use crate::args::Common;
 pub(crate) struct Printer {
     json: bool,
     quiet: bool,
+    notes: bool,
     pub(crate) verbose: bool,
     /// Whether someone watches: then each line goes out at once.
     watched: bool,
@@ -27,10 +28,16 @@ impl Printer {
         Self {
             json: common.json,
             quiet: common.quiet,
+            notes: true,
             verbose: common.verbose,
             watched: std::io::stdout().is_terminal(),
             out: Mutex::new(std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout())),
         }
+    }
+
+    /// From now on only data and errors are printed.
+    pub(crate) fn errors_only(&mut self) {
+        self.notes = false;
     }
 
     /// Whether programs read the output.
@@ -78,7 +85,7 @@ impl Printer {
 
     /// Something worth knowing that is not data.
     pub(crate) fn note(&self, text: &str) {
-        if !self.quiet {
+        if !self.quiet && self.notes {
             self.to_stderr(text);
         }
     }

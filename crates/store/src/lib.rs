@@ -52,6 +52,8 @@ pub use cloud::CloudOptions;
 pub use error::{Error, ErrorKind, Result};
 pub use ops::{DeleteReport, ListOptions};
 pub use provider::{CopyOutcome, ObjectVersion, Provider, Tags};
+/// Text with every secret in its URLs taken out; see [`Error`].
+pub use redact::text as redacted;
 pub use registry::{OpenOptions, Opener, Registry};
 pub use store::Store;
 

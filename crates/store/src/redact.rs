@@ -27,7 +27,7 @@ const PLAIN_PARAMETERS: &[&str] = &[
 ];
 
 /// The same text with user information and the values of query parameters removed from every URL in it.
-pub(crate) fn text(input: &str) -> String {
+pub fn text(input: &str) -> String {
     // Secrets stand in the user information and in the query. Most errors name URLs that have neither.
     if !input.contains("://") || !input.contains(['@', '?']) {
         return input.to_owned();

@@ -7,6 +7,7 @@ mod du;
 mod listing;
 mod rm;
 mod sign;
+pub(crate) mod stac;
 mod stat;
 mod sync;
 
@@ -48,6 +49,7 @@ pub(crate) async fn run(cli: &Cli, registry: &Registry, printer: &Printer) -> Re
         Command::Rm(args) => rm::run(&context, args).await,
         Command::Sync(args) => sync::run(&context, args).await,
         Command::Sign(args) => sign::run(&context, args).await,
+        Command::Stac(args) => stac::run(&context, args).await,
         Command::Completions(_) => Ok(Exit::Done),
     }?;
     match printer.flush() {

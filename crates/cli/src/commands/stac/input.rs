@@ -1,0 +1,117 @@
+//! From arguments to clients, selections and documents.
+
+use std::io::Read;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use holdall::stac::{ClientConfig, Clients, Credential, Document, Kind, PlanOptions, Selection};
+
+use super::args::{ClientArgs, SelectArgs};
+use crate::args::Common;
+
+/// The clients that the arguments describe.
+pub(super) fn clients(args: &ClientArgs, common: &Common) -> Result<Clients> {
+    let mut config = ClientConfig {
+        client_override: args.client.clone(),
+        http_max_attempts: args.http_max_attempts,
+        http_assert_content_type: args.http_assert_content_type,
+        s3_requester_pays: args.s3_requester_pays,
+        s3_max_attempts: args.s3_max_attempts,
+        s3_region: args.s3_region.clone(),
+        s3_endpoint_url: args.s3_endpoint_url.clone(),
+        sas_token_endpoint: args.sas_token_endpoint.clone(),
+        store_settings: common.config.iter().chain(&common.source_config).cloned().collect(),
+        ..ClientConfig::default()
+    };
+    config.http_timeout = Duration::try_from_secs_f64(args.http_timeout)
+        .ok()
+        .filter(|time| !time.is_zero())
+        .context("--http-timeout is a positive number of seconds")?;
+    for header in &args.http_header {
+        let (name, value) = header.split_once('=').unwrap_or((header, ""));
+        config.http_headers.push((name.to_owned(), value.to_owned()));
+    }
+    for text in args.credential.iter().filter(|text| !text.trim().is_empty()) {
+        let parsed = text
+            .split_once('=')
+            .and_then(|(key, value)| Some((key.trim().to_owned(), Credential::parse(value)?)));
+        // The text is not repeated: it holds a secret.
+        config.credentials.push(parsed.context(
+            "a credential is KEY=bearer:TOKEN, KEY=basic:USER:PASSWORD or KEY=key:VALUE",
+        )?);
+    }
+    Ok(Clients::new(config)?)
+}
+
+/// The part of a plan that selections make.
+pub(super) fn plan(args: &SelectArgs) -> Result<PlanOptions> {
+    let selection = Selection::keys(&args.include, &args.exclude)?
+        .with_roles(args.role.clone())
+        .with_media_types(&args.media_type)?
+        .with_bands(args.band.clone())
+        .with_max_size_bytes(args.max_size);
+    Ok(PlanOptions {
+        selection,
+        alternate_assets: args.alternate_assets.clone(),
+        fallback: args.fallback,
+        ..PlanOptions::default()
+    })
+}
+
+/// Reads the document, from standard input where no href is given.
+pub(super) async fn document(clients: &Clients, href: Option<&str>) -> Result<Document> {
+    match href {
+        None | Some("-") => {
+            let read = tokio::task::spawn_blocking(|| {
+                let mut text = Vec::new();
+                std::io::stdin().lock().read_to_end(&mut text).map(|_| text)
+            });
+            let data = read.await?.context("cannot read standard input")?;
+            Ok(Document::from_bytes(&data).context("standard input")?)
+        }
+        Some(href) => Ok(clients.read_document(href).await?),
+    }
+}
+
+/// The document, or all items below it.
+pub(super) async fn items(
+    clients: &Clients,
+    document: Document,
+    recursive: bool,
+) -> Result<Document> {
+    if !recursive {
+        if document.kind() == Kind::Catalog && document.json().get("assets").is_none() {
+            bail!("a catalog has no assets of its own: take the items below it with --recursive");
+        }
+        return Ok(document);
+    }
+    let mut items = Vec::new();
+    clients
+        .crawl(document, &mut |item| {
+            items.push(resolved(item));
+            true
+        })
+        .await?;
+    Ok(Document::of_items(items))
+}
+
+/// An item with a link to where it was read, against which its relative hrefs are resolved.
+fn resolved(item: Document) -> holdall::stac::json::Json {
+    use holdall::stac::json::Json;
+    let href = item.href().map(str::to_owned);
+    let mut json = item.json().clone();
+    let own = holdall::stac::link(&json, "self");
+    if own.is_some_and(|own| holdall::stac::href::is_absolute(&own)) {
+        return json;
+    }
+    let Some(href) = href else { return json };
+    let mut link = Json::object();
+    link.set("rel", "self");
+    link.set("href", href);
+    let kept = json.get("links").and_then(Json::as_array).unwrap_or_default().iter();
+    let kept =
+        kept.filter(|link| link.get("rel").and_then(Json::as_str).is_none_or(|rel| rel != "self"));
+    let links: Vec<Json> = kept.cloned().chain([link]).collect();
+    json.set("links", links);
+    json
+}

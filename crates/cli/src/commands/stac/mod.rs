@@ -1,0 +1,27 @@
+//! `holdall stac`.
+
+pub(crate) mod args;
+mod info;
+mod input;
+mod progress;
+mod search;
+mod transfer;
+
+use anyhow::Result;
+
+use self::args::{Stac, StacCommand};
+use super::Context;
+use crate::Exit;
+
+/// Runs a subcommand of `holdall stac`.
+pub(super) async fn run(context: &Context<'_>, args: &Stac) -> Result<Exit> {
+    match &args.command {
+        StacCommand::Download(args) => transfer::download(context, args).await,
+        StacCommand::Upload(args) | StacCommand::Copy(args) => {
+            transfer::publish(context, args).await
+        }
+        StacCommand::Info(args) => info::info(context, args).await,
+        StacCommand::Verify(args) => info::verify(context, args).await,
+        StacCommand::Search(args) => search::run(context, args).await,
+    }
+}

@@ -1,0 +1,114 @@
+//! `holdall stac search`.
+
+use anyhow::{Context as _, Result, bail};
+use holdall::stac::json::{Json, Style};
+use holdall::stac::{Document, Pages, Request};
+use serde_json::{Map, Value, json};
+
+use super::super::Context;
+use super::args::Search;
+use super::input;
+use crate::Exit;
+
+pub(super) async fn run(context: &Context<'_>, args: &Search) -> Result<Exit> {
+    let clients = input::clients(&args.client, context.common)?;
+    let mut pages = Pages::new(clients, first(args)?);
+    let (mut items, mut left) = (Vec::new(), args.max_items.unwrap_or(usize::MAX));
+    while left > 0 {
+        let Some(page) = pages.next().await? else { break };
+        let found = page.objects().iter().take(left);
+        left -= found.len().min(left);
+        if args.ndjson {
+            for item in found {
+                let line = item.to_text(&Style::compact()).replace('\n', " ");
+                context.printer.bytes(format!("{line}\n").as_bytes())?;
+            }
+        } else {
+            items.extend(found.cloned().collect::<Vec<Json>>());
+        }
+        if let Some(file) = &args.resume {
+            keep(pages.position(), file)?;
+        }
+    }
+    if !args.ndjson {
+        context.printer.note(&format!("{} items", items.len()));
+        let mut text = Document::of_items(items).to_text();
+        text.push('\n');
+        context.printer.bytes(text.as_bytes())?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The request of the arguments, or the one where the last run stopped.
+fn first(args: &Search) -> Result<Request> {
+    if let Some(file) = &args.resume
+        && file.exists()
+    {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        let kept: Value = serde_json::from_str(&text)
+            .with_context(|| format!("{} is not what a search left", file.display()))?;
+        let Some(href) = kept["href"].as_str() else {
+            bail!("the search that left {} had come to its end", file.display());
+        };
+        let body = (!kept["body"].is_null()).then(|| kept["body"].clone());
+        return Ok(Request { href: href.to_owned(), body });
+    }
+    let body = body(args)?;
+    // A URL with a query is a search already; the fields of a GET search go into its query.
+    if args.url.contains('?') || args.url.contains("/collections/") {
+        if !body.is_empty() {
+            bail!(
+                "{} is a page of its own: options of the search go with the root of an API",
+                args.url
+            );
+        }
+        return Ok(Request::get(&args.url));
+    }
+    Ok(Request::search(&args.url, body))
+}
+
+fn keep(position: Option<&Request>, file: &std::path::Path) -> Result<()> {
+    let kept = match position {
+        Some(request) => json!({"href": request.href, "body": request.body}),
+        None => json!({"href": null}),
+    };
+    std::fs::write(file, kept.to_string())
+        .with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn body(args: &Search) -> Result<Map<String, Value>> {
+    let mut body = match &args.body {
+        Some(text) => serde_json::from_str(text).context("--body is not a JSON object")?,
+        None => Map::new(),
+    };
+    let mut set = |key: &str, value: Value| body.insert(key.to_owned(), value);
+    if !args.collection.is_empty() {
+        set("collections", json!(args.collection));
+    }
+    if !args.id.is_empty() {
+        set("ids", json!(args.id));
+    }
+    match args.bbox.len() {
+        0 => {}
+        4 | 6 => {
+            set("bbox", json!(args.bbox));
+        }
+        count => bail!("--bbox has {count} numbers: WEST,SOUTH,EAST,NORTH are four"),
+    }
+    if let Some(datetime) = &args.datetime {
+        set("datetime", json!(datetime));
+    }
+    if let Some(text) = &args.intersects {
+        set("intersects", serde_json::from_str(text).context("--intersects is not JSON")?);
+    }
+    if let Some(text) = &args.filter {
+        let parsed = serde_json::from_str::<Value>(text).ok().filter(Value::is_object);
+        set("filter-lang", json!(if parsed.is_some() { "cql2-json" } else { "cql2-text" }));
+        set("filter", parsed.unwrap_or_else(|| json!(text)));
+    }
+    if let Some(limit) = args.limit {
+        set("limit", json!(limit));
+    }
+    Ok(body)
+}

@@ -1,0 +1,223 @@
+//! `holdall stac download`, `upload` and `copy`.
+
+use anyhow::{Context as _, Result};
+use holdall::stac::multihash::Algorithm;
+use holdall::stac::{
+    Clients, Collision, Document, Hrefs, Kind, Naming, Place, Plan, PlanOptions, Report,
+    RunOptions, Template, TransferOptions, Written, default_file_name, transfer_planned,
+};
+use holdall::store::OpenOptions;
+use serde_json::json;
+
+use super::super::Context;
+use super::args::{Download, MoveArgs, Publish};
+use super::input;
+use super::progress::{Progress, name};
+use crate::Exit;
+use crate::printer::human;
+
+pub(super) async fn download(context: &Context<'_>, args: &Download) -> Result<Exit> {
+    let clients = input::clients(&args.client, context.common)?;
+    let document = input::document(&clients, args.href.as_deref()).await?;
+    let document = input::items(&clients, document, args.moving.recursive).await?;
+    let directory = target(context, &args.directory)?;
+    let mut options = TransferOptions::download(document.kind(), args.file_name.clone());
+    options.plan = plan(&args.moving, input::plan(&args.select)?)?;
+    options.rewrite.keep_unselected = args.keep_non_downloaded;
+    apply(&args.moving, &mut options)?;
+    execute(context, &clients, document, &directory, &options, &args.moving).await
+}
+
+pub(super) async fn publish(context: &Context<'_>, args: &Publish) -> Result<Exit> {
+    let clients = input::clients(&args.client, context.common)?;
+    let document = input::document(&clients, Some(&args.href)).await?;
+    let document = input::items(&clients, document, args.moving.recursive).await?;
+    let directory = target(context, &args.target)?;
+    let name = match &args.file_name {
+        Some(name) => name.clone(),
+        None => default_file_name(&document)?,
+    };
+    let mut options = TransferOptions::publish(Some(name));
+    options.plan = plan(&args.moving, input::plan(&args.select)?)?;
+    if args.relative {
+        options.rewrite.hrefs = Hrefs::Relative;
+    }
+    apply(&args.moving, &mut options)?;
+    execute(context, &clients, document, &directory, &options, &args.moving).await
+}
+
+fn target(context: &Context<'_>, text: &str) -> Result<Place> {
+    let mut options = OpenOptions::default();
+    let settings = context.common.config.iter().chain(&context.common.target_config);
+    options.config.extend(settings.cloned());
+    if holdall::stac::href::scheme(text).is_none_or(|scheme| scheme == "file" || scheme == "memory")
+    {
+        options.config.clear();
+    }
+    Ok(Place::open(text, &options)?)
+}
+
+fn plan(args: &MoveArgs, mut plan: PlanOptions) -> Result<PlanOptions> {
+    plan.path_template = args.path_template.as_deref().map(Template::parse).transpose()?;
+    plan.naming = match args.naming.as_str() {
+        "file-name" => Naming::FileName,
+        "key" => Naming::Key,
+        "local-path" => Naming::LocalPath,
+        template if template.contains('$') => Naming::Template(Template::parse(template)?),
+        other => anyhow::bail!(
+            "--naming {other}: expected file-name, key, local-path, or a template such as ${{asset.key}}${{asset.ext}}"
+        ),
+    };
+    plan.subdirectories = args.subdirectories;
+    plan.collision = if args.rename { Collision::Rename } else { Collision::Refuse };
+    Ok(plan)
+}
+
+fn apply(args: &MoveArgs, options: &mut TransferOptions) -> Result<()> {
+    let compute = args.checksum.as_deref().map(|name| {
+        Algorithm::of_name(name).with_context(|| {
+            format!("--checksum {name}: known are sha2-256, sha2-512, sha3-256, sha3-512, sha1, md5, blake3, blake2b-256")
+        })
+    });
+    options.run = RunOptions {
+        overwrite: args.overwrite,
+        fail_fast: args.fail_fast,
+        verify: !args.no_verify,
+        compute: compute.transpose()?,
+        max_concurrent: args.max_concurrent_downloads,
+        ..RunOptions::default()
+    };
+    options.rewrite.keep_failed = args.keep;
+    options.rewrite.describe_files |= args.checksum.is_some();
+    options.rewrite.alternate = args.keep_alternate.clone();
+    if args.self_contained {
+        options.written = Written::Catalog("catalog.json".to_owned());
+        options.rewrite.hrefs = Hrefs::Absolute;
+    }
+    Ok(())
+}
+
+async fn execute(
+    context: &Context<'_>,
+    clients: &Clients,
+    mut document: Document,
+    directory: &Place,
+    options: &TransferOptions,
+    args: &MoveArgs,
+) -> Result<Exit> {
+    let printer = context.printer;
+    let plan = Plan::make(&document, directory, &options.plan)?;
+    if args.dry_run {
+        return dry_run(context, &plan);
+    }
+    let progress = Progress::new(printer, &plan);
+    let ended =
+        transfer_planned(clients, &mut document, directory, plan, options, progress.observer())
+            .await;
+    progress.finish(printer);
+    let report = ended?;
+    for (at, outcome) in report.outcomes.iter().enumerate() {
+        let Ok(done) = outcome else { continue };
+        if printer.verbose {
+            let state = if done.skipped { "is there already" } else { "done" };
+            printer.note(&format!("{}: {state}", name(&report.plan.jobs[at])));
+        }
+        if let Some(warning) = &done.warning {
+            printer.note(&format!("warning: {} - {warning}", name(&report.plan.jobs[at])));
+        }
+    }
+    if let Some(file) = &args.report {
+        write_report(&report, file).await?;
+    }
+    print(context, &document, &report)?;
+    let failed = report.failures().count();
+    Ok(if failed > 0 && !args.lenient { Exit::Partial } else { Exit::Done })
+}
+
+fn dry_run(context: &Context<'_>, plan: &Plan) -> Result<Exit> {
+    for job in &plan.jobs {
+        let target = job.target.href();
+        let href = holdall::store::redacted(job.href());
+        context.printer.data(
+            || match job.size {
+                Some(size) => format!("{}: {href} -> {target} ({})", name(job), human(size)),
+                None => format!("{}: {href} -> {target}", name(job)),
+            },
+            || json!({"item": job.owner, "key": job.key, "href": href, "target": target, "size": job.size}),
+        )?;
+    }
+    let (bytes, unknown) = plan.known_bytes();
+    let moved = plan.jobs.iter().filter(|job| job.same_as.is_none()).count();
+    context.printer.note(&match unknown {
+        0 => format!("{moved} assets, {}", human(bytes)),
+        _ => format!("{moved} assets, {} and {unknown} of unknown size", human(bytes)),
+    });
+    Ok(Exit::Done)
+}
+
+/// Where the document was written, or the document itself.
+fn print(context: &Context<'_>, document: &Document, report: &Report) -> Result<()> {
+    let printer = context.printer;
+    let (moved, skipped) = report.bytes();
+    if printer.is_json() {
+        return printer.data(String::new, || {
+            json!({
+                "assets": report.outcomes.len(),
+                "failed": report.failures().count(),
+                "bytes": moved,
+                "bytes_skipped": skipped,
+                "written": report.written,
+                "assets_done": report.plan.jobs.iter().zip(&report.outcomes).map(outcome_json).collect::<Vec<_>>(),
+            })
+        });
+    }
+    if context.common.quiet {
+        return Ok(());
+    }
+    match report.written.last() {
+        Some(place)
+            if matches!(document.kind(), Kind::ItemCollection) && report.written.len() > 1 =>
+        {
+            let others = report.written.len() - 1;
+            printer.data(
+                || format!("Output STAC JSON written to {place} and {others} items"),
+                || json!(place),
+            )
+        }
+        Some(place) => {
+            printer.data(|| format!("Output STAC JSON written to {place}"), || json!(place))
+        }
+        None => printer.bytes(document.to_text().as_bytes()),
+    }
+}
+
+fn outcome_json(
+    (job, outcome): (&holdall::stac::Job, &holdall::stac::Outcome),
+) -> serde_json::Value {
+    let href = holdall::store::redacted(job.href());
+    let mut object = json!({
+        "item": job.owner, "key": job.key, "href": href, "target": job.target.href(),
+    });
+    match outcome {
+        Ok(done) => {
+            object["status"] = json!(if done.skipped { "skipped" } else { "done" });
+            object["bytes"] = json!(done.bytes);
+            object["server_side"] = json!(done.server_side);
+            object["checksum"] = json!(done.checksum.as_ref().map(ToString::to_string));
+            object["warning"] = json!(done.warning.as_ref().map(ToString::to_string));
+        }
+        Err(error) => {
+            object["status"] = json!("failed");
+            object["kind"] = json!(error.kind().as_str());
+            object["http_status"] = json!(error.status());
+            object["error"] = json!(error.to_string());
+        }
+    }
+    object
+}
+
+async fn write_report(report: &Report, file: &str) -> Result<()> {
+    let lines = report.plan.jobs.iter().zip(&report.outcomes);
+    let text: String = lines.map(|pair| format!("{}\n", outcome_json(pair))).collect();
+    Ok(Place::parse(file)?.write(text, "application/x-ndjson").await?)
+}

@@ -1,0 +1,438 @@
+//! From an href to its bytes: which client, which credentials.
+
+mod earthdata;
+mod hints;
+mod netrc;
+mod oauth2;
+mod planetary_computer;
+mod s3;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use holdall_store::client::{ClientOptions, shared_client};
+use holdall_store::object_store::client::HttpClient;
+use holdall_store::object_store::{BackoffConfig, RetryConfig};
+use holdall_store::{OpenOptions, Registry, Store};
+use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use url::Url;
+
+pub use hints::{AuthScheme, Hints};
+
+use crate::config::{ClientConfig, Credential};
+use crate::error::{Error, ErrorKind, Result};
+use crate::href;
+use crate::plan::Location;
+use crate::transport::{self, HttpSource, Source};
+
+/// Which client reads an href.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClientKind {
+    /// Plain HTTP.
+    Http,
+    /// S3.
+    S3,
+    /// Local files.
+    Filesystem,
+    /// Azure blobs of the Planetary Computer, with its tokens.
+    PlanetaryComputer,
+    /// NASA's Earthdata.
+    Earthdata,
+    /// Any other store that the registry knows.
+    Store,
+}
+
+impl ClientKind {
+    /// The names that options use.
+    pub const NAMES: [&'static str; 6] =
+        ["http", "s3", "filesystem", "planetary-computer", "earthdata", "store"];
+
+    /// The name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::S3 => "s3",
+            Self::Filesystem => "filesystem",
+            Self::PlanetaryComputer => "planetary-computer",
+            Self::Earthdata => "earthdata",
+            Self::Store => "store",
+        }
+    }
+
+    /// The client of a name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for an unknown one; the message lists those that are known.
+    pub fn of_name(name: &str) -> Result<Self> {
+        Ok(match name {
+            "http" => Self::Http,
+            "s3" => Self::S3,
+            "filesystem" => Self::Filesystem,
+            "planetary-computer" => Self::PlanetaryComputer,
+            "earthdata" => Self::Earthdata,
+            "store" => Self::Store,
+            _ => {
+                let detail =
+                    format!("no client with name: {name}; known are {}", Self::NAMES.join(", "));
+                return Err(Error::new(ErrorKind::Config, "choose client", "", detail));
+            }
+        })
+    }
+
+    /// The client that fits an href.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Href`] for a scheme that nobody knows.
+    pub fn of_href(href: &str) -> Result<Self> {
+        let Some(scheme) = href::scheme(href) else { return Ok(Self::Filesystem) };
+        let host = href::host(href).unwrap_or_default();
+        Ok(match scheme.as_str() {
+            "file" => Self::Filesystem,
+            "s3" | "s3a" => Self::S3,
+            "http" | "https" if host.ends_with(planetary_computer::BLOBS) => {
+                Self::PlanetaryComputer
+            }
+            "https" if earthdata::is_host(&host) => Self::Earthdata,
+            "http" | "https" => Self::Http,
+            _ if Registry::global().open(href, &OpenOptions::default()).is_ok() => Self::Store,
+            "gs" | "gcs" | "az" | "azure" | "adl" | "abfs" | "abfss" | "memory" => Self::Store,
+            _ => {
+                let detail = format!(
+                    "could not guess client class for href: no client or store knows the scheme '{scheme}'"
+                );
+                return Err(Error::new(ErrorKind::Href, "choose client", href, detail));
+            }
+        })
+    }
+}
+
+/// All clients of a run: connections, stores and tokens are shared between the assets.
+#[derive(Clone)]
+pub struct Clients(Arc<Inner>);
+
+struct Inner {
+    config: ClientConfig,
+    http: HttpClient,
+    headers: HeaderMap,
+    stores: Mutex<HashMap<String, Store>>,
+    s3: s3::Cache,
+    sas: planetary_computer::Tokens,
+    earthdata: earthdata::Tokens,
+    oauth2: Option<oauth2::Tokens>,
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
+
+impl Clients {
+    /// Clients with one configuration. No request is sent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for an unknown client, a header that cannot be sent, or an incomplete OAuth2 grant.
+    pub fn new(config: ClientConfig) -> Result<Self> {
+        if let Some(name) = &config.client_override {
+            ClientKind::of_name(name)?;
+        }
+        let http = shared_client(&client_options(&config)?)?;
+        let headers = header_map(&config.http_headers)?;
+        let oauth2 = config.oauth2.clone().map(|oauth2| oauth2::Tokens::new(oauth2, http.clone()));
+        let sas = planetary_computer::Tokens::new(&config, http.clone());
+        let earthdata = earthdata::Tokens::new(config.earthdata_token.clone(), http.clone());
+        Ok(Self(Arc::new(Inner {
+            http,
+            headers,
+            stores: Mutex::default(),
+            s3: s3::Cache::default(),
+            sas,
+            earthdata,
+            oauth2: oauth2.transpose()?,
+            config,
+        })))
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &ClientConfig {
+        &self.0.config
+    }
+
+    /// The client that reads `href` under this configuration.
+    pub fn kind(&self, href: &str) -> Result<ClientKind> {
+        match &self.0.config.client_override {
+            Some(name) => ClientKind::of_name(name),
+            None => ClientKind::of_href(href),
+        }
+    }
+
+    /// The ways to the bytes at `location`, best first: signed and unsigned, for example. Never empty.
+    pub(crate) async fn ways(&self, location: &Location) -> Result<Vec<Source>> {
+        let href = location.href.as_str();
+        let kind = self.kind(href)?;
+        let hints = &location.hints;
+        match kind {
+            ClientKind::Filesystem => Ok(vec![self.file(href)?]),
+            ClientKind::S3 => s3::ways(self, href, hints),
+            ClientKind::Store => Ok(vec![self.store(href, &[])?]),
+            ClientKind::PlanetaryComputer => planetary_computer::ways(self, href).await,
+            ClientKind::Earthdata => earthdata::ways(self, href).await,
+            ClientKind::Http => Ok(vec![self.http(href, hints).await?]),
+        }
+    }
+
+    fn file(&self, href: &str) -> Result<Source> {
+        let path = match href::scheme(href).as_deref() {
+            Some("file") | None => href,
+            Some(scheme) => {
+                let detail = format!(
+                    "cannot read a file with the filesystem client if it has a url scheme: '{scheme}'"
+                );
+                return Err(Error::new(ErrorKind::Href, "open", href, detail));
+            }
+        };
+        let (store, path) = Registry::global().open(path, &OpenOptions::default())?;
+        Ok(Source::Object { store, path, checks_type: false })
+    }
+
+    /// An object of any store; the stores of one bucket and setting are opened once.
+    pub(super) fn store(&self, href: &str, settings: &[(String, String)]) -> Result<Source> {
+        let mut options = OpenOptions::default();
+        options.retry = self.retry();
+        options.client.timeout = Some(self.0.config.http_timeout);
+        options.config.extend(self.0.config.store_settings.iter().cloned());
+        options.config.extend(settings.iter().cloned());
+        // Stores of one root are one: the path is what differs between assets.
+        let (fresh, path) = Registry::global().open(href, &options)?;
+        let key = format!("{} {settings:?}", fresh.url());
+        let mut stores = self.0.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = stores.entry(key).or_insert(fresh).clone();
+        Ok(Source::Object { store, path, checks_type: true })
+    }
+
+    fn retry(&self) -> RetryConfig {
+        let most = self.0.config.s3_max_attempts.max(1);
+        let backoff = BackoffConfig {
+            init_backoff: std::time::Duration::from_millis(100),
+            max_backoff: std::time::Duration::from_secs(20),
+            base: 2.0,
+        };
+        RetryConfig { max_retries: most as usize - 1, backoff, ..RetryConfig::default() }
+    }
+
+    async fn http(&self, href: &str, hints: &Hints) -> Result<Source> {
+        let mut headers = self.0.headers.clone();
+        let mut url = self.url(href)?;
+        if let Some(oauth2) = &self.0.oauth2 {
+            headers.insert(AUTHORIZATION, bearer(&oauth2.get().await?)?);
+        }
+        self.authenticate(&mut url, &mut headers, hints)?;
+        Ok(self.http_source(url, headers))
+    }
+
+    /// Adds what the configuration has for the schemes of an asset, or for its host.
+    fn authenticate(&self, url: &mut Url, headers: &mut HeaderMap, hints: &Hints) -> Result<()> {
+        let credential = |key: &str| {
+            self.0.config.credentials.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+        };
+        let host = url.host_str().unwrap_or_default().to_owned();
+        for scheme in &hints.auth {
+            if let Some(found) = credential(&scheme.key) {
+                return apply(found, Some(scheme), url, headers);
+            }
+        }
+        if let Some(found) = credential(&host) {
+            return apply(found, hints.auth.first(), url, headers);
+        }
+        let asks_basic = hints.auth.iter().any(|scheme| scheme.is_basic());
+        if asks_basic
+            && !headers.contains_key(AUTHORIZATION)
+            && let Some((user, password)) = netrc::lookup(&host)
+        {
+            return apply(&Credential::Basic(user, password), None, url, headers);
+        }
+        Ok(())
+    }
+
+    pub(super) fn url(&self, href: &str) -> Result<Url> {
+        let url = Url::parse(href)
+            .map_err(|e| Error::new(ErrorKind::Href, "open", href, e.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            let detail = "it is not an http or https URL, which this client reads";
+            return Err(Error::new(ErrorKind::Href, "open", href, detail));
+        }
+        Ok(url)
+    }
+
+    pub(super) fn http_source(&self, mut url: Url, mut headers: HeaderMap) -> Source {
+        // Credentials of the URL go as a header, so that they show in no log of a server.
+        if !url.username().is_empty() && !headers.contains_key(AUTHORIZATION) {
+            let decoded = |text: &str| {
+                percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+            };
+            let pair = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
+            if let Ok(value) = basic(&pair.0, &pair.1) {
+                headers.insert(AUTHORIZATION, value);
+            }
+        }
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_fragment(None);
+        Source::Http(HttpSource {
+            url,
+            headers,
+            http: self.0.http.clone(),
+            asserts_type: self.0.config.http_assert_content_type,
+            attempts: self.0.config.http_max_attempts.max(1),
+        })
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    /// Sends a body to an HTTP server and returns its answer, repeated after passing failures.
+    pub(crate) async fn send(
+        &self,
+        location: &Location,
+        method: http::Method,
+        media_type: &'static str,
+        body: String,
+    ) -> Result<bytes::Bytes> {
+        for way in self.ways(location).await? {
+            if let Source::Http(source) = way {
+                return transport::text(&source, "send", method, Some((media_type, body))).await;
+            }
+        }
+        let detail = "only HTTP servers take requests with a body";
+        Err(Error::new(ErrorKind::Href, "send", &location.href, detail))
+    }
+
+    /// What is known of the object at `location`.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub async fn assert_exists(&self, location: &Location) -> Result<Head> {
+        let mut first = None;
+        for source in self.ways(location).await? {
+            match source.head().await {
+                Ok(head) => return Ok(head),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        Err(first
+            .unwrap_or_else(|| Error::new(ErrorKind::Href, "head", &location.href, "no way to it")))
+    }
+}
+
+/// What is known of an object without its bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Its length in bytes.
+    pub size: Option<u64>,
+    /// Its media type.
+    pub media_type: Option<String>,
+}
+
+fn client_options(config: &ClientConfig) -> Result<ClientOptions> {
+    let mut options = ClientOptions::default();
+    options.allow_http = true;
+    options.timeout = Some(config.http_timeout);
+    options.connect_timeout = Some(config.http_timeout.min(std::time::Duration::from_secs(30)));
+    Ok(options)
+}
+
+fn header_map(headers: &[(String, String)]) -> Result<HeaderMap> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let bad = |detail: &str| {
+            Error::new(ErrorKind::Config, "configure", name, format!("header '{name}': {detail}"))
+        };
+        let key = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| bad("it is no name of a header"))?;
+        let mut value =
+            HeaderValue::from_str(value).map_err(|_| bad("its value cannot be sent"))?;
+        value.set_sensitive(true);
+        map.append(key, value);
+    }
+    Ok(map)
+}
+
+fn apply(
+    credential: &Credential,
+    scheme: Option<&AuthScheme>,
+    url: &mut Url,
+    headers: &mut HeaderMap,
+) -> Result<()> {
+    match credential {
+        Credential::Bearer(token) => {
+            headers.insert(AUTHORIZATION, bearer(token)?);
+        }
+        Credential::Basic(user, password) => {
+            headers.insert(AUTHORIZATION, basic(user, password)?);
+        }
+        Credential::ApiKey(value) => {
+            let name = scheme.and_then(|scheme| scheme.name.as_deref()).unwrap_or("X-API-Key");
+            match scheme.and_then(|scheme| scheme.place.as_deref()).unwrap_or("header") {
+                "query" => {
+                    url.query_pairs_mut().append_pair(name, value);
+                }
+                "cookie" => {
+                    headers.insert(COOKIE, secret(&format!("{name}={value}"))?);
+                }
+                _ => headers.extend(header_map(&[(name.to_owned(), value.clone())])?),
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn bearer(token: &str) -> Result<HeaderValue> {
+    secret(&format!("Bearer {token}"))
+}
+
+pub(super) fn basic(user: &str, password: &str) -> Result<HeaderValue> {
+    secret(&format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
+}
+
+fn secret(text: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        Error::new(
+            ErrorKind::Config,
+            "configure",
+            "",
+            "a credential has characters that cannot be sent",
+        )
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_href_chooses_its_client() {
+        for (href, kind) in [
+            ("/data/a.tif", ClientKind::Filesystem),
+            ("a.tif", ClientKind::Filesystem),
+            ("file:///data/a.tif", ClientKind::Filesystem),
+            ("s3://b/k", ClientKind::S3),
+            ("https://acc.blob.core.windows.net/c/k", ClientKind::PlanetaryComputer),
+            ("https://data.lpdaac.earthdatacloud.nasa.gov/x", ClientKind::Earthdata),
+            ("http://earthdata.example/x", ClientKind::Http),
+            ("https://example.com/x", ClientKind::Http),
+            ("gs://b/k", ClientKind::Store),
+        ] {
+            assert_eq!(ClientKind::of_href(href).unwrap(), kind, "{href}");
+        }
+        let error = ClientKind::of_href("ftp://h/x").unwrap_err();
+        assert!(error.to_string().contains("could not guess client class"), "{error}");
+    }
+}

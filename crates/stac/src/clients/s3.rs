@@ -1,0 +1,79 @@
+//! S3: with credentials where there are any, without them where the bucket is public.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::{Clients, Hints, href};
+use crate::config::DEFAULT_S3_REGION;
+use crate::error::Result;
+use crate::transport::Source;
+
+/// Which buckets have been read, and how.
+#[derive(Debug, Default)]
+pub(super) struct Cache(Mutex<HashMap<String, bool>>);
+
+/// The ways to an object, best first. Whoever has set credentials up means them; a machine's own are asked for only when
+/// the bucket refuses strangers.
+pub(super) fn ways(clients: &Clients, href: &str, hints: &Hints) -> Result<Vec<Source>> {
+    let config = clients.config();
+    let requester_pays = config.s3_requester_pays || hints.requester_pays;
+    let endpoint = config.s3_endpoint_url.clone().or_else(|| hints.endpoint.clone());
+    let mut settings = Vec::new();
+    let mut set = |key: &str, value: String| settings.push((key.to_owned(), value));
+    if let Some(endpoint) = endpoint {
+        set("allow_http", endpoint.starts_with("http://").to_string());
+        set("endpoint", endpoint);
+    }
+    // stac-asset's default is a guess, which a bucket's own answer beats.
+    let configured = config.s3_region.clone().filter(|region| region != DEFAULT_S3_REGION);
+    if let Some(region) = configured.or_else(|| hints.region.clone()) {
+        set("region", region);
+    }
+    let signed = |mut settings: Vec<(String, String)>| {
+        if requester_pays {
+            settings.push(("request_payer".to_owned(), "true".to_owned()));
+        }
+        clients.store(href, &settings)
+    };
+    let unsigned = |mut settings: Vec<(String, String)>| {
+        settings.push(("skip_signature".to_owned(), "true".to_owned()));
+        clients.store(href, &settings)
+    };
+    let set_up = has_credentials()
+        || config.store_settings.iter().any(|(key, _)| key.contains("access_key_id"));
+    // Without credentials there is nobody who could pay, and the unsigned request says so plainly.
+    if requester_pays && (set_up || on_amazon()) {
+        return Ok(vec![signed(settings)?]);
+    }
+    let bucket = href::host(href).unwrap_or_default();
+    let known = clients.0.s3.0.lock().unwrap_or_else(PoisonError::into_inner).get(&bucket).copied();
+    Ok(match (known, set_up) {
+        (Some(true), _) => vec![signed(settings)?],
+        (None, true) => vec![signed(settings.clone())?, unsigned(settings)?],
+        (None, false) if on_amazon() => vec![unsigned(settings.clone())?, signed(settings)?],
+        _ => vec![unsigned(settings)?],
+    })
+}
+
+/// Whether somebody has set credentials up on this machine.
+pub(super) fn has_credentials() -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let named = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_PROFILE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    ];
+    let file = std::env::var_os("AWS_SHARED_CREDENTIALS_FILE").map_or_else(
+        || std::env::home_dir().map(|home| home.join(".aws/credentials")),
+        |file| Some(file.into()),
+    );
+    named.into_iter().any(set) || file.is_some_and(|file| file.is_file())
+}
+
+/// Whether this is one of Amazon's machines, which has a metadata service; asking for it elsewhere takes long.
+fn on_amazon() -> bool {
+    let vendor = std::fs::read_to_string("/sys/class/dmi/id/sys_vendor");
+    vendor.is_ok_and(|vendor| vendor.contains("Amazon"))
+}

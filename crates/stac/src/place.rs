@@ -1,0 +1,80 @@
+//! Where files are put: a local directory or a place in any store.
+
+use std::path::{Path as FsPath, PathBuf};
+
+use holdall_store::object_store::path::Path;
+use holdall_store::url::{Backend, StoreUrl};
+use holdall_store::{OpenOptions, Registry, Store};
+
+use crate::error::Result;
+
+/// A directory or a file: local, or in a store.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A local path, absolute or relative to the working directory.
+    Local(PathBuf),
+    /// A key or a prefix in a store.
+    Store(Store, Path),
+}
+
+impl Place {
+    /// The place of a URL or a plain path.
+    ///
+    /// # Errors
+    /// Those of [`Registry::open`].
+    pub fn open(text: &str, options: &OpenOptions) -> Result<Self> {
+        if let Backend::Local(path) = StoreUrl::parse(text)?.backend {
+            return Ok(Self::Local(path));
+        }
+        let (store, path) = Registry::global().open(text, options)?;
+        Ok(Self::Store(store, path))
+    }
+
+    /// The place of `name` below this one; `name` may have slashes.
+    #[must_use]
+    pub fn join(&self, name: &str) -> Self {
+        match self {
+            Self::Local(path) => Self::Local(path.join(name)),
+            Self::Store(store, prefix) => {
+                let parts = prefix
+                    .parts()
+                    .chain(Path::from(name).parts())
+                    .map(|part| part.as_ref().to_owned())
+                    .collect::<Vec<_>>();
+                Self::Store(store.clone(), Path::from_iter(parts))
+            }
+        }
+    }
+
+    /// How documents name this place: a path as it was given, or a URL.
+    pub fn href(&self) -> String {
+        match self {
+            Self::Local(path) => path.to_string_lossy().into_owned(),
+            Self::Store(store, path) => store.url_of(path),
+        }
+    }
+
+    /// How documents elsewhere name this place: an absolute path, or a URL.
+    pub fn absolute_href(&self) -> String {
+        match self {
+            Self::Local(path) => {
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                path.to_string_lossy().into_owned()
+            }
+            Self::Store(..) => self.href(),
+        }
+    }
+
+    /// The local path, if it is one.
+    pub fn local(&self) -> Option<&FsPath> {
+        match self {
+            Self::Local(path) => Some(path),
+            Self::Store(..) => None,
+        }
+    }
+
+    /// What tells two places apart.
+    pub(crate) fn identity(&self) -> String {
+        self.absolute_href()
+    }
+}

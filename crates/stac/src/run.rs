@@ -1,0 +1,258 @@
+//! Runs planned jobs: several at once, in bounded memory, with an outcome for each.
+
+use std::collections::HashMap;
+use std::path::Path as FsPath;
+use std::sync::Arc;
+
+use holdall_store::object_store::ObjectStoreExt;
+use tokio::task::JoinSet;
+
+use crate::clients::Clients;
+use crate::error::{Error, Result};
+use crate::multihash::{Algorithm, Hasher, Multihash};
+use crate::place::Place;
+use crate::plan::Job;
+use crate::transport::{self, Fetched, Source, Wanted, Watch};
+
+/// Most transfers at once, whatever is asked for: more connections than this slow each other down.
+const MOST_AT_ONCE: usize = 128;
+
+/// How jobs are run.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// Fetch files that are there already. Default no: what is there and complete is skipped.
+    pub overwrite: bool,
+    /// Make directories that do not exist. Default yes.
+    pub make_directory: bool,
+    /// Remove what was received when a transfer fails. Default yes; files never get their final name before they are
+    /// whole.
+    pub clean: bool,
+    /// Stop everything at the first failure. Default no.
+    pub fail_fast: bool,
+    /// Compare with `file:size` and `file:checksum`. Default yes.
+    pub verify: bool,
+    /// Compute a checksum of every file. Default none.
+    pub compute: Option<Algorithm>,
+    /// Most transfers at once; 128 at most.
+    pub max_concurrent: usize,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            overwrite: false,
+            make_directory: true,
+            clean: true,
+            fail_fast: false,
+            verify: true,
+            compute: None,
+            max_concurrent: 500,
+        }
+    }
+}
+
+/// What happens to one job.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// It begins.
+    Start,
+    /// Its file is being read, from this place and with this length in bytes.
+    Open(String, Option<u64>),
+    /// So many more bytes are written; negative when it starts anew.
+    Write(i64),
+    /// It is done.
+    Finish,
+    /// Its file is there already.
+    Skip,
+    /// It failed.
+    Error(Error),
+}
+
+/// Takes what happens, by the number of the job. Called from many threads; it must not block.
+pub type Observer = Arc<dyn Fn(usize, Event) + Send + Sync>;
+
+/// A job that was done.
+#[derive(Debug, Clone, Default)]
+pub struct Done {
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Whether it was there already.
+    pub skipped: bool,
+    /// Whether the service made the copy, with no byte passing through this process.
+    pub server_side: bool,
+    /// The checksum, where one was computed.
+    pub checksum: Option<Multihash>,
+    /// The media type that the server gave.
+    pub media_type: Option<String>,
+    /// What is suspicious, but no failure.
+    pub warning: Option<Error>,
+}
+
+/// What came of a job.
+pub type Outcome = Result<Done>;
+
+/// Runs `jobs` and returns an outcome for each, in their order.
+///
+/// # Errors
+/// With [`RunOptions::fail_fast`], the first failure; everything else is cancelled then, and nothing partial stays.
+pub async fn run(
+    clients: &Clients,
+    jobs: Arc<Vec<Job>>,
+    options: &RunOptions,
+    observer: Observer,
+) -> Result<Vec<Outcome>> {
+    let limit = options.max_concurrent.clamp(1, MOST_AT_ONCE);
+    let options = Arc::new(options.clone());
+    let mut outcomes: HashMap<usize, Outcome> = HashMap::with_capacity(jobs.len());
+    // Dropping the set aborts what is in it.
+    let mut running: JoinSet<(usize, Outcome)> = JoinSet::new();
+    let mut next = (0..jobs.len()).filter(|&at| jobs[at].same_as.is_none());
+    loop {
+        while running.len() < limit
+            && let Some(at) = next.next()
+        {
+            let (clients, jobs) = (clients.clone(), jobs.clone());
+            let (options, observer) = (options.clone(), observer.clone());
+            running.spawn(
+                async move { (at, one(&clients, at, &jobs[at], &options, &observer).await) },
+            );
+        }
+        let Some(ended) = running.join_next().await else { break };
+        let (at, outcome) = match ended {
+            Ok(ended) => ended,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => continue,
+        };
+        match outcome {
+            Err(error) if options.fail_fast => {
+                running.shutdown().await;
+                return Err(error);
+            }
+            outcome => outcomes.insert(at, outcome),
+        };
+    }
+    let outcome = |at: usize| {
+        let first = jobs[at].same_as.unwrap_or(at);
+        let outcome = outcomes.get(&first).cloned().unwrap_or_else(|| {
+            let detail = "it did not run";
+            Err(Error::new(crate::ErrorKind::Store, "download", jobs[at].href(), detail))
+        });
+        if first != at {
+            let event = match &outcome {
+                Ok(_) => Event::Skip,
+                Err(error) => Event::Error(error.clone()),
+            };
+            observer(at, event);
+        }
+        outcome
+    };
+    Ok((0..jobs.len()).map(outcome).collect())
+}
+
+async fn one(
+    clients: &Clients,
+    at: usize,
+    job: &Job,
+    options: &RunOptions,
+    observer: &Observer,
+) -> Outcome {
+    if !options.overwrite
+        && let Some(bytes) = complete(job, options).await
+    {
+        observer(at, Event::Skip);
+        return Ok(Done { bytes, skipped: true, ..Done::default() });
+    }
+    observer(at, Event::Start);
+    let fetched = fetch(clients, at, job, options, observer).await;
+    observer(
+        at,
+        match &fetched {
+            Ok(_) => Event::Finish,
+            Err(error) => Event::Error(error.clone()),
+        },
+    );
+    let Fetched { bytes, checksum, server_side, media_type, warning } = fetched?;
+    Ok(Done { bytes, skipped: false, server_side, checksum, media_type, warning })
+}
+
+struct Watcher<'a>(usize, &'a Observer);
+
+impl Watch for Watcher<'_> {
+    fn opened(&self, name: &str, size: Option<u64>) {
+        (self.1)(self.0, Event::Open(name.to_owned(), size));
+    }
+
+    fn moved(&self, bytes: i64) {
+        (self.1)(self.0, Event::Write(bytes));
+    }
+}
+
+async fn fetch(
+    clients: &Clients,
+    at: usize,
+    job: &Job,
+    options: &RunOptions,
+    observer: &Observer,
+) -> Result<Fetched> {
+    let wanted = Wanted {
+        media_type: job.media_type.clone(),
+        size: job.size.filter(|_| options.verify),
+        checksum: job.checksum.clone().filter(|_| options.verify),
+        compute: options.compute,
+        make_directory: options.make_directory,
+        keep_partial: !options.clean,
+    };
+    let mut first = None;
+    for location in &job.sources {
+        let ways: Vec<Source> = match clients.ways(location).await {
+            Ok(ways) => ways,
+            Err(error) => {
+                first = first.or(Some(error));
+                continue;
+            }
+        };
+        match transport::fetch(&ways, &job.target, &wanted, &Watcher(at, observer)).await {
+            Ok(fetched) => return Ok(fetched),
+            Err(error) if error.kind() == crate::ErrorKind::Directory => return Err(error),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    Err(first.unwrap_or_else(|| {
+        Error::new(crate::ErrorKind::Href, "download", job.target.href(), "there is no href")
+    }))
+}
+
+/// The length of what is there already, if it is all that the document says of the file.
+async fn complete(job: &Job, options: &RunOptions) -> Option<u64> {
+    let size = match &job.target {
+        // A look at the file's entry is shorter than a hop to another thread.
+        Place::Local(path) => std::fs::metadata(path).ok()?.len(),
+        Place::Store(store, key) => store.head(key).await.ok()?.size,
+    };
+    if options.verify && job.size.is_some_and(|expected| expected != size) {
+        return None;
+    }
+    match (&job.target, &job.checksum) {
+        (Place::Local(path), Some(expected)) if options.verify => {
+            let (path, algorithm) = (path.clone(), expected.algorithm());
+            let hash = tokio::task::spawn_blocking(move || hash_file(&path, algorithm)).await;
+            let hash = hash.ok()?.ok()?;
+            expected.matches(&hash).then_some(size)
+        }
+        _ => Some(size),
+    }
+}
+
+/// The checksum of a local file.
+pub(crate) fn hash_file(path: &FsPath, algorithm: Algorithm) -> std::io::Result<Multihash> {
+    use std::io::Read;
+    let mut file = std::fs::File::open(path)?;
+    let (mut hasher, mut buffer) = (Hasher::new(algorithm), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.finish()),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+}

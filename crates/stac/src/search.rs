@@ -1,0 +1,224 @@
+//! Items from a STAC API, page by page, and from catalogs, link by link.
+
+use std::collections::{HashSet, VecDeque};
+
+use http::Method;
+use serde_json::{Map, Value};
+
+use crate::asset::text;
+use crate::clients::Clients;
+use crate::document::{Document, Kind, links};
+use crate::error::{Error, ErrorKind, Result};
+use crate::href;
+use crate::io::absolute;
+use crate::json::Json;
+use crate::plan::Location;
+
+/// One request of a search. It can be kept as JSON and taken up again later.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Where it goes.
+    pub href: String,
+    /// The body, for POST; GET without.
+    pub body: Option<Value>,
+}
+
+impl Request {
+    /// A request for one page by its URL.
+    pub fn get(href: impl Into<String>) -> Self {
+        Self { href: href.into(), body: None }
+    }
+
+    /// A search at the root of an API (`…/v1` or `…/v1/search`) with the fields of STAC API's item search.
+    pub fn search(api: &str, body: Map<String, Value>) -> Self {
+        let api = api.trim_end_matches('/');
+        let href = if api.ends_with("/search") { api.to_owned() } else { format!("{api}/search") };
+        Self { href, body: Some(Value::Object(body)) }
+    }
+
+    /// The request that a `next` link of a page asks for.
+    fn next(page: &Document, this: &Self) -> Option<Self> {
+        let links = page.json().get("links")?.as_array()?;
+        let next =
+            links.iter().find(|link| link.get("rel").and_then(text).as_deref() == Some("next"))?;
+        let written = next.get("href").and_then(text)?;
+        let href = href::absolute(&written, Some(&this.href))?;
+        let is_post =
+            next.get("method").and_then(text).is_some_and(|m| m.eq_ignore_ascii_case("post"));
+        if !is_post {
+            return Some(Self { href, body: None });
+        }
+        let merge = next.get("merge").and_then(Json::as_bool).unwrap_or(false);
+        let own = next.get("body").map(Json::to_value);
+        let body = match (own, &this.body) {
+            (Some(Value::Object(own)), Some(Value::Object(before))) if merge => {
+                let mut both = before.clone();
+                both.extend(own);
+                Value::Object(both)
+            }
+            (Some(own), _) => own,
+            (None, Some(before)) => before.clone(),
+            (None, None) => Value::Object(Map::new()),
+        };
+        Some(Self { href, body: Some(body) })
+    }
+}
+
+/// The pages of a search.
+#[derive(Debug)]
+pub struct Pages {
+    clients: Clients,
+    next: Option<Request>,
+    seen: HashSet<String>,
+}
+
+impl Pages {
+    /// The pages from a request on.
+    pub fn new(clients: Clients, first: Request) -> Self {
+        Self { clients, next: Some(first), seen: HashSet::new() }
+    }
+
+    /// The pages after one that is at hand.
+    pub fn after(clients: Clients, page: &Document) -> Self {
+        let this = Request::get(page.href().unwrap_or_default());
+        Self { clients, next: Request::next(page, &this), seen: HashSet::new() }
+    }
+
+    /// The request for the next page: where to go on another time. `None` after the last.
+    pub fn position(&self) -> Option<&Request> {
+        self.next.as_ref()
+    }
+
+    /// The next page; `None` after the last.
+    ///
+    /// # Errors
+    /// Those of the request; the position stays, so that the same page can be asked for again.
+    pub async fn next(&mut self) -> Result<Option<Document>> {
+        let Some(request) = self.next.clone() else { return Ok(None) };
+        let mark = format!("{} {:?}", request.href, request.body);
+        if !self.seen.insert(mark) {
+            self.next = None;
+            let detail = "the link to the next page leads back to a page that was read already";
+            return Err(Error::new(ErrorKind::Document, "search", request.href, detail));
+        }
+        let page = self.clients.page(&request).await?;
+        if page.kind() != Kind::ItemCollection {
+            let detail = format!("it answered with a {}, not with a page of items", page.kind());
+            return Err(Error::new(ErrorKind::Document, "search", request.href, detail));
+        }
+        self.next = Request::next(&page, &request);
+        // An empty page with a link to itself is how some servers say "no more".
+        if page.objects().is_empty() {
+            self.next = None;
+        }
+        Ok(Some(page))
+    }
+}
+
+impl Clients {
+    async fn page(&self, request: &Request) -> Result<Document> {
+        let Some(body) = &request.body else { return self.read_document(&request.href).await };
+        let location = Location { href: request.href.clone(), ..Location::default() };
+        let data = self.send(&location, Method::POST, "application/json", body.to_string()).await?;
+        let page = Document::from_bytes(&data).map_err(|error| {
+            Error::new(ErrorKind::Document, "search", &request.href, error.detail())
+        })?;
+        Ok(page.read_from(request.href.clone()))
+    }
+
+    /// Every item below a catalog, collection, item collection or search page, in the order of the links: children,
+    /// items, collections of items with their pages. `on_item` says whether to go on.
+    ///
+    /// # Errors
+    /// The first document that cannot be read.
+    pub async fn crawl(
+        &self,
+        start: Document,
+        on_item: &mut (dyn FnMut(Document) -> bool + Send),
+    ) -> Result<()> {
+        let mut seen = HashSet::new();
+        let mut waiting = VecDeque::from([Waiting::Here(start)]);
+        while let Some(next) = waiting.pop_front() {
+            let document = match next {
+                Waiting::Here(document) => document,
+                Waiting::At(href) if !seen.insert(href.clone()) => continue,
+                Waiting::At(href) => self.read_document(&href).await?,
+            };
+            match document.kind() {
+                Kind::Item => {
+                    if !on_item(document) {
+                        return Ok(());
+                    }
+                }
+                Kind::ItemCollection => {
+                    let mut pages = Pages::after(self.clone(), &document);
+                    let mut page = Some(document);
+                    while let Some(this) = page {
+                        for item in this.objects() {
+                            let item = Document::parse(&item.to_text(this.style()))?;
+                            let item = match this.href() {
+                                Some(href) => item.read_from(href),
+                                None => item,
+                            };
+                            if !on_item(item) {
+                                return Ok(());
+                            }
+                        }
+                        page = pages.next().await?;
+                    }
+                }
+                Kind::Collection | Kind::Catalog => {
+                    let base = crate::plan::base(document.json(), &document);
+                    let below = ["item", "items", "child"]
+                        .iter()
+                        .flat_map(|rel| links(document.json(), rel));
+                    for written in below {
+                        let href = href::absolute(&written, base.as_deref()).ok_or_else(|| {
+                            let detail =
+                                "a link is relative, and nobody knows where its document is";
+                            Error::new(ErrorKind::Href, "crawl", &written, detail)
+                        })?;
+                        waiting.push_back(Waiting::At(absolute(&href)));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+enum Waiting {
+    Here(Document),
+    At(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(links: &str, body: Option<Value>) -> Option<Request> {
+        let page =
+            format!(r#"{{"type": "FeatureCollection", "features": [], "links": [{links}]}}"#);
+        let this = Request { href: "https://h/v1/search".into(), body };
+        Request::next(&Document::parse(&page).unwrap(), &this)
+    }
+
+    #[test]
+    fn every_kind_of_next_link_is_followed() {
+        let get = next(r#"{"rel": "next", "href": "?token=2"}"#, None);
+        assert_eq!(get.map(|request| request.href).as_deref(), Some("https://h/v1/?token=2"));
+        let first = Some(serde_json::json!({"limit": 1, "collections": ["c"]}));
+        let merged = next(
+            r#"{"rel": "next", "href": "https://h/v1/search", "method": "POST", "merge": true, "body": {"token": "t"}}"#,
+            first.clone(),
+        );
+        let expected = serde_json::json!({"limit": 1, "collections": ["c"], "token": "t"});
+        assert_eq!(merged.unwrap().body, Some(expected));
+        let same = next(
+            r#"{"rel": "next", "href": "https://h/v1/search?p=2", "method": "POST"}"#,
+            first.clone(),
+        );
+        assert_eq!(same.unwrap().body, first);
+        assert_eq!(next("", None), None);
+    }
+}

@@ -1,0 +1,426 @@
+//! Moving bytes: the only part of this crate that does.
+//!
+//! A download is written next to its place under a temporary name and renamed when it is whole and right. A failure in
+//! the middle of a body is repeated like one before it, and goes on where it stopped when the server can say that its
+//! file is still the same one (`If-Range`).
+
+mod http;
+mod object;
+mod sink;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use holdall_store::object_store::path::Path;
+use holdall_store::object_store::{CopyMode, ObjectStoreExt};
+use holdall_store::{CopyReport, Store};
+
+pub(crate) use self::http::{HttpSource, post_json, read_json, text};
+pub(crate) use self::sink::Sink;
+
+use crate::clients::Head;
+use crate::error::{Error, ErrorKind, Result};
+use crate::media_type;
+use crate::multihash::{Algorithm, Multihash};
+use crate::place::Place;
+
+/// The bytes of one asset at one place, with what it takes to read them.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    Http(HttpSource),
+    /// `checks_type` says whether the store knows media types.
+    Object {
+        store: Store,
+        path: Path,
+        checks_type: bool,
+    },
+}
+
+/// A body that begins to arrive.
+pub(crate) struct Opened {
+    /// Where in the file it begins.
+    pub(crate) start: u64,
+    /// The length of the whole file.
+    pub(crate) size: Option<u64>,
+    pub(crate) media_type: Option<String>,
+    /// What tells this version of the file from others, if the server says.
+    pub(crate) version: Option<String>,
+    pub(crate) body: BoxStream<'static, Result<Bytes>>,
+}
+
+/// Bytes of a file: from `start`, up to `end` if that is given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: u64,
+    pub(crate) end: Option<u64>,
+}
+
+impl Source {
+    /// How messages name it, without secrets.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Http(source) => source.name(),
+            Self::Object { store, path, .. } => store.url_of(path),
+        }
+    }
+
+    /// Begins to read. With `version`, a server that has another version by now sends the whole file, from 0.
+    pub(crate) async fn open(&self, span: Span, version: Option<&str>) -> Result<Opened> {
+        match self {
+            Self::Http(source) => http::open(source, span, version).await,
+            Self::Object { store, path, .. } => object::open(store, path, span, version).await,
+        }
+    }
+
+    /// What is known of the object without its bytes, repeated after passing failures.
+    pub(crate) async fn head(&self) -> Result<Head> {
+        match self {
+            Self::Http(source) => http::head(source).await,
+            Self::Object { store, path, .. } => object::head(store, path).await,
+        }
+    }
+
+    /// Attempts that are ours to make; stores repeat what they can on their own.
+    pub(crate) fn attempts(&self) -> u32 {
+        match self {
+            Self::Http(source) => source.attempts,
+            Self::Object { .. } => 3,
+        }
+    }
+
+    fn check_media_type(
+        &self,
+        actual: Option<&str>,
+        expected: Option<&str>,
+    ) -> Result<Option<Error>> {
+        let (Some(actual), Some(expected)) = (actual, expected) else { return Ok(None) };
+        let Err(error) = media_type::check(&self.name(), actual, expected) else { return Ok(None) };
+        match self {
+            Self::Http(source) if source.asserts_type => Err(error),
+            Self::Http(_) => Ok(Some(error)),
+            Self::Object { checks_type: true, .. } => Err(error),
+            Self::Object { checks_type: false, .. } => Ok(None),
+        }
+    }
+}
+
+/// Watches one transfer.
+pub(crate) trait Watch: Send + Sync {
+    /// The file is being read, and has this length.
+    fn opened(&self, name: &str, size: Option<u64>);
+    /// So many more bytes have been written; negative when a transfer starts anew.
+    fn moved(&self, bytes: i64);
+}
+
+/// What is to be fetched, and what it must be.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wanted {
+    pub(crate) media_type: Option<String>,
+    pub(crate) size: Option<u64>,
+    pub(crate) checksum: Option<Multihash>,
+    /// A checksum to be computed on the way.
+    pub(crate) compute: Option<Algorithm>,
+    pub(crate) make_directory: bool,
+    /// Keep what was received when it fails.
+    pub(crate) keep_partial: bool,
+}
+
+/// What came of a fetch.
+#[derive(Debug, Default)]
+pub(crate) struct Fetched {
+    pub(crate) bytes: u64,
+    pub(crate) checksum: Option<Multihash>,
+    pub(crate) server_side: bool,
+    pub(crate) media_type: Option<String>,
+    pub(crate) warning: Option<Error>,
+}
+
+/// Fetches the first of `ways` that works into `target`.
+///
+/// # Errors
+/// The failure of the first way when all fail: it is the one that the document names.
+pub(crate) async fn fetch(
+    ways: &[Source],
+    target: &Place,
+    wanted: &Wanted,
+    watch: &dyn Watch,
+) -> Result<Fetched> {
+    let mut first = None;
+    for way in ways {
+        match fetch_one(way, target, wanted, watch).await {
+            Ok(fetched) => return Ok(fetched),
+            // Another place does not mend what is wrong at this end.
+            Err(error) if error.kind() == ErrorKind::Directory => return Err(error),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    Err(first.unwrap_or_else(|| {
+        Error::new(ErrorKind::Href, "download", target.href(), "there is no way to it")
+    }))
+}
+
+async fn fetch_one(
+    source: &Source,
+    target: &Place,
+    wanted: &Wanted,
+    watch: &dyn Watch,
+) -> Result<Fetched> {
+    if let (Source::Object { store, path, .. }, Place::Store(to, key)) = (source, target)
+        && wanted.checksum.is_none()
+        && wanted.compute.is_none()
+    {
+        return copy_object(source, store, path, to, key, wanted, watch).await;
+    }
+    let mut sink = Sink::new(target, wanted);
+    let (mut version, mut attempt, mut last_progress) = (None::<String>, 0, 0);
+    loop {
+        attempt += 1;
+        let tried = attempt_once(source, &mut sink, &mut version, wanted, watch).await;
+        let error = match tried {
+            Ok((media_type, warning)) => {
+                let (bytes, checksum) = sink.publish(media_type.as_deref()).await?;
+                return Ok(Fetched { bytes, checksum, server_side: false, media_type, warning });
+            }
+            Err(error) => error,
+        };
+        // Whoever gets further has a right to go on.
+        if sink.written() > last_progress {
+            last_progress = sink.written();
+            attempt = attempt.min(2);
+        }
+        if !error.is_retryable() || attempt >= source.attempts() {
+            sink.abandon().await;
+            return Err(error.after_attempts(attempt));
+        }
+        tokio::time::sleep(pause(attempt, error.retry_after())).await;
+    }
+}
+
+/// One connection: from where the sink is to the end of the file.
+async fn attempt_once(
+    source: &Source,
+    sink: &mut Sink,
+    version: &mut Option<String>,
+    wanted: &Wanted,
+    watch: &dyn Watch,
+) -> Result<(Option<String>, Option<Error>)> {
+    let resumable = version.is_some() && sink.written() > 0;
+    if !resumable && sink.written() > 0 {
+        watch.moved(-(sink.written() as i64));
+        sink.restart().await?;
+    }
+    let span = Span { start: sink.written(), end: None };
+    let mut opened = source.open(span, version.as_deref()).await?;
+    if opened.start != sink.written() {
+        watch.moved(-(sink.written() as i64));
+        sink.restart().await?;
+    }
+    let warning =
+        source.check_media_type(opened.media_type.as_deref(), wanted.media_type.as_deref())?;
+    *version = opened.version.take();
+    if opened.start == 0 {
+        watch.opened(&source.name(), opened.size);
+        sink.expect(opened.size);
+    }
+    while let Some(piece) = opened.body.next().await {
+        let piece = piece?;
+        watch.moved(piece.len() as i64);
+        sink.write(piece).await?;
+    }
+    if let Some(size) = opened.size
+        && size != sink.written()
+    {
+        let detail = format!("the connection ended after {} of {size} bytes", sink.written());
+        return Err(Error::new(ErrorKind::Integrity, "download", source.name(), detail).passing());
+    }
+    Ok((opened.media_type, warning))
+}
+
+async fn copy_object(
+    source: &Source,
+    store: &Store,
+    path: &Path,
+    to: &Store,
+    key: &Path,
+    wanted: &Wanted,
+    watch: &dyn Watch,
+) -> Result<Fetched> {
+    let head = source.head().await?;
+    let warning =
+        source.check_media_type(head.media_type.as_deref(), wanted.media_type.as_deref())?;
+    watch.opened(&source.name(), head.size);
+    if let (Some(expected), Some(actual)) = (wanted.size, head.size)
+        && expected != actual
+    {
+        return Err(wrong_size(&source.name(), actual, expected));
+    }
+    let CopyReport { server_side, .. } = store.copy_to(path, to, key, CopyMode::Overwrite).await?;
+    let copied = to.head(key).await.map_err(|e| Error::from(to.error("copy", key, e)))?;
+    if head.size.is_some_and(|size| size != copied.size) {
+        let detail = format!("the copy has {} bytes of {}", copied.size, head.size.unwrap_or(0));
+        return Err(Error::new(ErrorKind::Integrity, "copy", to.url_of(key), detail));
+    }
+    watch.moved(copied.size as i64);
+    let bytes = copied.size;
+    Ok(Fetched { bytes, checksum: None, server_side, media_type: head.media_type, warning })
+}
+
+pub(crate) fn wrong_size(target: &str, actual: u64, expected: u64) -> Error {
+    let detail = format!("it has {actual} bytes, and its file:size says {expected}");
+    Error::new(ErrorKind::Integrity, "verify", target, detail)
+}
+
+pub(crate) fn wrong_checksum(target: &str, actual: &Multihash, expected: &Multihash) -> Error {
+    let detail = format!("its checksum is {actual}, and its file:checksum says {expected}");
+    Error::new(ErrorKind::Integrity, "verify", target, detail)
+}
+
+/// The wait before the next attempt: what the server asks for, or longer and longer with some jitter.
+pub(crate) fn pause(attempt: u32, asked: Option<Duration>) -> Duration {
+    /// Longest wait that a server can ask for.
+    const MOST: Duration = Duration::from_secs(300);
+    match asked {
+        Some(asked) => asked.min(MOST),
+        None => {
+            let base = (0.1 * 2f64.powi(attempt.min(12) as i32 - 1)).min(30.0);
+            Duration::from_secs_f64(base * (0.5 + fastrand::f64()))
+        }
+    }
+}
+
+/// Reads a whole file, repeated after passing failures.
+pub(crate) async fn read(ways: &[Source], span: Span) -> Result<Bytes> {
+    let mut first = None;
+    for way in ways {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match read_once(way, span).await {
+                Ok(data) => return Ok(data),
+                Err(error) if error.is_retryable() && attempt < way.attempts() => {
+                    tokio::time::sleep(pause(attempt, error.retry_after())).await;
+                }
+                Err(error) => {
+                    first = first.or(Some(error.after_attempts(attempt)));
+                    break;
+                }
+            }
+        }
+    }
+    Err(first.unwrap_or_else(|| Error::new(ErrorKind::Href, "read", "", "there is no way to it")))
+}
+
+async fn read_once(source: &Source, span: Span) -> Result<Bytes> {
+    let mut opened = source.open(span, None).await?;
+    // A server without ranges sends the whole file.
+    let mut skip = span.start.saturating_sub(opened.start);
+    let mut left = span.end.map(|end| end.saturating_sub(span.start));
+    let known = left.or(opened.size.map(|size| size.saturating_sub(span.start)));
+    let capacity = usize::try_from(known.unwrap_or(0).min(1 << 30)).unwrap_or_default();
+    let mut all = Vec::with_capacity(capacity);
+    let mut seen = opened.start;
+    while let Some(piece) = opened.body.next().await {
+        let mut piece = piece?;
+        seen += piece.len() as u64;
+        let cut = skip.min(piece.len() as u64);
+        skip -= cut;
+        piece = piece.slice(cut as usize..);
+        if let Some(left) = &mut left {
+            piece.truncate((*left).min(piece.len() as u64) as usize);
+            *left -= piece.len() as u64;
+        }
+        all.extend_from_slice(&piece);
+        if left == Some(0) {
+            return Ok(all.into());
+        }
+    }
+    let end = match (span.end, opened.size) {
+        (Some(end), Some(size)) => Some(end.min(size)),
+        (end, size) => end.or(size),
+    };
+    if span.end.is_none() && end.is_some_and(|end| end != seen) {
+        let detail = format!("the connection ended at byte {seen} of {}", end.unwrap_or_default());
+        return Err(Error::new(ErrorKind::Integrity, "read", source.name(), detail).passing());
+    }
+    Ok(all.into())
+}
+
+impl Source {
+    /// Begins to read the whole file for somebody who takes it piece by piece; repeated until the first byte is there.
+    pub(crate) async fn begin(&self, media_type: Option<&str>) -> Result<crate::io::Body> {
+        let mut attempt = 0;
+        let opened = loop {
+            attempt += 1;
+            match self.open(Span::default(), None).await {
+                Ok(opened) => break opened,
+                Err(error) if error.is_retryable() && attempt < self.attempts() => {
+                    tokio::time::sleep(pause(attempt, error.retry_after())).await;
+                }
+                Err(error) => return Err(error.after_attempts(attempt)),
+            }
+        };
+        let warning = self.check_media_type(opened.media_type.as_deref(), media_type)?;
+        let (size, media_type) = (opened.size, opened.media_type);
+        let pieces = pieces(self.clone(), opened.body, opened.version, size);
+        Ok(crate::io::Body { size, media_type, warning, pieces })
+    }
+}
+
+struct Rest {
+    source: Source,
+    body: BoxStream<'static, Result<Bytes>>,
+    version: Option<String>,
+    size: Option<u64>,
+    seen: u64,
+    attempt: u32,
+}
+
+/// The pieces of a body. After a failure in the middle it goes on where it stopped, if the server can tell that the file
+/// is still the same.
+fn pieces(
+    source: Source,
+    body: BoxStream<'static, Result<Bytes>>,
+    version: Option<String>,
+    size: Option<u64>,
+) -> BoxStream<'static, Result<Bytes>> {
+    let rest = Rest { source, body, version, size, seen: 0, attempt: 0 };
+    futures::stream::try_unfold(rest, |mut rest| async move {
+        loop {
+            let error = match rest.body.next().await {
+                Some(Ok(piece)) => {
+                    rest.seen += piece.len() as u64;
+                    rest.attempt = 0;
+                    return Ok(Some((piece, rest)));
+                }
+                None if rest.size.is_none_or(|size| size == rest.seen) => return Ok(None),
+                None => {
+                    let detail = format!(
+                        "the connection ended after {} of {} bytes",
+                        rest.seen,
+                        rest.size.unwrap_or_default()
+                    );
+                    let name = rest.source.name();
+                    Error::new(ErrorKind::Integrity, "read", name, detail).passing()
+                }
+                Some(Err(error)) => error,
+            };
+            rest.attempt += 1;
+            let can_go_on = error.is_retryable() && rest.version.is_some();
+            if !can_go_on || rest.attempt >= rest.source.attempts() {
+                return Err(error);
+            }
+            tokio::time::sleep(pause(rest.attempt, error.retry_after())).await;
+            let span = Span { start: rest.seen, end: None };
+            match rest.source.open(span, rest.version.as_deref()).await {
+                // What was handed out cannot be taken back.
+                Ok(opened) if opened.start != rest.seen => return Err(error),
+                Ok(opened) => rest.body = opened.body,
+                Err(again) if again.is_retryable() => {}
+                Err(again) => return Err(again),
+            }
+        }
+    })
+    .boxed()
+}
