@@ -13,9 +13,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use holdall_store::Store;
+use holdall_store::object_store::ObjectStoreExt;
 use holdall_store::object_store::path::Path;
-use holdall_store::object_store::{CopyMode, ObjectStoreExt};
-use holdall_store::{CopyReport, Store};
+use holdall_store::transfer::Transfer;
 
 pub(crate) use self::http::{HttpSource, post_json, read_json, text};
 pub(crate) use self::sink::Sink;
@@ -256,7 +257,8 @@ async fn copy_object(
     {
         return Err(wrong_size(&source.name(), actual, expected));
     }
-    let CopyReport { server_side, .. } = store.copy_to(path, to, key, CopyMode::Overwrite).await?;
+    let report = Transfer::new().copy(store, path, to, key).await?;
+    let server_side = report.server_side;
     let copied = to.head(key).await.map_err(|e| Error::from(to.error("copy", key, e)))?;
     if head.size.is_some_and(|size| size != copied.size) {
         let detail = format!("the copy has {} bytes of {}", copied.size, head.size.unwrap_or(0));
