@@ -102,6 +102,17 @@ impl Printer {
         drop(writeln!(anstream::stderr(), "{text}"));
     }
 
+    /// A bar of bytes on a terminal, nothing elsewhere, for commands that count on their own.
+    pub(crate) fn byte_bar(&self) -> ProgressBar {
+        if self.quiet || self.json || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let template = "{spinner} {bytes}/{total_bytes} {binary_bytes_per_sec} eta {eta} {msg}";
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::new(0).with_style(style)
+    }
+
     /// A bar on a terminal that follows `events`, nothing elsewhere.
     pub(crate) fn progress(&self, events: &Events) -> Bar {
         if self.quiet || self.json || !std::io::stderr().is_terminal() {

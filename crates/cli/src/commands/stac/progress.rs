@@ -20,7 +20,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(printer: &Printer, plan: &Plan) -> Arc<Self> {
-        let bar = printer.progress();
+        let bar = printer.byte_bar();
         bar.set_length(plan.known_bytes().0);
         let progress = Arc::new(Self {
             bar,
