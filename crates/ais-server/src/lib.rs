@@ -1,1 +1,19 @@
 //! A server for AIStore's API in one process.
+//!
+//! | layer | module | knows |
+//! |---|---|---|
+//! | HTTP | `http` | routes, headers, bodies, error JSON |
+//! | semantics | [`engine`] | buckets, objects, listings, jobs; no HTTP |
+//! | background | [`jobs`] | what goes on after its request was answered |
+//! | storage | [`storage`] | metadata and content, on disk or in memory |
+
+pub mod engine;
+pub mod error;
+mod http;
+pub mod jobs;
+mod server;
+pub mod storage;
+
+pub use error::{Error, ErrorKind, Result};
+pub use server::{Options, Server};
+pub use storage::Fsync;

@@ -37,7 +37,7 @@ pub mod code {
     /// A bucket of a cloud or another cluster that is not there.
     pub const REMOTE_BCK_NOT_FOUND: &str = "ErrRemoteBckNotFound";
     /// A bucket that is there already.
-    pub const BCK_ALREADY_EXISTS: &str = "ErrBckAlreadyExists";
+    pub const BCK_ALREADY_EXISTS: &str = "ErrBucketAlreadyExists";
     /// An object or another thing that is not there.
     pub const NOT_FOUND: &str = "ErrNotFound";
     /// A path or name that cannot be.

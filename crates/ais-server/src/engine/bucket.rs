@@ -1,0 +1,289 @@
+//! Buckets: made, changed, renamed and destroyed.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use holdall_ais_wire::bucket::{Bck, Provider};
+use holdall_ais_wire::error::code;
+use holdall_ais_wire::job::kind;
+use holdall_ais_wire::name::check_bucket;
+use holdall_ais_wire::props::BucketProps;
+use serde_json::Value;
+
+use super::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::jobs::NewJob;
+use crate::storage::BucketRecord;
+
+/// A bucket as it was when it was looked up.
+#[derive(Debug, Clone)]
+pub struct Bucket(Arc<BucketRecord>);
+
+impl Bucket {
+    /// Name, provider, namespace.
+    pub fn bck(&self) -> &Bck {
+        &self.0.bck
+    }
+
+    /// Key of its objects.
+    pub fn bid(&self) -> u64 {
+        self.0.props.bid
+    }
+
+    /// Properties.
+    pub fn props(&self) -> &BucketProps {
+        &self.0.props
+    }
+
+    /// Type of its checksums.
+    pub fn checksum_type(&self) -> &str {
+        &self.0.props.checksum.kind
+    }
+}
+
+/// All buckets, in memory.
+pub(super) struct Buckets {
+    by_name: RwLock<BTreeMap<String, Bucket>>,
+    /// Ids of buckets that have not been destroyed; changed by the thread that commits, in the order of commits.
+    alive: Arc<Mutex<HashSet<u64>>>,
+    /// Held while buckets change.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl Buckets {
+    pub(super) fn new(records: BTreeMap<String, BucketRecord>) -> Self {
+        let alive = records.values().map(|record| record.props.bid).collect();
+        let by_name =
+            records.into_iter().map(|(name, record)| (name, Bucket(Arc::new(record)))).collect();
+        Self {
+            by_name: RwLock::new(by_name),
+            alive: Arc::new(Mutex::new(alive)),
+            changing: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    fn get(&self, bck: &Bck) -> Option<Bucket> {
+        self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(&bck.uname("")).cloned()
+    }
+
+    fn set(&self, bck: &Bck, bucket: Option<Bucket>) {
+        let mut all = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        match bucket {
+            Some(bucket) => all.insert(bck.uname(""), bucket),
+            None => all.remove(&bck.uname("")),
+        };
+    }
+}
+
+/// First id of a bucket: AIStore marks buckets of its own by the highest bit.
+const FIRST_BID: u64 = (1 << 63) + 1;
+/// The fact that holds the last id given.
+const LAST_BID: &str = "last-bid";
+
+impl Engine {
+    /// The bucket.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] when there is none of this name.
+    pub fn bucket(&self, bck: &Bck) -> Result<Bucket> {
+        self.buckets.get(bck).ok_or_else(|| Error::no_bucket(bck))
+    }
+
+    /// The buckets of a provider, or all, in the order of their unique names.
+    pub fn list_buckets(&self, provider: Option<Provider>) -> Vec<Bucket> {
+        let all = self.buckets.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        all.values()
+            .filter(|bucket| provider.is_none_or(|p| bucket.bck().provider == p))
+            .cloned()
+            .collect()
+    }
+
+    /// Makes a bucket, with these properties changed.
+    ///
+    /// # Errors
+    ///
+    /// When the name cannot be, there is such a bucket, the properties are wrong, or the provider is one that this
+    /// server has no backend for.
+    pub async fn create_bucket(&self, bck: &Bck, changes: &Value) -> Result<Bucket> {
+        check_bucket(&bck.name)?;
+        if bck.is_remote() {
+            return Err(self.no_backend(bck, "create"));
+        }
+        let _changing = self.buckets.changing.lock().await;
+        if self.buckets.get(bck).is_some() {
+            return Err(already_exists(bck));
+        }
+        let mut record =
+            BucketRecord { bck: bck.clone(), props: BucketProps::new(bck, 0, super::now()) };
+        if !changes.is_null() {
+            record.props =
+                record.props.updated(changes).map_err(|e| Error::invalid(e.to_string()))?;
+        }
+        let alive = Arc::clone(&self.buckets.alive);
+        let record = self
+            .storage()
+            .meta()
+            .write(move |tx| {
+                let last = tx
+                    .fact(LAST_BID)?
+                    .and_then(|bytes| bytes.try_into().ok())
+                    .map_or(FIRST_BID - 1, u64::from_be_bytes);
+                record.props.bid = last + 1;
+                tx.put_bucket(&record)?;
+                tx.put_fact(LAST_BID, &record.props.bid.to_be_bytes())?;
+                alive.lock().unwrap_or_else(PoisonError::into_inner).insert(record.props.bid);
+                Ok(record)
+            })
+            .await?;
+        let bucket = Bucket(Arc::new(record));
+        self.buckets.set(bck, Some(bucket.clone()));
+        Ok(bucket)
+    }
+
+    /// The bucket; made with the properties of `like` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create_bucket`](Self::create_bucket).
+    pub async fn bucket_or_create(&self, bck: &Bck, like: &Bucket) -> Result<Bucket> {
+        if let Some(bucket) = self.buckets.get(bck) {
+            return Ok(bucket);
+        }
+        let mut changes = serde_json::to_value(like.props())?;
+        if let Value::Object(changes) = &mut changes {
+            for own in ["provider", "bid", "created", "Renamed", "backend_bck"] {
+                changes.remove(own);
+            }
+        }
+        match self.create_bucket(bck, &changes).await {
+            // Another job was faster.
+            Err(error) if error.kind() == ErrorKind::Conflict => self.bucket(bck),
+            other => other,
+        }
+    }
+
+    /// Destroys a bucket and all objects. The name is free at once.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub async fn destroy_bucket(&self, bck: &Bck) -> Result<()> {
+        let _changing = self.buckets.changing.lock().await;
+        let bucket = self.bucket(bck)?;
+        let (bid, name) = (bucket.bid(), bck.clone());
+        let alive = Arc::clone(&self.buckets.alive);
+        self.storage()
+            .meta()
+            .write(move |tx| {
+                tx.forget_bucket(&name)?;
+                tx.doom_objects(bid)?;
+                alive.lock().unwrap_or_else(PoisonError::into_inner).remove(&bid);
+                Ok(())
+            })
+            .await?;
+        self.buckets.set(bck, None);
+        self.jobs().stop_of_bucket(bck);
+        Ok(())
+    }
+
+    /// Changes properties, or sets all to their defaults with none.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such bucket or a property is wrong.
+    pub async fn set_props(&self, bck: &Bck, changes: Option<&Value>) -> Result<Bucket> {
+        let _changing = self.buckets.changing.lock().await;
+        let bucket = self.bucket(bck)?;
+        let old = bucket.props();
+        let props = match changes {
+            Some(changes) => old.updated(changes).map_err(|e| Error::invalid(e.to_string()))?,
+            None => BucketProps::new(bck, old.bid, old.created),
+        };
+        self.replace_record(bck, BucketRecord { bck: bck.clone(), props }).await
+    }
+
+    async fn replace_record(&self, old: &Bck, record: BucketRecord) -> Result<Bucket> {
+        let (stored, before) = (record.clone(), old.clone());
+        self.storage()
+            .meta()
+            .write(move |tx| {
+                if before != stored.bck {
+                    tx.forget_bucket(&before)?;
+                }
+                tx.put_bucket(&stored)
+            })
+            .await?;
+        let bucket = Bucket(Arc::new(record));
+        if *old != *bucket.bck() {
+            self.buckets.set(old, None);
+        }
+        self.buckets.set(bucket.bck(), Some(bucket.clone()));
+        Ok(bucket)
+    }
+
+    /// Renames a bucket, and tells the id of the job that did it.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, there is one of the new name, or one of them is remote.
+    pub async fn rename_bucket(&self, from: &Bck, to: &Bck) -> Result<String> {
+        let changing = self.buckets.changing.lock().await;
+        let bucket = self.bucket(from)?;
+        check_bucket(&to.name)?;
+        if from == to {
+            return Err(Error::invalid(format!(
+                "cannot rename bucket \"{from}\" to itself (\"{to}\")"
+            )));
+        }
+        if to.is_remote() || from.is_remote() {
+            return Err(Error::unsupported(format!(
+                "cannot rename bucket \"{from}\" to \"{to}\": remote buckets cannot be renamed"
+            )));
+        }
+        if self.buckets.get(to).is_some() {
+            let exists = already_exists(to);
+            return Err(Error::invalid(exists.message()).with_code(code::BCK_ALREADY_EXISTS));
+        }
+        let record = BucketRecord { bck: to.clone(), props: bucket.props().clone() };
+        self.replace_record(from, record).await?;
+        drop(changing);
+        let job = NewJob::between(kind::MOVE_BCK, from, to).about(format!("mv {from}=>{to}"));
+        // Objects are found by the bucket's id, so there is nothing to move.
+        Ok(self.jobs().spawn(job, |_| async { Ok(()) }))
+    }
+
+    /// Whether the bucket has not been destroyed. For changes of metadata: they see the order of commits.
+    pub(super) fn check_alive(&self, bucket: &Bucket) -> Result<()> {
+        let alive = self
+            .buckets
+            .alive
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&bucket.bid());
+        if alive { Ok(()) } else { Err(Error::no_bucket(bucket.bck())) }
+    }
+
+    /// The error for a bucket that lives where this server cannot reach.
+    pub(super) fn no_backend(&self, bck: &Bck, operation: &str) -> Error {
+        if bck.is_remote_ais() {
+            return Error::new(
+                ErrorKind::NotFound,
+                format!(
+                    "cannot {operation} bucket \"{bck}\": remote cluster \"{}\" is not attached",
+                    bck.namespace.uuid
+                ),
+            )
+            .with_code(code::REMOTE_BCK_NOT_FOUND);
+        }
+        Error::unsupported(format!(
+            "cannot {operation} bucket \"{bck}\": {} bucket \"{bck}\" does not exist, and this server has no {} backend",
+            bck.provider, bck.provider
+        ))
+    }
+}
+
+fn already_exists(bck: &Bck) -> Error {
+    Error::new(ErrorKind::Conflict, format!("bucket \"{bck}\" already exists"))
+        .with_code(code::BCK_ALREADY_EXISTS)
+}

@@ -1,0 +1,168 @@
+//! What the server does, without HTTP.
+//!
+//! [`Engine`] is the whole: its methods are in the modules of their subjects. Methods that end in `_blocking`, and
+//! readers and writers, may block: call them from [`Work::blocking`].
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`bucket`] | buckets and their properties |
+//! | [`objects`] | objects: read, write, change, copy, rename, delete, scan |
+//! | [`content`], [`writer`] | content being read, content being written |
+//! | [`checksum`] | checksums |
+//! | [`stats`] | counters |
+
+use std::sync::{Arc, OnceLock};
+
+use chrono::{DateTime, Utc};
+use holdall_ais_wire::id;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::jobs::Jobs;
+use crate::storage::Storage;
+
+pub mod bucket;
+pub mod checksum;
+pub mod content;
+mod node;
+pub mod objects;
+pub mod stats;
+pub mod writer;
+
+pub use bucket::Bucket;
+pub use content::{Content, ContentReader, Reading};
+pub use stats::{Counters, Op};
+pub use writer::{PutOptions, Writer};
+
+/// Now, in nanoseconds since 1970.
+pub(crate) fn now() -> i64 {
+    Utc::now().timestamp_nanos_opt().unwrap_or(0)
+}
+
+/// Who this server is; the same after a restart.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Identity {
+    /// The cluster's id.
+    pub uuid: String,
+    /// The proxy's.
+    pub proxy: String,
+    /// The target's.
+    pub target: String,
+    /// When the cluster was made.
+    pub created: DateTime<Utc>,
+}
+
+/// The server without HTTP.
+pub struct Engine {
+    storage: Storage,
+    identity: Identity,
+    buckets: bucket::Buckets,
+    jobs: Jobs,
+    counters: Counters,
+    url: OnceLock<String>,
+}
+
+/// The fact that holds [`Identity`].
+const IDENTITY: &str = "identity";
+
+impl Engine {
+    /// An engine over this storage.
+    ///
+    /// # Errors
+    ///
+    /// Those of the storage.
+    pub fn new(storage: Storage) -> Result<Arc<Self>> {
+        let identity = identity(&storage)?;
+        let buckets = bucket::Buckets::new(storage.meta().buckets()?);
+        Ok(Arc::new(Self {
+            storage,
+            identity,
+            buckets,
+            jobs: Jobs::default(),
+            counters: Counters::default(),
+            url: OnceLock::new(),
+        }))
+    }
+
+    /// Storage.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// Jobs.
+    pub fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
+    /// Counters.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Who this is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The target's id.
+    pub fn target_id(&self) -> &str {
+        &self.identity.target
+    }
+
+    /// The URL that clients reach the server by; empty before it listens.
+    pub fn url(&self) -> &str {
+        self.url.get().map_or("", String::as_str)
+    }
+
+    /// Tells the URL, once.
+    pub(crate) fn set_url(&self, url: String) {
+        // The first one stays.
+        let _ = self.url.set(url);
+    }
+
+    /// Stops jobs and commits what waits.
+    pub fn close(&self) {
+        self.jobs.stop_all();
+        self.storage.meta().close();
+    }
+}
+
+fn identity(storage: &Storage) -> Result<Identity> {
+    if let Some(known) = storage.meta().fact(IDENTITY)? {
+        return Ok(serde_json::from_slice(&known)?);
+    }
+    let letters = id::new();
+    let new = Identity {
+        uuid: id::new(),
+        proxy: format!("{}p8080", &letters[..3]),
+        target: format!("{}t8081", &letters[3..6]),
+        created: Utc::now(),
+    };
+    let bytes = serde_json::to_vec(&new)?;
+    storage.meta().write_blocking(move |tx| tx.put_fact(IDENTITY, &bytes))?;
+    Ok(new)
+}
+
+/// Work that may block.
+pub trait Work: Send + Sync + 'static {
+    /// Whether nothing ever blocks.
+    fn inline(&self) -> bool;
+
+    /// Runs what may block: at once where nothing does, else on a thread for such work.
+    fn blocking<T, F>(self: &Arc<Self>, work: F) -> impl Future<Output = Result<T>> + Send
+    where
+        Self: Sized,
+        T: Send + 'static,
+        F: FnOnce(&Arc<Self>) -> Result<T> + Send + 'static,
+    {
+        let this = Arc::clone(self);
+        async move {
+            if this.inline() {
+                return work(&this);
+            }
+            tokio::task::spawn_blocking(move || work(&this))
+                .await
+                .map_err(|e| Error::internal("a task of the server ended early").with_source(e))?
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! Objects: read, written, changed, copied, renamed and deleted.
+
+use std::io;
+use std::ops::{Bound, Range};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use holdall_ais_wire::name::check_object;
+
+use super::bucket::Bucket;
+use super::content::{Content, Reading};
+use super::writer::{PutOptions, Sealed, Writer};
+use super::{Engine, Work};
+use crate::error::{Error, Result};
+use crate::storage::{Chunk, ObjectMeta};
+
+/// How often a read looks again when the object is replaced while it is being opened.
+const ATTEMPTS: usize = 16;
+/// Most bytes of custom properties: keys and values together.
+const MAX_CUSTOM: usize = 2048;
+
+impl Engine {
+    /// The error for an object that is not there.
+    pub fn no_object(&self, bucket: &Bucket, name: &str) -> Error {
+        Error::not_found(format!("t[{}]: {}/{name} does not exist", self.target_id(), bucket.bck()))
+    }
+
+    /// An object's metadata.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, or the name cannot be.
+    pub async fn head(&self, bucket: &Bucket, name: &str) -> Result<ObjectMeta> {
+        self.find(bucket, name).await?.ok_or_else(|| self.no_object(bucket, name))
+    }
+
+    /// An object's metadata, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// When the name cannot be.
+    pub async fn find(&self, bucket: &Bucket, name: &str) -> Result<Option<ObjectMeta>> {
+        check_object(name)?;
+        let (bid, name) = (bucket.bid(), name.to_owned());
+        self.storage().meta().blocking(move |meta| meta.object(bid, &name)).await
+    }
+
+    /// Opens an object for reading. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there; those of the file system.
+    pub fn open_blocking(&self, bucket: &Bucket, name: &str) -> Result<(ObjectMeta, Content)> {
+        check_object(name)?;
+        let mut attempts = ATTEMPTS;
+        loop {
+            let found = self.storage().meta().object(bucket.bid(), name)?;
+            let meta = found.ok_or_else(|| self.no_object(bucket, name))?;
+            attempts -= 1;
+            match Content::open(&meta, self.storage().blobs().as_ref()) {
+                Ok(content) => return Ok((meta, content)),
+                // Replaced between the two lines above: look again.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && attempts > 0 => {}
+                Err(error) => {
+                    return Err(Error::internal(format!(
+                        "cannot read {}/{name}: {error}",
+                        bucket.bck()
+                    ))
+                    .with_source(error));
+                }
+            }
+        }
+    }
+
+    /// Opens an object for reading.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_blocking`](Self::open_blocking).
+    pub async fn open(
+        self: &Arc<Self>,
+        bucket: &Bucket,
+        name: &str,
+    ) -> Result<(ObjectMeta, Content)> {
+        let (bucket, name) = (bucket.clone(), name.to_owned());
+        self.blocking(move |engine| engine.open_blocking(&bucket, &name)).await
+    }
+
+    /// Opens an object and reads the beginning of what `select` says, in one go.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_blocking`](Self::open_blocking), and those of `select`.
+    pub async fn read<F>(
+        self: &Arc<Self>,
+        bucket: &Bucket,
+        name: &str,
+        select: F,
+    ) -> Result<Reading>
+    where
+        F: FnOnce(&ObjectMeta) -> Result<Range<u64>> + Send + 'static,
+    {
+        let (bucket, name) = (bucket.clone(), name.to_owned());
+        self.blocking(move |engine| {
+            let (meta, content) = engine.open_blocking(&bucket, &name)?;
+            let range = select(&meta)?;
+            Reading::new(meta, range, content)
+        })
+        .await
+    }
+
+    /// Begins to write an object. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the name or a custom property cannot be, or the checksum's type is unknown; those of the file system.
+    pub fn write_blocking(
+        self: &Arc<Self>,
+        bucket: &Bucket,
+        name: &str,
+        options: PutOptions,
+    ) -> Result<Writer> {
+        check_object(name)?;
+        check_custom(&options.custom)?;
+        Writer::new(Arc::clone(self), bucket.clone(), name.to_owned(), options)
+    }
+
+    /// Writes an object whose content is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_blocking`](Self::write_blocking), and a checksum that differs.
+    pub async fn put(
+        self: &Arc<Self>,
+        bucket: &Bucket,
+        name: &str,
+        content: Bytes,
+        options: PutOptions,
+    ) -> Result<ObjectMeta> {
+        let (bucket, name) = (bucket.clone(), name.to_owned());
+        let sealed = self
+            .blocking(move |engine| {
+                let mut writer = engine.write_blocking(&bucket, &name, options)?;
+                writer.write_bytes(content)?;
+                writer.seal()
+            })
+            .await?;
+        sealed.commit().await
+    }
+
+    /// Deletes an object; an error if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, or the name cannot be.
+    pub async fn delete(&self, bucket: &Bucket, name: &str) -> Result<ObjectMeta> {
+        check_object(name)?;
+        let (bid, key) = (bucket.bid(), name.to_owned());
+        let deleted = self.storage().meta().write(move |tx| tx.delete_object(bid, &key)).await?;
+        deleted.ok_or_else(|| Error::not_found(format!("{}/{name} doesn't exist", bucket.bck())))
+    }
+
+    /// Deletes many objects in one commit: the metadata of each that was there.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn delete_many(
+        &self,
+        bucket: &Bucket,
+        names: Vec<String>,
+    ) -> Result<Vec<(String, Option<ObjectMeta>)>> {
+        let bid = bucket.bid();
+        self.storage()
+            .meta()
+            .write(move |tx| {
+                names
+                    .into_iter()
+                    .map(|name| Ok((tx.delete_object(bid, &name)?, name)))
+                    .map(|row| row.map(|(m, n)| (n, m)))
+                    .collect()
+            })
+            .await
+    }
+
+    /// Adds custom properties, or replaces all.
+    ///
+    /// # Errors
+    ///
+    /// When the object is not there or the properties are too large.
+    pub async fn set_custom(
+        &self,
+        bucket: &Bucket,
+        name: &str,
+        custom: Vec<(String, String)>,
+        replace: bool,
+    ) -> Result<ObjectMeta> {
+        check_object(name)?;
+        let (bid, key) = (bucket.bid(), name.to_owned());
+        let changed = self
+            .storage()
+            .meta()
+            .write(move |tx| {
+                let Some(mut meta) = tx.object(bid, &key)? else { return Ok(None) };
+                let mut all = if replace { Vec::new() } else { meta.custom };
+                for (key, value) in custom {
+                    match all.iter_mut().find(|(name, _)| *name == key) {
+                        Some(entry) => entry.1 = value,
+                        None => all.push((key, value)),
+                    }
+                }
+                check_custom(&all)?;
+                meta.custom = all;
+                tx.put_object(bid, &key, &meta)?;
+                Ok(Some(meta))
+            })
+            .await?;
+        changed.ok_or_else(|| self.no_object(bucket, name))
+    }
+
+    /// Renames an object within its bucket, over what is there.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, or the new name is the old one or cannot be.
+    pub async fn rename(&self, bucket: &Bucket, from: &str, to: &str) -> Result<()> {
+        check_object(from)?;
+        check_object(to)?;
+        if from == to {
+            return Err(Error::invalid(format!(
+                "cannot rename {}/{from} onto itself",
+                bucket.bck()
+            )));
+        }
+        let (bid, old, new) = (bucket.bid(), from.to_owned(), to.to_owned());
+        let moved = self
+            .storage()
+            .meta()
+            .write(move |tx| {
+                let Some(mut meta) = tx.object(bid, &old)? else { return Ok(false) };
+                if meta.version > 0 {
+                    meta.version = 1;
+                }
+                tx.move_object((bid, &old), (bid, &new), &meta)?;
+                Ok(true)
+            })
+            .await?;
+        if moved { Ok(()) } else { Err(self.no_object(bucket, from)) }
+    }
+
+    /// Copies an object. Nothing is copied, and the answer is none, when the destination has the same checksum
+    /// already.
+    ///
+    /// # Errors
+    ///
+    /// When the source is not there; those of the file system.
+    pub async fn copy_object(
+        self: &Arc<Self>,
+        (source, name): (&Bucket, &str),
+        (destination, to): (&Bucket, &str),
+    ) -> Result<Option<ObjectMeta>> {
+        check_object(to)?;
+        let (source, destination) = (source.clone(), destination.clone());
+        let (name, to) = (name.to_owned(), to.to_owned());
+        let sealed = self
+            .blocking(move |engine| {
+                let (meta, content) = engine.open_blocking(&source, &name)?;
+                let present = engine.storage().meta().object(destination.bid(), &to)?;
+                let same = |there: &ObjectMeta| {
+                    meta.checksum_type != "none"
+                        && there.size == meta.size
+                        && (&there.checksum_type, &there.checksum)
+                            == (&meta.checksum_type, &meta.checksum)
+                };
+                if present.as_ref().is_some_and(same) {
+                    return Ok(None);
+                }
+                let custom = meta.custom.clone();
+                let version = destination.props().versioning.enabled.then_some(1);
+                let version =
+                    if source.bid() == destination.bid() { None } else { version.or(Some(0)) };
+                let options = PutOptions { custom, version, ..PutOptions::default() };
+                let mut writer = engine.write_blocking(&destination, &to, options)?;
+                let mut at = 0;
+                while at < content.size() {
+                    let piece = content.read_at(at, super::content::PIECE)?;
+                    at += piece.len() as u64;
+                    writer.write_bytes(piece)?;
+                }
+                writer.seal().map(Some)
+            })
+            .await?;
+        match sealed {
+            Some(sealed) => sealed.commit().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Up to `limit` objects in the order of their names, after `after`, with this prefix.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn scan(
+        &self,
+        bucket: &Bucket,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, ObjectMeta)>> {
+        let (bid, prefix, after) = (bucket.bid(), prefix.to_owned(), after.map(str::to_owned));
+        self.storage()
+            .meta()
+            .blocking(move |meta| {
+                let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+                meta.scan(bid, from, &prefix, limit)
+            })
+            .await
+    }
+
+    /// Makes an object of content that was written in parts.
+    #[expect(dead_code, reason = "multipart uploads come next")]
+    pub(super) fn assemble(
+        self: &Arc<Self>,
+        bucket: &Bucket,
+        name: &str,
+        content: Vec<Chunk>,
+        checksum: super::checksum::Checksum,
+        custom: Vec<(String, String)>,
+    ) -> Sealed {
+        let now = super::now();
+        let meta = ObjectMeta {
+            size: content.iter().map(|chunk| chunk.size).sum(),
+            checksum_type: checksum.kind,
+            checksum: checksum.value,
+            version: 0,
+            atime: now,
+            mtime: now,
+            custom,
+            content,
+            chunked: true,
+        };
+        Sealed::new(Arc::clone(self), bucket.clone(), name.to_owned(), meta)
+    }
+}
+
+/// Checks custom properties.
+///
+/// # Errors
+///
+/// When they are more than 2 KiB together, or have what separates them on the wire.
+pub fn check_custom(custom: &[(String, String)]) -> Result<()> {
+    let size: usize = custom.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if size > MAX_CUSTOM {
+        return Err(Error::invalid(format!(
+            "custom properties are too large: {size} > {MAX_CUSTOM} bytes"
+        )));
+    }
+    for (key, value) in custom {
+        let odd = |text: &str| text.chars().any(char::is_control);
+        if key.is_empty() || key.contains('=') || odd(key) || odd(value) {
+            return Err(Error::invalid(format!(
+                "invalid custom property \"{key}\": keys must not be empty or hold \"=\", and neither keys nor values may hold control characters"
+            )));
+        }
+    }
+    Ok(())
+}
+
+impl Work for Engine {
+    fn inline(&self) -> bool {
+        self.storage().blobs().inline()
+    }
+}

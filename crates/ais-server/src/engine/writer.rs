@@ -1,0 +1,232 @@
+//! A write: bytes to a new blob, then one commit.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Engine;
+use super::bucket::Bucket;
+use super::checksum::{self, Checksum, Hasher};
+use crate::error::Result;
+use crate::storage::{BlobWriter, Chunk, ObjectMeta};
+
+/// What comes with a write.
+#[derive(Debug, Clone, Default)]
+pub struct PutOptions {
+    /// The content's checksum, to be checked.
+    pub checksum: Option<Checksum>,
+    /// Custom properties.
+    pub custom: Vec<(String, String)>,
+    /// The version to give; the next one when not told.
+    pub version: Option<u64>,
+    /// Time of the last access to record, nanoseconds since 1970; now when not told.
+    pub atime: Option<i64>,
+}
+
+/// Writes one object. Nothing is visible before [`finish`](Self::finish); dropped before, nothing stays.
+pub struct Writer {
+    engine: Arc<Engine>,
+    bucket: Bucket,
+    name: String,
+    options: PutOptions,
+    blob: Box<dyn BlobWriter>,
+    size: u64,
+    hasher: Hasher,
+    /// Computes the checksum to be checked, when it is of another type.
+    second: Option<Hasher>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        bucket: Bucket,
+        name: String,
+        options: PutOptions,
+    ) -> Result<Self> {
+        let blob = engine.storage().blobs().create()?;
+        let hasher = Hasher::new(bucket.checksum_type())?;
+        let second = match &options.checksum {
+            Some(checksum) if checksum.kind != hasher.kind() => Some(Hasher::new(&checksum.kind)?),
+            _ => None,
+        };
+        Ok(Self { engine, bucket, name, options, blob, size: 0, hasher, second })
+    }
+
+    /// Adds bytes. May block.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.blob.write(bytes)?;
+        self.passed(bytes);
+        Ok(())
+    }
+
+    /// Adds bytes that need not be copied. May block.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    pub fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        self.passed(&bytes);
+        self.blob.write_bytes(bytes)
+    }
+
+    fn passed(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
+        self.hasher.update(bytes);
+        if let Some(second) = &mut self.second {
+            second.update(bytes);
+        }
+    }
+
+    /// Bytes so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Checks the checksum and ends the blob. May block.
+    ///
+    /// # Errors
+    ///
+    /// A checksum that differs; those of the file system.
+    pub fn seal(self) -> Result<Sealed> {
+        let Self { engine, bucket, name, options, blob, size, hasher, second } = self;
+        let checksum = hasher.finish();
+        if let Some(expected) = &options.checksum {
+            let have = second.map_or_else(|| checksum.clone(), Hasher::finish);
+            checksum::check(expected, &have, &format!("{}/{name}", bucket.bck()))?;
+        }
+        let chunk = Chunk { blob: blob.id(), size };
+        blob.finish()?;
+        let now = super::now();
+        let meta = ObjectMeta {
+            size,
+            checksum_type: checksum.kind,
+            checksum: checksum.value,
+            version: options.version.unwrap_or(0),
+            atime: options.atime.unwrap_or(now),
+            mtime: now,
+            custom: options.custom,
+            content: vec![chunk],
+            chunked: false,
+        };
+        Ok(Sealed {
+            engine,
+            bucket,
+            name,
+            meta,
+            keep_version: options.version.is_some(),
+            committed: false,
+        })
+    }
+
+    /// [`seal`](Self::seal) and [`Sealed::commit_blocking`] in one.
+    ///
+    /// # Errors
+    ///
+    /// Those of both.
+    pub fn finish(self) -> Result<ObjectMeta> {
+        self.seal()?.commit_blocking()
+    }
+}
+
+impl io::Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Self::write(self, bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Content that is whole and only needs to be named. Dropped before that, it goes away.
+pub struct Sealed {
+    engine: Arc<Engine>,
+    bucket: Bucket,
+    name: String,
+    meta: ObjectMeta,
+    keep_version: bool,
+    committed: bool,
+}
+
+impl Sealed {
+    pub(super) fn new(engine: Arc<Engine>, bucket: Bucket, name: String, meta: ObjectMeta) -> Self {
+        Self { engine, bucket, name, meta, keep_version: false, committed: false }
+    }
+
+    /// What will be written.
+    pub fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    /// Makes it the object's content.
+    ///
+    /// # Errors
+    ///
+    /// When the bucket has been destroyed; those of the store.
+    pub async fn commit(mut self) -> Result<ObjectMeta> {
+        let change = self.change();
+        let meta = self.engine.storage().meta().write(change).await?;
+        self.committed = true;
+        Ok(meta)
+    }
+
+    /// [`commit`](Self::commit) for threads that may block.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn commit_blocking(mut self) -> Result<ObjectMeta> {
+        let change = self.change();
+        let meta = self.engine.storage().meta().write_blocking(change)?;
+        self.committed = true;
+        Ok(meta)
+    }
+
+    fn change(
+        &self,
+    ) -> impl FnOnce(&mut crate::storage::Tx<'_>) -> Result<ObjectMeta> + Send + 'static {
+        let engine = Arc::clone(&self.engine);
+        let (bucket, name, mut meta) = (self.bucket.clone(), self.name.clone(), self.meta.clone());
+        let keep_version = self.keep_version;
+        move |tx| {
+            engine.check_alive(&bucket)?;
+            if !keep_version {
+                meta.version = 0;
+                if bucket.props().versioning.enabled {
+                    meta.version = tx.object(bucket.bid(), &name)?.map_or(0, |old| old.version) + 1;
+                }
+            }
+            tx.put_object(bucket.bid(), &name, &meta)?;
+            Ok(meta)
+        }
+    }
+}
+
+impl Drop for Sealed {
+    fn drop(&mut self) {
+        if self.committed {
+            return;
+        }
+        // A commit whose waiter went away may still happen: then the blob must stay. So the writing thread looks,
+        // after all that was sent before.
+        let (bid, name) = (self.bucket.bid(), std::mem::take(&mut self.name));
+        let content = std::mem::take(&mut self.meta.content);
+        let blobs = Arc::clone(self.engine.storage().blobs());
+        let meta = Arc::clone(self.engine.storage().meta());
+        let _ = meta.send_quietly(move |tx| {
+            let now = tx.object(bid, &name)?.map(|meta| meta.content).unwrap_or_default();
+            for chunk in content {
+                if !now.contains(&chunk) {
+                    blobs.remove(chunk.blob)?;
+                }
+            }
+            Ok(())
+        });
+    }
+}

@@ -1,0 +1,159 @@
+//! Bodies of requests and replies.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, StreamExt as _};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// A request's body may be silent for this long.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// The body of a reply.
+pub(crate) struct Body(Kind);
+
+enum Kind {
+    Whole(Option<Bytes>),
+    Stream { stream: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>, len: Option<u64> },
+}
+
+impl Body {
+    /// Nothing.
+    pub(crate) fn empty() -> Self {
+        Self(Kind::Whole(None))
+    }
+
+    /// These bytes.
+    pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
+        Self(Kind::Whole(Some(bytes.into()).filter(|bytes| !bytes.is_empty())))
+    }
+
+    /// What the stream brings: `len` bytes, if known. An error in it breaks the connection, so that the client sees
+    /// that something is missing.
+    pub(crate) fn stream(
+        stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+        len: Option<u64>,
+    ) -> Self {
+        Self(Kind::Stream { stream: Box::pin(stream), len })
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match &mut self.get_mut().0 {
+            Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Stream { stream, .. } => {
+                stream.poll_next_unpin(context).map(|next| next.map(|bytes| bytes.map(Frame::data)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(&self.0, Kind::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Kind::Stream { len: Some(len), .. } => SizeHint::with_exact(*len),
+            Kind::Stream { len: None, .. } => SizeHint::default(),
+        }
+    }
+}
+
+/// The body of a request.
+pub(crate) struct Input {
+    incoming: Incoming,
+}
+
+impl Input {
+    pub(super) fn new(incoming: Incoming) -> Self {
+        Self { incoming }
+    }
+
+    /// Its length, when the client told.
+    pub(crate) fn len(&self) -> Option<u64> {
+        self.incoming.size_hint().exact()
+    }
+
+    /// The next bytes; none at the end.
+    ///
+    /// # Errors
+    ///
+    /// When the client went away, or was silent for a minute.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            let frame =
+                tokio::time::timeout(SILENCE, self.incoming.frame()).await.map_err(|_| {
+                    Error::new(
+                        ErrorKind::Timeout,
+                        "the request's body stopped for more than 60 seconds",
+                    )
+                })?;
+            match frame {
+                None => return Ok(None),
+                Some(Err(error)) => {
+                    return Err(Error::invalid("the request's body ended before it was whole")
+                        .with_source(error));
+                }
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data()
+                        && !data.is_empty()
+                    {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Everything, up to `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next); [`ErrorKind::TooLarge`] when there is more.
+    pub(crate) async fn all(&mut self, limit: usize) -> Result<Bytes> {
+        let too_large = || {
+            Error::new(
+                ErrorKind::TooLarge,
+                format!("the request's body is larger than {limit} bytes"),
+            )
+        };
+        if self.len().is_some_and(|len| len > limit as u64) {
+            return Err(too_large());
+        }
+        let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
+        let Some(second) = self.next().await? else { return Ok(first) };
+        let mut all = BytesMut::with_capacity(first.len() + second.len());
+        all.extend_from_slice(&first);
+        all.extend_from_slice(&second);
+        while let Some(next) = self.next().await? {
+            if all.len() + next.len() > limit {
+                return Err(too_large());
+            }
+            all.extend_from_slice(&next);
+        }
+        Ok(all.freeze())
+    }
+
+    /// Reads the rest and forgets it, so that the connection can go on.
+    pub(crate) async fn drain(&mut self) -> Result<()> {
+        while self.next().await?.is_some() {}
+        Ok(())
+    }
+}

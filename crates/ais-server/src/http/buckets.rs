@@ -1,0 +1,121 @@
+//! `/v1/buckets`.
+
+use holdall_ais_wire::action::{ActMsg, names};
+use holdall_ais_wire::bucket::Provider;
+use holdall_ais_wire::{header, query};
+use http::Method;
+
+use super::reply::{json, not_allowed, ok, set, text};
+use super::{Reply, Request, multi, too_short};
+use crate::error::{Error, Result};
+
+const METHODS: &str = "DELETE, GET, HEAD, PATCH, POST, PUT";
+
+pub(super) async fn route(mut request: Request, rest: &str) -> Result<Reply> {
+    let rest = rest.trim_end_matches('/');
+    match request.method {
+        Method::GET => get(request, rest).await,
+        Method::HEAD => head(&request, rest),
+        Method::OPTIONS => {
+            let mut reply = ok();
+            set(&mut reply, http::header::ALLOW, METHODS);
+            Ok(reply)
+        }
+        Method::POST | Method::PUT | Method::DELETE | Method::PATCH => {
+            if rest.is_empty() {
+                return Err(too_short(&request, 3));
+            }
+            let message = request.action().await?;
+            let bucket = rest.to_owned();
+            act(&request, &bucket, &message).await
+        }
+        _ => Err(not_allowed(METHODS)),
+    }
+}
+
+async fn act(request: &Request, name: &str, message: &ActMsg) -> Result<Reply> {
+    let engine = &request.engine;
+    let bck = request.params.bck(name)?;
+    match (&request.method, message.action.as_str()) {
+        (&Method::POST, names::CREATE_BCK) => {
+            engine.create_bucket(&bck, &message.value).await?;
+            Ok(ok())
+        }
+        (&Method::POST, names::MOVE_BCK) => {
+            let (to, _) = request.params.uname(query::BCK_TO)?;
+            engine.rename_bucket(&bck, &to).await.map(text)
+        }
+        (&Method::DELETE, names::DESTROY_BCK) => {
+            engine.destroy_bucket(&bck).await?;
+            Ok(ok())
+        }
+        (&Method::PATCH, names::SET_BPROPS) => {
+            engine.set_props(&bck, Some(&message.value)).await?;
+            Ok(ok())
+        }
+        (&Method::PATCH, names::RESET_BPROPS) => {
+            engine.set_props(&bck, None).await?;
+            Ok(ok())
+        }
+        (&Method::DELETE, names::EVICT_REMOTE_BCK) if !bck.is_remote() => {
+            engine.bucket(&bck)?;
+            Err(Error::invalid(format!("evict-remote-bck: expecting remote bucket (have {bck})"))
+                .with_code("ErrNotRemoteBck"))
+        }
+        // AIStore does not mind a bucket that it does not know.
+        (&Method::DELETE, names::EVICT_REMOTE_BCK) => Ok(ok()),
+        (&Method::PATCH, action) => Err(Error::invalid(format!(
+            "invalid action \"{action}\" (expected one of [set-bprops reset-bprops])"
+        ))),
+        (_, action) => match multi::handle(request, name, message).await? {
+            Some(reply) => Ok(reply),
+            None => Err(Error::invalid(format!("invalid action \"{action}\""))),
+        },
+    }
+}
+
+async fn get(mut request: Request, rest: &str) -> Result<Reply> {
+    let message = request.action().await?;
+    match message.action.as_str() {
+        names::LIST if rest.is_empty() => list_buckets(&request),
+        action => Err(Error::invalid(format!("invalid action \"{action}\""))),
+    }
+}
+
+fn list_buckets(request: &Request) -> Result<Reply> {
+    let wanted = request.params.bck("")?;
+    let provider =
+        if request.params.get(query::PROVIDER).is_empty() { None } else { Some(wanted.provider) };
+    if let Some(cloud) = provider.filter(|provider| provider.is_cloud()) {
+        return Err(missing_backend(cloud));
+    }
+    let buckets = request.engine.list_buckets(provider);
+    let in_namespace = |bck: &&holdall_ais_wire::Bck| {
+        wanted.namespace.is_global() || bck.namespace == wanted.namespace
+    };
+    let buckets: Vec<_> =
+        buckets.iter().map(crate::engine::Bucket::bck).filter(in_namespace).collect();
+    json(&buckets)
+}
+
+fn missing_backend(provider: Provider) -> Error {
+    let name = match provider {
+        Provider::Aws => "AWS",
+        Provider::Azure => "Azure",
+        Provider::Gcp => "GCP",
+        Provider::Oci => "OCI",
+        Provider::Ais | Provider::Ht => provider.as_str(),
+    };
+    Error::invalid(format!("{name} backend is missing in the cluster configuration"))
+        .with_code("ErrMissingBackend")
+}
+
+fn head(request: &Request, rest: &str) -> Result<Reply> {
+    if rest.is_empty() {
+        return Err(too_short(request, 3));
+    }
+    let bucket = request.bucket(rest)?;
+    let mut reply = ok();
+    set(&mut reply, header::BUCKET_PROPS, serde_json::to_vec(bucket.props())?);
+    Ok(reply)
+}

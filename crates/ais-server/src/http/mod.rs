@@ -1,0 +1,99 @@
+//! HTTP in and out: routes, parsing, headers, error JSON.
+//!
+//! A handler takes a [`Request`] and returns a [`Reply`] or an [`Error`](crate::Error); [`handle`] makes errors JSON.
+
+mod archive;
+mod body;
+mod buckets;
+mod cluster;
+mod multi;
+mod objects;
+mod range;
+mod reply;
+mod request;
+
+use std::error::Error as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+
+pub(crate) use body::{Body, Input};
+pub(crate) use reply::Reply;
+pub(crate) use request::Request;
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// Answers a request.
+pub(crate) async fn handle(
+    engine: Arc<Engine>,
+    request: http::Request<Incoming>,
+    remote: SocketAddr,
+) -> Reply {
+    let (parts, body) = request.into_parts();
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    let identity = engine.identity();
+    let node = if path.starts_with("/v1/objects") {
+        format!("t[{}]", identity.target)
+    } else {
+        format!("p[{}]", identity.proxy)
+    };
+    let result = match Request::new(engine, parts, Input::new(body), remote) {
+        Ok(request) => route(request).await,
+        Err(error) => Err(error),
+    };
+    result.unwrap_or_else(|error| {
+        let status = error.status();
+        if status == 500 || status > 501 {
+            tracing::warn!(%method, path, %error, cause = error.source().map(tracing::field::display), "request failed");
+        }
+        let path = percent_encoding::percent_decode_str(&path).decode_utf8_lossy().into_owned();
+        reply::error(reply::About { method, path, remote: remote.to_string(), node }, &error)
+    })
+}
+
+async fn route(request: Request) -> Result<Reply> {
+    let path = request.path.clone();
+    let mut parts = path.trim_start_matches('/').splitn(3, '/');
+    let (version, resource, rest) =
+        (parts.next(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    if version == Some("metrics") && resource.is_empty() {
+        return cluster::metrics(&request);
+    }
+    if version != Some("v1") {
+        return Err(unknown(&request));
+    }
+    match resource {
+        "objects" => objects::route(request, rest).await,
+        "buckets" => buckets::route(request, rest).await,
+        "health" => cluster::health(&request),
+        "daemon" => cluster::daemon(&request),
+        "cluster" => cluster::cluster(request).await,
+        "reverse" => cluster::reverse(&request, rest),
+        _ => Err(unknown(&request)),
+    }
+}
+
+fn unknown(request: &Request) -> Error {
+    let Request { method, path, remote, .. } = request;
+    Error::invalid(format!("invalid request URI: '{method} {path}' from {remote}"))
+}
+
+/// The error for a path with too few parts.
+pub(crate) fn too_short(request: &Request, expected: usize) -> Error {
+    let path = request.path.trim_start_matches('/');
+    let have = path.split('/').filter(|part| !part.is_empty()).count();
+    Error::invalid(format!("URL '{path}' is too short: expected {expected} items, got {have}"))
+}
+
+/// The reply for an error, for handlers that add something to it.
+pub(crate) fn error_reply(request: &Request, error: &Error) -> Reply {
+    let about = reply::About {
+        method: request.method.clone(),
+        path: request.path.clone(),
+        remote: request.remote.to_string(),
+        node: format!("t[{}]", request.engine.target_id()),
+    };
+    reply::error(about, error)
+}

@@ -1,0 +1,57 @@
+//! POST, PATCH and DELETE.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use holdall_ais_wire::action::{ActMsg, names};
+use holdall_ais_wire::query;
+use serde_json::Value;
+
+use super::counted;
+use crate::engine::{Bucket, Op};
+use crate::error::{Error, Result};
+use crate::http::reply::ok;
+use crate::http::{Reply, Request};
+
+pub(super) async fn post(mut request: Request, bucket: &str, name: &str) -> Result<Reply> {
+    let message = request.action().await?;
+    let bucket = request.bucket(bucket)?;
+    match message.action.as_str() {
+        names::RENAME_OBJECT => rename(&request, &bucket, name, &message).await,
+        names::CHECK_LOCK => {
+            request.engine.head(&bucket, name).await?;
+            // Objects are replaced in one step, so that none is ever locked for readers.
+            Ok(ok())
+        }
+        action => Err(Error::invalid(format!("invalid action \"{action}\""))),
+    }
+}
+
+async fn rename(request: &Request, bucket: &Bucket, name: &str, message: &ActMsg) -> Result<Reply> {
+    let started = Instant::now();
+    let renamed = request.engine.rename(bucket, name, &message.name).await;
+    counted(request, Op::Rename, renamed)?;
+    request.engine.counters().done(Op::Rename, 0, started.elapsed());
+    Ok(ok())
+}
+
+pub(super) async fn patch(mut request: Request, bucket: &Bucket, name: &str) -> Result<Reply> {
+    let message = request.action().await?;
+    let custom: BTreeMap<String, String> = match message.value {
+        Value::Null => BTreeMap::new(),
+        value => serde_json::from_value(value).map_err(|e| {
+            Error::invalid(format!("failed to unmarshal set-custom, err: {e}")).with_source(e)
+        })?,
+    };
+    let replace = request.params.flag(query::SET_NEW_CUSTOM);
+    request.engine.set_custom(bucket, name, custom.into_iter().collect(), replace).await?;
+    Ok(ok())
+}
+
+pub(super) async fn delete(request: Request, bucket: &Bucket, name: &str) -> Result<Reply> {
+    let started = Instant::now();
+    let deleted = request.engine.delete(bucket, name).await;
+    counted(&request, Op::Delete, deleted)?;
+    request.engine.counters().done(Op::Delete, 0, started.elapsed());
+    Ok(ok())
+}

@@ -1,0 +1,123 @@
+//! GET: the object, a range of it, or members of an archive.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use holdall_ais_wire::{header, query};
+use http::StatusCode;
+use http::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, RANGE};
+
+use super::{cname, counted, set_custom, set_version};
+use crate::engine::checksum::Hasher;
+use crate::engine::{Bucket, Op, Reading, Work as _};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::reply::{ok, set};
+use crate::http::{Body, Reply, Request, archive, range};
+
+pub(super) async fn get(request: Request, bucket: &Bucket, name: &str) -> Result<Reply> {
+    if !request.params.get(query::ETL_NAME).is_empty() {
+        return Err(Error::unsupported(
+            "cannot use ETL in a build without ETL support - operation not supported",
+        ));
+    }
+    if let Some(reply) = archive::get(&request, bucket, name).await? {
+        return Ok(reply);
+    }
+    let reply = whole_or_range(&request, bucket, name).await;
+    counted(&request, Op::Get, reply)
+}
+
+async fn whole_or_range(request: &Request, bucket: &Bucket, name: &str) -> Result<Reply> {
+    let started = Instant::now();
+    let asked = range::parse(request.header(RANGE.as_str()), &cname(bucket, name))?;
+    let (size, seen) = (
+        std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0)),
+        std::sync::atomic::Ordering::Relaxed,
+    );
+    let told = std::sync::Arc::clone(&size);
+    let read = request.engine.read(bucket, name, move |meta| {
+        told.store(meta.size, seen);
+        asked.map_or(Ok(0..meta.size), |asked| asked.resolve(meta.size))
+    });
+    let reading = match read.await {
+        Ok(reading) => reading,
+        Err(error) if error.kind() == ErrorKind::Range => {
+            return Ok(unsatisfiable(request, size.load(seen), &error));
+        }
+        Err(error) => return Err(error),
+    };
+    let reply = reply(request, bucket, reading, asked.is_some()).await?;
+    let len = http_body::Body::size_hint(reply.body()).exact().unwrap_or(0);
+    request.engine.counters().done(Op::Get, len, started.elapsed());
+    Ok(reply)
+}
+
+async fn reply(
+    request: &Request,
+    bucket: &Bucket,
+    reading: Reading,
+    partial: bool,
+) -> Result<Reply> {
+    let mut reply = ok();
+    let meta = &reading.meta;
+    set(&mut reply, header::ATIME, meta.atime.to_string());
+    set_version(&mut reply, meta);
+    set_custom(&mut reply, meta);
+    set(&mut reply, CONTENT_TYPE, "application/octet-stream");
+    if let Some(etag) = meta.custom("ETag") {
+        set(&mut reply, ETAG, etag);
+    }
+    if partial {
+        *reply.status_mut() = StatusCode::PARTIAL_CONTENT;
+        set(&mut reply, ACCEPT_RANGES, "bytes");
+        let (start, end) = (reading.range.start, reading.range.end.saturating_sub(1));
+        set(&mut reply, CONTENT_RANGE, format!("bytes {start}-{end}/{}", meta.size));
+    }
+    if partial && bucket.props().checksum.enable_read_range {
+        let sum = range_checksum(request, &reading).await?;
+        set(&mut reply, header::CHECKSUM_TYPE, &meta.checksum_type);
+        set(&mut reply, header::CHECKSUM_VALUE, sum);
+    } else {
+        super::set_checksum(&mut reply, meta);
+    }
+    *reply.body_mut() = body(reading);
+    Ok(reply)
+}
+
+/// The bytes that were read, and then the rest.
+fn body(reading: Reading) -> Body {
+    let Reading { range, first, content, .. } = reading;
+    let (len, have) = (range.end - range.start, first.len() as u64);
+    if have == len {
+        return Body::whole(first);
+    }
+    let rest = content.stream(range.start + have..range.end);
+    Body::stream(futures::stream::iter([Ok::<Bytes, std::io::Error>(first)]).chain(rest), Some(len))
+}
+
+async fn range_checksum(request: &Request, reading: &Reading) -> Result<String> {
+    let (content, range) = (reading.content.clone(), reading.range.clone());
+    let mut hasher = Hasher::new(&reading.meta.checksum_type)?;
+    request
+        .engine
+        .blocking(move |_| {
+            let mut at = range.start;
+            while at < range.end {
+                let len = usize::try_from(range.end - at)
+                    .unwrap_or(usize::MAX)
+                    .min(crate::engine::content::PIECE);
+                let piece = content.read_at(at, len)?;
+                at += piece.len() as u64;
+                hasher.update(&piece);
+            }
+            Ok(hasher.finish().value)
+        })
+        .await
+}
+
+fn unsatisfiable(request: &Request, size: u64, error: &Error) -> Reply {
+    let mut reply = crate::http::error_reply(request, error);
+    set(&mut reply, CONTENT_RANGE, format!("bytes */{size}"));
+    reply
+}

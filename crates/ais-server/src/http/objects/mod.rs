@@ -1,0 +1,100 @@
+//! `/v1/objects`: one file per kind of request.
+
+mod act;
+mod get;
+mod head;
+mod put;
+
+use holdall_ais_wire::header;
+use holdall_ais_wire::name::check_object;
+use http::Method;
+
+use super::reply::{add, not_allowed, ok, set};
+use super::{Reply, Request, too_short};
+use crate::engine::{Bucket, Op};
+use crate::error::{Error, Result};
+use crate::storage::ObjectMeta;
+
+const METHODS: &str = "DELETE, GET, HEAD, PATCH, POST, PUT";
+
+pub(super) async fn route(request: Request, rest: &str) -> Result<Reply> {
+    let (bucket, name) = rest.split_once('/').unwrap_or((rest, ""));
+    let (bucket, name) = (bucket.to_owned(), name.to_owned());
+    // Promotion and downloads name the object in the message.
+    let whole_bucket = request.method == Method::POST && !bucket.is_empty();
+    if name.is_empty() && !whole_bucket {
+        return Err(too_short(&request, 4));
+    }
+    if request.method == Method::POST {
+        return act::post(request, &bucket, &name).await;
+    }
+    let bucket = request.bucket(&bucket)?;
+    check_object(&name)?;
+    match request.method {
+        Method::GET => get::get(request, &bucket, &name).await,
+        Method::HEAD => head::head(&request, &bucket, &name).await,
+        Method::PUT => put::put(request, &bucket, &name).await,
+        Method::PATCH => act::patch(request, &bucket, &name).await,
+        Method::DELETE => act::delete(request, &bucket, &name).await,
+        Method::OPTIONS => {
+            let mut reply = ok();
+            set(&mut reply, http::header::ALLOW, METHODS);
+            Ok(reply)
+        }
+        _ => Err(not_allowed(METHODS)),
+    }
+}
+
+/// The headers that tell of an object's checksum, access, version and custom properties.
+fn set_object(reply: &mut Reply, meta: &ObjectMeta) {
+    set(reply, header::ATIME, meta.atime.to_string());
+    set_checksum(reply, meta);
+    set_version(reply, meta);
+    set_custom(reply, meta);
+}
+
+fn set_checksum(reply: &mut Reply, meta: &ObjectMeta) {
+    if meta.checksum_type != "none" && !meta.checksum.is_empty() {
+        set(reply, header::CHECKSUM_TYPE, &meta.checksum_type);
+        set(reply, header::CHECKSUM_VALUE, &meta.checksum);
+    }
+}
+
+fn set_version(reply: &mut Reply, meta: &ObjectMeta) {
+    if meta.version > 0 {
+        set(reply, header::VERSION, meta.version.to_string());
+    }
+}
+
+fn set_custom(reply: &mut Reply, meta: &ObjectMeta) {
+    for (key, value) in &meta.custom {
+        add(reply, header::CUSTOM_MD, &format!("{key}={value}"));
+    }
+}
+
+/// Counts an operation that failed, and passes the error on.
+fn counted<T>(request: &Request, op: Op, result: Result<T>) -> Result<T> {
+    if result.is_err() {
+        request.engine.counters().failed(op);
+    }
+    result
+}
+
+/// Custom properties of the request's headers.
+fn custom(request: &Request) -> Result<Vec<(String, String)>> {
+    let mut custom = Vec::new();
+    for value in request.headers.get_all(header::CUSTOM_MD) {
+        let text = std::str::from_utf8(value.as_bytes());
+        let text = text.map_err(|_| Error::invalid("a custom property is not UTF-8"))?;
+        let (key, value) = text.split_once('=').ok_or_else(|| {
+            Error::invalid(format!("invalid custom property \"{text}\": expecting key=value"))
+        })?;
+        custom.push((key.to_owned(), value.to_owned()));
+    }
+    Ok(custom)
+}
+
+/// The name of an object in messages.
+fn cname(bucket: &Bucket, name: &str) -> String {
+    format!("{}/{name}", bucket.bck())
+}

@@ -1,0 +1,125 @@
+//! PUT: write, append, a part of a multipart upload, or copy.
+
+use std::time::Instant;
+
+use holdall_ais_wire::{header, query};
+use tokio::sync::mpsc;
+
+use super::{counted, custom, set_object};
+use crate::engine::checksum::Checksum;
+use crate::engine::{Bucket, Op, PutOptions, Writer};
+use crate::error::{Error, Result};
+use crate::http::reply::ok;
+use crate::http::{Reply, Request, archive};
+use crate::storage::ObjectMeta;
+
+/// Bodies up to this length are read whole and written in one go.
+const SMALL: u64 = 1 << 20;
+/// Pieces of a long body that wait to be written.
+const WAITING: usize = 8;
+
+pub(super) async fn put(mut request: Request, bucket: &Bucket, name: &str) -> Result<Reply> {
+    if request.params.has(query::OBJECT_TO) {
+        return copy(&request, bucket, name).await;
+    }
+    if let Some(reply) = archive::put(&mut request, bucket, name).await? {
+        return Ok(reply);
+    }
+    let started = Instant::now();
+    let result = write(&mut request, bucket, name).await;
+    let meta = counted(&request, Op::Put, result)?;
+    request.engine.counters().done(Op::Put, meta.size, started.elapsed());
+    let mut reply = ok();
+    set_object(&mut reply, &meta);
+    Ok(reply)
+}
+
+async fn write(request: &mut Request, bucket: &Bucket, name: &str) -> Result<ObjectMeta> {
+    let options = PutOptions {
+        checksum: checksum(request)?,
+        custom: custom(request)?,
+        ..PutOptions::default()
+    };
+    if let Some(sent) = &options.checksum
+        && let Some(present) = request.engine.find(bucket, name).await?
+        && sent.matches(&present.checksum_type, &present.checksum)
+    {
+        // The same content is there: AIStore writes nothing, and keeps the version.
+        request.body.drain().await?;
+        return Ok(present);
+    }
+    if request.body.len().is_some_and(|len| len <= SMALL) {
+        let content = request.body.all(SMALL as usize).await?;
+        return request.engine.put(bucket, name, content, options).await;
+    }
+    stream(request, bucket, name, options).await
+}
+
+/// Writes a long body while it comes in.
+async fn stream(
+    request: &mut Request,
+    bucket: &Bucket,
+    name: &str,
+    options: PutOptions,
+) -> Result<ObjectMeta> {
+    let (engine, bucket, name) = (request.engine.clone(), bucket.clone(), name.to_owned());
+    let (sender, mut receiver) = mpsc::channel::<bytes::Bytes>(WAITING);
+    let writing = tokio::task::spawn_blocking(move || -> Result<Writer> {
+        let mut writer = engine.write_blocking(&bucket, &name, options)?;
+        while let Some(bytes) = receiver.blocking_recv() {
+            writer.write_bytes(bytes)?;
+        }
+        Ok(writer)
+    });
+    let mut read = Ok(());
+    loop {
+        match request.body.next().await {
+            // The writer has failed; its error is told below.
+            Ok(Some(bytes)) => {
+                if sender.send(bytes).await.is_err() {
+                    break;
+                }
+            }
+            Ok(None) => break,
+            Err(error) => {
+                read = Err(error);
+                break;
+            }
+        }
+    }
+    drop(sender);
+    let ended = |e| Error::internal("writing ended early").with_source(e);
+    let writer = writing.await.map_err(ended)??;
+    // The writer is dropped with what it wrote.
+    read?;
+    tokio::task::spawn_blocking(move || writer.seal()).await.map_err(ended)??.commit().await
+}
+
+/// The checksum that came with the body.
+pub(super) fn checksum(request: &Request) -> Result<Option<Checksum>> {
+    let (kind, value) =
+        (request.header(header::CHECKSUM_TYPE), request.header(header::CHECKSUM_VALUE));
+    if value.is_empty() || kind == "none" {
+        return Ok(None);
+    }
+    if kind.is_empty() {
+        return Err(Error::invalid("a checksum without its type: set Ais-Checksum-Type as well"));
+    }
+    Ok(Some(Checksum { kind: kind.to_owned(), value: value.to_owned() }))
+}
+
+async fn copy(request: &Request, bucket: &Bucket, name: &str) -> Result<Reply> {
+    if !request.params.get(query::ETL_NAME).is_empty() {
+        return Err(Error::unsupported(
+            "cannot use ETL in a build without ETL support - operation not supported",
+        ));
+    }
+    let (bck, to) = request
+        .params
+        .uname(query::OBJECT_TO)
+        .map_err(|_| Error::invalid("bucket name is missing"))?;
+    let destination = request.engine.bucket(&bck)?;
+    let to = if to.is_empty() { name } else { &to };
+    request.engine.copy_object((bucket, name), (&destination, to)).await?;
+    Ok(ok())
+}

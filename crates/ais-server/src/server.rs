@@ -1,0 +1,270 @@
+//! The listener: connections in, graceful end.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::http;
+use crate::storage::{Fsync, Storage};
+
+/// Time that requests have to end once the server stops.
+const GRACE: Duration = Duration::from_secs(10);
+/// Time for a request's headers, and for a TLS handshake.
+const HEADERS: Duration = Duration::from_secs(30);
+
+/// How to serve. The default: memory, loopback, a free port.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder for everything; none for memory.
+    pub data: Option<PathBuf>,
+    /// Where to listen; port 0 for a free one.
+    pub listen: SocketAddr,
+    /// What survives a loss of power.
+    pub fsync: Fsync,
+    /// PEM files of the certificate chain and its key, to serve HTTPS.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Host that clients reach the server by, for the URLs in the cluster map; the address when not told.
+    pub public_host: Option<String>,
+    /// Most connections at once; more wait to be accepted.
+    pub max_connections: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            data: None,
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            fsync: Fsync::default(),
+            tls: None,
+            public_host: None,
+            max_connections: 4096,
+        }
+    }
+}
+
+/// A running server. Dropped, it stops at once; [`shutdown`](Self::shutdown) lets requests end.
+pub struct Server {
+    engine: Arc<Engine>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts a server on the runtime of the caller. It answers when this returns.
+    ///
+    /// # Errors
+    ///
+    /// When the folder, the address or the certificate cannot be used.
+    pub async fn start(options: Options) -> Result<Self> {
+        let tls = options
+            .tls
+            .as_ref()
+            .map(|(certificate, key)| acceptor(certificate, key))
+            .transpose()?;
+        let listener = TcpListener::bind(options.listen).await.map_err(|e| {
+            Error::internal(format!("cannot listen on {}: {e}", options.listen)).with_source(e)
+        })?;
+        let address = listener.local_addr()?;
+        let (data, fsync) = (options.data.clone(), options.fsync);
+        let open = move || {
+            Engine::new(match data {
+                Some(folder) => Storage::open(&folder, fsync)?,
+                None => Storage::memory()?,
+            })
+        };
+        let engine = tokio::task::spawn_blocking(open)
+            .await
+            .map_err(|e| Error::internal("opening the storage ended early").with_source(e))??;
+        engine.set_url(url(&options, address, tls.is_some()));
+        let (stop, stopped) = watch::channel(false);
+        let serving = tokio::spawn(accept(
+            Arc::clone(&engine),
+            listener,
+            tls,
+            options.max_connections,
+            stopped,
+        ));
+        Ok(Self { engine, address, stop, serving: Some(serving) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL for clients, `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        self.engine.url().to_owned()
+    }
+
+    /// The server without HTTP.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Stops: no new connections, ten seconds for requests to end, then everything is committed.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        if let Some(serving) = self.serving.take() {
+            // A panic in it has been reported.
+            let _ = serving.await;
+        }
+        let engine = Arc::clone(&self.engine);
+        let _ = tokio::task::spawn_blocking(move || engine.close()).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(serving) = self.serving.take() {
+            serving.abort();
+            self.engine.close();
+        }
+    }
+}
+
+fn url(options: &Options, address: SocketAddr, tls: bool) -> String {
+    let scheme = if tls { "https" } else { "http" };
+    let host = options.public_host.clone().unwrap_or_else(|| match address.ip() {
+        // Clients cannot connect to "any address".
+        ip if ip.is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        IpAddr::V4(ip) => ip.to_string(),
+    });
+    format!("{scheme}://{host}:{}", address.port())
+}
+
+fn acceptor(certificate: &std::path::Path, key: &std::path::Path) -> Result<TlsAcceptor> {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    let at = |path: &std::path::Path| {
+        let path = path.display().to_string();
+        move |e: rustls::pki_types::pem::Error| Error::internal(format!("cannot read {path}: {e}"))
+    };
+    let chain = CertificateDer::pem_file_iter(certificate).map_err(at(certificate))?;
+    let chain = chain.collect::<std::result::Result<Vec<_>, _>>().map_err(at(certificate))?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(at(key))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, secret))
+        .map_err(|e| {
+            Error::internal(format!("cannot use the certificate {}: {e}", certificate.display()))
+                .with_source(e)
+        })?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+async fn accept(
+    engine: Arc<Engine>,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    max_connections: usize,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let slots = Arc::new(Semaphore::new(max_connections));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            accepted = next(&listener, &slots) => accepted,
+        };
+        let (stream, remote, slot) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, for one; some will be closed soon.
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let connection =
+            connection(Arc::clone(&engine), stream, remote, tls.clone(), stopped.clone());
+        connections.spawn(async move {
+            connection.await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, all_ended).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "closed connections whose requests did not end"
+        );
+        connections.abort_all();
+    }
+}
+
+async fn next(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, remote) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, remote, slot))
+}
+
+async fn connection(
+    engine: Arc<Engine>,
+    stream: TcpStream,
+    remote: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    stopped: watch::Receiver<bool>,
+) {
+    match tls {
+        None => serve(engine, stream, remote, stopped).await,
+        Some(tls) => match tokio::time::timeout(HEADERS, tls.accept(stream)).await {
+            Ok(Ok(stream)) => serve(engine, stream, remote, stopped).await,
+            Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake failed"),
+            Err(_) => tracing::debug!(%remote, "TLS handshake took too long"),
+        },
+    }
+}
+
+async fn serve<S>(
+    engine: Arc<Engine>,
+    stream: S,
+    remote: SocketAddr,
+    mut stopped: watch::Receiver<bool>,
+) where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let engine = Arc::clone(&engine);
+        async move { Ok::<_, std::convert::Infallible>(http::handle(engine, request, remote).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .max_buf_size(256 << 10)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let stops = async move { drop(stopped.wait_for(|stop| *stop).await) };
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stops => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%remote, %error, "connection ended");
+    }
+}

@@ -1,0 +1,120 @@
+//! Content: pieces of bytes with a number for a name, written once.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// Name of a blob.
+pub type BlobId = u64;
+
+/// Space, in bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Space {
+    /// In use.
+    pub used: u64,
+    /// Free.
+    pub avail: u64,
+    /// Where, as AIStore's mountpath.
+    pub path: String,
+    /// Kind of file system.
+    pub fs_type: String,
+}
+
+/// A store of blobs. All calls may block, except where [`inline`](Blobs::inline) says otherwise.
+///
+/// A blob that is being written is temporary: it is gone when the process ends. [`publish`](Blobs::publish) makes it
+/// stay; it may be read before and after alike.
+pub trait Blobs: Send + Sync {
+    /// Whether no call ever blocks.
+    fn inline(&self) -> bool;
+
+    /// Begins a blob.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    fn create(&self) -> io::Result<Box<dyn BlobWriter>>;
+
+    /// Opens a finished blob of this many bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotFound`] when it has been removed; [`io::ErrorKind::InvalidData`] when it has another
+    /// length.
+    fn open(&self, id: BlobId, size: u64) -> io::Result<Arc<dyn Blob>>;
+
+    /// Makes finished blobs stay. Blobs that stay already are left alone.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system; [`io::ErrorKind::NotFound`] when one is nowhere.
+    fn publish(&self, ids: &[BlobId]) -> io::Result<()>;
+
+    /// Removes a blob. One that is not there is fine; who has it open can go on reading.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    fn remove(&self, id: BlobId) -> io::Result<()>;
+
+    /// Removes all temporary blobs. For the start, after the published ones were published; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    fn sweep(&self) -> io::Result<u64>;
+
+    /// Space.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    fn space(&self) -> io::Result<Space>;
+}
+
+/// A blob that is being written. Dropped before [`finish`](BlobWriter::finish), it is removed.
+pub trait BlobWriter: Send {
+    /// Its name.
+    fn id(&self) -> BlobId;
+
+    /// Adds bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Adds bytes that need not be copied.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        self.write(&bytes)
+    }
+
+    /// Ends it. It can be opened from now on.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
+/// A blob to read.
+pub trait Blob: Send + Sync {
+    /// Reads up to `len` bytes at `offset`; fewer only at the end.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes>;
+
+    /// Reads into a buffer; 0 at the end.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    fn read_into(&self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
+}

@@ -1,0 +1,152 @@
+//! Blobs in memory.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+
+use super::blobs::{Blob, BlobId, BlobWriter, Blobs, Space};
+
+type Map = HashMap<BlobId, Bytes>;
+
+/// Blobs in memory.
+#[derive(Default)]
+pub(super) struct MemoryBlobs {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    next: AtomicU64,
+    used: AtomicU64,
+    blobs: Mutex<Map>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Map> {
+        // No code panics while it holds the lock, and a map is never half changed.
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Blobs for MemoryBlobs {
+    fn inline(&self) -> bool {
+        true
+    }
+
+    fn create(&self) -> io::Result<Box<dyn BlobWriter>> {
+        let id = self.shared.next.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(Box::new(MemoryWriter {
+            id,
+            whole: None,
+            buffer: BytesMut::new(),
+            shared: Arc::clone(&self.shared),
+        }))
+    }
+
+    fn open(&self, id: BlobId, _size: u64) -> io::Result<Arc<dyn Blob>> {
+        let bytes = self.shared.lock().get(&id).cloned().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Arc::new(MemoryBlob(bytes)))
+    }
+
+    fn publish(&self, _ids: &[BlobId]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn remove(&self, id: BlobId) -> io::Result<()> {
+        let removed = self.shared.lock().remove(&id);
+        // Freed here, after the lock.
+        if let Some(bytes) = removed {
+            self.shared.used.fetch_sub(bytes.len() as u64, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn sweep(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    fn space(&self) -> io::Result<Space> {
+        Ok(Space {
+            used: self.shared.used.load(Ordering::Relaxed),
+            avail: available_memory(),
+            path: "/memory".into(),
+            fs_type: "memory".into(),
+        })
+    }
+}
+
+/// Bytes that the system can still give; a guess where it does not tell.
+fn available_memory() -> u64 {
+    let tell = || {
+        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    };
+    tell().map_or(1 << 30, |kib| kib * 1024)
+}
+
+struct MemoryWriter {
+    id: BlobId,
+    /// The first bytes, as long as there are no others.
+    whole: Option<Bytes>,
+    buffer: BytesMut,
+    shared: Arc<Shared>,
+}
+
+impl BlobWriter for MemoryWriter {
+    fn id(&self) -> BlobId {
+        self.id
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(whole) = self.whole.take() {
+            self.buffer.extend_from_slice(&whole);
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        if self.whole.is_none() && self.buffer.is_empty() {
+            self.whole = Some(bytes);
+            return Ok(());
+        }
+        self.write(&bytes)
+    }
+
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
+        let bytes = match self.whole.take() {
+            // A small slice must not keep a large buffer of the connection alive.
+            Some(whole) => Bytes::copy_from_slice(&whole),
+            None => std::mem::take(&mut self.buffer).freeze(),
+        };
+        self.shared.used.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.shared.lock().insert(self.id, bytes);
+        Ok(())
+    }
+}
+
+struct MemoryBlob(Bytes);
+
+impl MemoryBlob {
+    fn range(&self, offset: u64, len: usize) -> std::ops::Range<usize> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
+        start..start.saturating_add(len).min(self.0.len())
+    }
+}
+
+impl Blob for MemoryBlob {
+    fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
+        Ok(self.0.slice(self.range(offset, len)))
+    }
+
+    fn read_into(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let range = self.range(offset, into.len());
+        let bytes = &self.0[range];
+        into[..bytes.len()].copy_from_slice(bytes);
+        Ok(bytes.len())
+    }
+}
