@@ -169,6 +169,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_target(mut self, target: &str) -> Self {
+        self.0.target = redacted(target);
+        self
+    }
+
     pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
         self

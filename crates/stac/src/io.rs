@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::href;
 use crate::place::Place;
 use crate::plan::Location;
-use crate::transport::{self, Sink, Span, Wanted};
+use crate::transport::{self, Span};
 
 /// A body that arrives.
 pub struct Body {
@@ -78,14 +78,7 @@ pub(crate) fn no_way(href: &str) -> Error {
 impl Place {
     /// Writes a whole small file, visible when it is whole. Directories are made.
     pub async fn write(&self, text: String, media_type: &str) -> Result<()> {
-        let wanted = Wanted {
-            media_type: Some(media_type.to_owned()),
-            make_directory: true,
-            ..Wanted::default()
-        };
-        let mut sink = Sink::new(self, &wanted);
-        sink.write(Bytes::from(text)).await?;
-        sink.publish(Some(media_type)).await.map(drop)
+        transport::write(text, media_type, self).await
     }
 
     /// The place of a URL or a plain path, with the settings of the environment.

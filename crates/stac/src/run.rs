@@ -176,15 +176,21 @@ async fn one(
     Ok(Done { bytes, skipped: false, server_side, checksum, media_type, warning })
 }
 
-struct Watcher<'a>(usize, &'a Observer);
+struct Watcher(usize, Observer);
 
-impl Watch for Watcher<'_> {
+impl Watch for Watcher {
     fn opened(&self, name: &str, size: Option<u64>) {
         (self.1)(self.0, Event::Open(name.to_owned(), size));
     }
 
     fn moved(&self, bytes: i64) {
-        (self.1)(self.0, Event::Write(bytes));
+        if bytes != 0 {
+            (self.1)(self.0, Event::Write(bytes));
+        }
+    }
+
+    fn detached(&self) -> Box<dyn Watch> {
+        Box::new(Self(self.0, self.1.clone()))
     }
 }
 
@@ -203,6 +209,7 @@ async fn fetch(
         make_directory: options.make_directory,
         keep_partial: !options.clean,
     };
+    let watcher = Watcher(at, observer.clone());
     let mut first = None;
     for location in &job.sources {
         let ways: Vec<Source> = match clients.ways(location).await {
@@ -212,7 +219,7 @@ async fn fetch(
                 continue;
             }
         };
-        match transport::fetch(&ways, &job.target, &wanted, &Watcher(at, observer)).await {
+        match transport::fetch(&ways, &job.target, &wanted, &watcher).await {
             Ok(fetched) => return Ok(fetched),
             Err(error) if error.kind() == crate::ErrorKind::Directory => return Err(error),
             Err(error) => first = first.or(Some(error)),

@@ -3,6 +3,7 @@
 //! The token goes to the host of the href and not along with the redirect: S3 refuses requests with two proofs of
 //! identity.
 
+use holdall_store::client::ClientOptions;
 use holdall_store::object_store::client::HttpClient;
 use http::header::AUTHORIZATION;
 use serde::Deserialize;
@@ -75,7 +76,8 @@ impl Tokens {
         let mut headers = http::HeaderMap::new();
         headers.insert(AUTHORIZATION, basic(user, password)?);
         let http = self.http.clone();
-        let source = HttpSource { url, headers, http, asserts_type: false, attempts: 3 };
+        let client = ClientOptions::default();
+        let source = HttpSource { url, headers, http, asserts_type: false, attempts: 3, client };
         let created: Created = post_json(&source, "log in", None).await?;
         Ok(created.access_token)
     }

@@ -118,6 +118,7 @@ pub struct Clients(Arc<Inner>);
 struct Inner {
     config: ClientConfig,
     http: HttpClient,
+    options: ClientOptions,
     headers: HeaderMap,
     stores: Mutex<HashMap<String, Store>>,
     s3: s3::Cache,
@@ -141,13 +142,15 @@ impl Clients {
         if let Some(name) = &config.client_override {
             ClientKind::of_name(name)?;
         }
-        let http = shared_client(&client_options(&config)?)?;
+        let options = client_options(&config);
+        let http = shared_client(&options)?;
         let headers = header_map(&config.http_headers)?;
         let oauth2 = config.oauth2.clone().map(|oauth2| oauth2::Tokens::new(oauth2, http.clone()));
         let sas = planetary_computer::Tokens::new(&config, http.clone());
         let earthdata = earthdata::Tokens::new(config.earthdata_token.clone(), http.clone());
         Ok(Self(Arc::new(Inner {
             http,
+            options,
             headers,
             stores: Mutex::default(),
             s3: s3::Cache::default(),
@@ -283,13 +286,14 @@ impl Clients {
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.set_fragment(None);
-        Source::Http(HttpSource {
+        Source::Http(Box::new(HttpSource {
             url,
             headers,
             http: self.0.http.clone(),
             asserts_type: self.0.config.http_assert_content_type,
             attempts: self.0.config.http_max_attempts.max(1),
-        })
+            client: self.0.options.clone(),
+        }))
     }
 
     pub(super) fn headers(&self) -> &HeaderMap {
@@ -339,12 +343,12 @@ pub struct Head {
     pub media_type: Option<String>,
 }
 
-fn client_options(config: &ClientConfig) -> Result<ClientOptions> {
+fn client_options(config: &ClientConfig) -> ClientOptions {
     let mut options = ClientOptions::default();
     options.allow_http = true;
     options.timeout = Some(config.http_timeout);
     options.connect_timeout = Some(config.http_timeout.min(std::time::Duration::from_secs(30)));
-    Ok(options)
+    options
 }
 
 fn header_map(headers: &[(String, String)]) -> Result<HeaderMap> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use holdall_store::client::ClientOptions;
 use holdall_store::object_store::client::HttpClient;
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -169,7 +170,8 @@ impl Tokens {
         let url = Url::parse(url)
             .map_err(|e| Error::new(ErrorKind::Config, "configure OAuth2", url, e.to_string()))?;
         let headers = http::HeaderMap::new();
-        Ok(HttpSource { url, headers, http: self.http.clone(), asserts_type: false, attempts: 3 })
+        let (http, client) = (self.http.clone(), ClientOptions::default());
+        Ok(HttpSource { url, headers, http, asserts_type: false, attempts: 3, client })
     }
 
     /// The user types a code into a page, and we ask until it is done.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use holdall_store::client::ClientOptions;
 use holdall_store::object_store::client::HttpClient;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -82,6 +83,7 @@ impl Tokens {
             http: self.http.clone(),
             asserts_type: false,
             attempts,
+            client: ClientOptions::default(),
         };
         let token: Token = read_json(&source, "get token").await?;
         if token.token.is_empty() {

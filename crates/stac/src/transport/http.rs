@@ -1,5 +1,6 @@
 //! Requests to HTTP servers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::header::{
@@ -10,10 +11,14 @@ use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
+use holdall_store::client::ClientOptions;
+use holdall_store::http::HttpStore;
+use holdall_store::object_store::RetryConfig;
 use holdall_store::object_store::client::{
     HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse,
 };
-use holdall_store::redacted;
+use holdall_store::object_store::path::Path;
+use holdall_store::{Store, redacted};
 use http_body_util::{BodyDataStream, BodyExt};
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -34,6 +39,7 @@ pub(crate) struct HttpSource {
     /// Whether a wrong media type is an error.
     pub(crate) asserts_type: bool,
     pub(crate) attempts: u32,
+    pub(crate) client: ClientOptions,
 }
 
 impl std::fmt::Debug for HttpSource {
@@ -45,6 +51,25 @@ impl std::fmt::Debug for HttpSource {
 impl HttpSource {
     pub(crate) fn name(&self) -> String {
         redacted(self.url.as_str())
+    }
+
+    pub(super) fn engine_place(&self) -> Option<(Store, Path)> {
+        let path = Path::from_url_path(self.url.path()).ok()?;
+        let mut root = self.url.clone();
+        root.set_path("");
+        let mut again = root.clone();
+        again.path_segments_mut().ok()?.pop_if_empty().extend(path.parts());
+        if again != self.url {
+            return None;
+        }
+        let mut client = self.client.clone();
+        for (name, value) in &self.headers {
+            client.add_header(name.as_str(), value.as_bytes()).ok()?;
+        }
+        let retry =
+            RetryConfig { max_retries: self.attempts as usize - 1, ..RetryConfig::default() };
+        let store = HttpStore::open(root.as_str(), client, retry).ok()?;
+        Some((Store::new(Arc::new(store)), path))
     }
 
     async fn send(

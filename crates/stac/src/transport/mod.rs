@@ -1,12 +1,13 @@
 //! Moving bytes: the only part of this crate that does.
 //!
-//! A download is written next to its place under a temporary name and renamed when it is whole and right. A failure in
-//! the middle of a body is repeated like one before it, and goes on where it stopped when the server can say that its
-//! file is still the same one (`If-Range`).
+//! Large files, copies and uploads are the transfer engine's work ([`holdall_store::transfer`]). Small files are read
+//! here, because one request has to tell media type, length and content.
 
+mod engine;
+mod fetch;
+mod file;
 mod http;
 mod object;
-mod sink;
 
 use std::time::Duration;
 
@@ -14,23 +15,21 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use holdall_store::Store;
-use holdall_store::object_store::ObjectStoreExt;
 use holdall_store::object_store::path::Path;
-use holdall_store::transfer::Transfer;
 
+pub(crate) use self::engine::write;
+pub(crate) use self::fetch::{Fetched, Wanted, Watch, fetch};
 pub(crate) use self::http::{HttpSource, post_json, read_json, text};
-pub(crate) use self::sink::Sink;
 
 use crate::clients::Head;
 use crate::error::{Error, ErrorKind, Result};
 use crate::media_type;
-use crate::multihash::{Algorithm, Multihash};
-use crate::place::Place;
+use crate::multihash::Multihash;
 
 /// The bytes of one asset at one place, with what it takes to read them.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
-    Http(HttpSource),
+    Http(Box<HttpSource>),
     /// `checks_type` says whether the store knows media types.
     Object {
         store: Store,
@@ -83,6 +82,15 @@ impl Source {
         }
     }
 
+    /// The store and key by which the engine reads the same bytes. `None` where a URL is written in a way that a store
+    /// would write otherwise, which a signature may not bear.
+    pub(crate) fn engine_place(&self) -> Option<(Store, Path)> {
+        match self {
+            Self::Http(source) => source.engine_place(),
+            Self::Object { store, path, .. } => Some((store.clone(), path.clone())),
+        }
+    }
+
     /// Attempts that are ours to make; stores repeat what they can on their own.
     pub(crate) fn attempts(&self) -> u32 {
         match self {
@@ -105,168 +113,6 @@ impl Source {
             Self::Object { checks_type: false, .. } => Ok(None),
         }
     }
-}
-
-/// Watches one transfer.
-pub(crate) trait Watch: Send + Sync {
-    /// The file is being read, and has this length.
-    fn opened(&self, name: &str, size: Option<u64>);
-    /// So many more bytes have been written; negative when a transfer starts anew.
-    fn moved(&self, bytes: i64);
-}
-
-/// What is to be fetched, and what it must be.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Wanted {
-    pub(crate) media_type: Option<String>,
-    pub(crate) size: Option<u64>,
-    pub(crate) checksum: Option<Multihash>,
-    /// A checksum to be computed on the way.
-    pub(crate) compute: Option<Algorithm>,
-    pub(crate) make_directory: bool,
-    /// Keep what was received when it fails.
-    pub(crate) keep_partial: bool,
-}
-
-/// What came of a fetch.
-#[derive(Debug, Default)]
-pub(crate) struct Fetched {
-    pub(crate) bytes: u64,
-    pub(crate) checksum: Option<Multihash>,
-    pub(crate) server_side: bool,
-    pub(crate) media_type: Option<String>,
-    pub(crate) warning: Option<Error>,
-}
-
-/// Fetches the first of `ways` that works into `target`.
-///
-/// # Errors
-/// The failure of the first way when all fail: it is the one that the document names.
-pub(crate) async fn fetch(
-    ways: &[Source],
-    target: &Place,
-    wanted: &Wanted,
-    watch: &dyn Watch,
-) -> Result<Fetched> {
-    let mut first = None;
-    for way in ways {
-        match fetch_one(way, target, wanted, watch).await {
-            Ok(fetched) => return Ok(fetched),
-            // Another place does not mend what is wrong at this end.
-            Err(error) if error.kind() == ErrorKind::Directory => return Err(error),
-            Err(error) => first = first.or(Some(error)),
-        }
-    }
-    Err(first.unwrap_or_else(|| {
-        Error::new(ErrorKind::Href, "download", target.href(), "there is no way to it")
-    }))
-}
-
-async fn fetch_one(
-    source: &Source,
-    target: &Place,
-    wanted: &Wanted,
-    watch: &dyn Watch,
-) -> Result<Fetched> {
-    if let (Source::Object { store, path, .. }, Place::Store(to, key)) = (source, target)
-        && wanted.checksum.is_none()
-        && wanted.compute.is_none()
-    {
-        return copy_object(source, store, path, to, key, wanted, watch).await;
-    }
-    let mut sink = Sink::new(target, wanted);
-    let (mut version, mut attempt, mut last_progress) = (None::<String>, 0, 0);
-    loop {
-        attempt += 1;
-        let tried = attempt_once(source, &mut sink, &mut version, wanted, watch).await;
-        let error = match tried {
-            Ok((media_type, warning)) => {
-                let (bytes, checksum) = sink.publish(media_type.as_deref()).await?;
-                return Ok(Fetched { bytes, checksum, server_side: false, media_type, warning });
-            }
-            Err(error) => error,
-        };
-        // Whoever gets further has a right to go on.
-        if sink.written() > last_progress {
-            last_progress = sink.written();
-            attempt = attempt.min(2);
-        }
-        if !error.is_retryable() || attempt >= source.attempts() {
-            sink.abandon().await;
-            return Err(error.after_attempts(attempt));
-        }
-        tokio::time::sleep(pause(attempt, error.retry_after())).await;
-    }
-}
-
-/// One connection: from where the sink is to the end of the file.
-async fn attempt_once(
-    source: &Source,
-    sink: &mut Sink,
-    version: &mut Option<String>,
-    wanted: &Wanted,
-    watch: &dyn Watch,
-) -> Result<(Option<String>, Option<Error>)> {
-    let resumable = version.is_some() && sink.written() > 0;
-    if !resumable && sink.written() > 0 {
-        watch.moved(-(sink.written() as i64));
-        sink.restart().await?;
-    }
-    let span = Span { start: sink.written(), end: None };
-    let mut opened = source.open(span, version.as_deref()).await?;
-    if opened.start != sink.written() {
-        watch.moved(-(sink.written() as i64));
-        sink.restart().await?;
-    }
-    let warning =
-        source.check_media_type(opened.media_type.as_deref(), wanted.media_type.as_deref())?;
-    *version = opened.version.take();
-    if opened.start == 0 {
-        watch.opened(&source.name(), opened.size);
-        sink.expect(opened.size);
-    }
-    while let Some(piece) = opened.body.next().await {
-        let piece = piece?;
-        watch.moved(piece.len() as i64);
-        sink.write(piece).await?;
-    }
-    if let Some(size) = opened.size
-        && size != sink.written()
-    {
-        let detail = format!("the connection ended after {} of {size} bytes", sink.written());
-        return Err(Error::new(ErrorKind::Integrity, "download", source.name(), detail).passing());
-    }
-    Ok((opened.media_type, warning))
-}
-
-async fn copy_object(
-    source: &Source,
-    store: &Store,
-    path: &Path,
-    to: &Store,
-    key: &Path,
-    wanted: &Wanted,
-    watch: &dyn Watch,
-) -> Result<Fetched> {
-    let head = source.head().await?;
-    let warning =
-        source.check_media_type(head.media_type.as_deref(), wanted.media_type.as_deref())?;
-    watch.opened(&source.name(), head.size);
-    if let (Some(expected), Some(actual)) = (wanted.size, head.size)
-        && expected != actual
-    {
-        return Err(wrong_size(&source.name(), actual, expected));
-    }
-    let report = Transfer::new().copy(store, path, to, key).await?;
-    let server_side = report.server_side;
-    let copied = to.head(key).await.map_err(|e| Error::from(to.error("copy", key, e)))?;
-    if head.size.is_some_and(|size| size != copied.size) {
-        let detail = format!("the copy has {} bytes of {}", copied.size, head.size.unwrap_or(0));
-        return Err(Error::new(ErrorKind::Integrity, "copy", to.url_of(key), detail));
-    }
-    watch.moved(copied.size as i64);
-    let bytes = copied.size;
-    Ok(Fetched { bytes, checksum: None, server_side, media_type: head.media_type, warning })
 }
 
 pub(crate) fn wrong_size(target: &str, actual: u64, expected: u64) -> Error {

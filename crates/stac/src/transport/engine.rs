@@ -1,0 +1,310 @@
+//! What the transfer engine does for this crate: large files, copies, uploads.
+
+use std::io;
+use std::path::{Path as FsPath, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use holdall_store::Store;
+use holdall_store::object_store::path::Path;
+use holdall_store::object_store::{Attribute, Attributes, ObjectStoreExt};
+use holdall_store::transfer::{Budget, Events, Limits, Transfer, TransferOptions};
+
+use super::fetch::{Fetched, Wanted, Watch};
+use super::file::{Hashing, Sink, local_error, mismatch};
+use super::{Source, wrong_checksum, wrong_size};
+use crate::error::{Error, Result};
+use crate::multihash::Multihash;
+use crate::place::Place;
+use crate::run::hash_file;
+
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_millis(100);
+
+/// Bytes of the files that are on their way at once, whatever their size and number.
+const MEMORY_BYTES: u64 = 48 << 20;
+
+/// A file that the engine fetches, and what is known of it.
+pub(super) struct Large {
+    pub(super) place: (Store, Path),
+    pub(super) size: Option<u64>,
+    pub(super) media_type: Option<String>,
+    pub(super) warning: Option<Error>,
+}
+
+/// A transfer that tells `watch`, with what it had told last.
+fn transfer(watch: &dyn Watch, options: TransferOptions) -> (Transfer, Arc<Mutex<u64>>) {
+    let told = Arc::new(Mutex::new(0u64));
+    let (seen, watch) = (told.clone(), watch.detached());
+    let events = Events::listened(
+        move |now| {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            watch.moved(now.bytes_done as i64 - *seen as i64);
+            *seen = now.bytes_done;
+        },
+        TELL_EVERY,
+    );
+    let budget = budget();
+    (Transfer::new().with_options(options).with_budget(budget).with_events(events), told)
+}
+
+fn budget() -> Budget {
+    static BUDGET: std::sync::OnceLock<Budget> = std::sync::OnceLock::new();
+    BUDGET.get_or_init(|| Budget::new(Limits::default().with_memory_bytes(MEMORY_BYTES))).clone()
+}
+
+/// Tells the rest after the last report, or takes back what was told of a failure.
+fn settle(watch: &dyn Watch, told: &Mutex<u64>, done: u64) {
+    let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+    watch.moved(done as i64 - *told as i64);
+    *told = done;
+}
+
+/// A large file into a local one. What a killed transfer left is continued.
+pub(super) async fn to_file(
+    source: &Source,
+    large: Large,
+    path: &FsPath,
+    wanted: &Wanted,
+    watch: &dyn Watch,
+) -> Result<Fetched> {
+    let Large { place: (store, key), size, media_type, warning } = large;
+    let name = source.name();
+    watch.opened(&name, size);
+    if let (Some(expected), Some(actual)) = (wanted.size, size)
+        && expected != actual
+    {
+        return Err(wrong_size(&name, actual, expected));
+    }
+    prepare(path, wanted)?;
+    // What has to be checked first is not shown under its name before.
+    let hashes = wanted.checksum.is_some() || wanted.compute.is_some();
+    let staged = if hashes { staged(path) } else { path.to_owned() };
+    let (transfer, told) = transfer(watch, TransferOptions::default().with_resume(true));
+    let report = transfer.download(&store, &key, &staged).await;
+    let bytes = match report {
+        Ok(report) => report.bytes,
+        Err(error) => {
+            settle(watch, &told, 0);
+            return Err(Error::from(error).with_target(&name));
+        }
+    };
+    settle(watch, &told, bytes);
+    if let Some(expected) = wanted.size.filter(|expected| *expected != bytes) {
+        return Err(wrong_size(&name, bytes, expected));
+    }
+    let checksum = match hashes {
+        true => check_and_show(&staged, path, wanted).await?,
+        false => None,
+    };
+    Ok(Fetched { bytes, checksum, server_side: false, media_type, warning })
+}
+
+fn staged(path: &FsPath) -> PathBuf {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    path.with_file_name(format!(".{name}.unchecked"))
+}
+
+fn prepare(path: &FsPath, wanted: &Wanted) -> Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let Some(parent) = parent else { return Ok(()) };
+    let failed = |e: io::Error| local_error(path, wanted, &e);
+    if wanted.make_directory {
+        return std::fs::create_dir_all(parent).map_err(failed);
+    }
+    std::fs::metadata(parent).map(drop).map_err(failed)
+}
+
+async fn check_and_show(
+    staged: &FsPath,
+    path: &FsPath,
+    wanted: &Wanted,
+) -> Result<Option<Multihash>> {
+    let (from, to, own) = (staged.to_owned(), path.to_owned(), wanted.clone());
+    let work = move || {
+        let mut algorithms: Vec<_> =
+            own.checksum.iter().map(Multihash::algorithm).chain(own.compute).collect();
+        algorithms.dedup();
+        let hashes: Vec<Multihash> =
+            algorithms.into_iter().map(|a| hash_file(&from, a)).collect::<io::Result<_>>()?;
+        if let Some((actual, expected)) = mismatch(&hashes, &own) {
+            std::fs::remove_file(&from)?;
+            return Ok(Err(wrong_checksum(&to.to_string_lossy(), actual, expected)));
+        }
+        std::fs::rename(&from, &to)?;
+        Ok(Ok(wanted_hash(hashes, &own)))
+    };
+    let done = tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(io::Error::other(e)));
+    done.map_err(|e: io::Error| local_error(path, wanted, &e))?
+}
+
+/// The checksum that was asked for, or else the one that was compared.
+pub(super) fn wanted_hash(hashes: Vec<Multihash>, wanted: &Wanted) -> Option<Multihash> {
+    hashes.into_iter().find(|hash| wanted.compute.is_none_or(|a| a == hash.algorithm()))
+}
+
+/// A file of any size into an object.
+pub(super) async fn to_store(
+    source: &Source,
+    store: &Store,
+    key: &Path,
+    wanted: &Wanted,
+    watch: &dyn Watch,
+) -> Result<Fetched> {
+    let reads = wanted.checksum.is_some() || wanted.compute.is_some();
+    match source {
+        Source::Object { store: from, path, .. } if !reads => {
+            copy(source, from, path, store, key, wanted, watch).await
+        }
+        _ => stream(source, store, key, wanted, watch).await,
+    }
+}
+
+fn attributes(media_type: Option<&str>) -> Option<Attributes> {
+    let mut attributes = Attributes::new();
+    attributes.insert(Attribute::ContentType, media_type?.to_owned().into());
+    Some(attributes)
+}
+
+fn with_attributes(attributes: Option<Attributes>) -> TransferOptions {
+    TransferOptions::default().with_attributes(attributes)
+}
+
+/// Object to object, inside the service where it can.
+async fn copy(
+    source: &Source,
+    from: &Store,
+    path: &Path,
+    to: &Store,
+    key: &Path,
+    wanted: &Wanted,
+    watch: &dyn Watch,
+) -> Result<Fetched> {
+    let head = source.head().await?;
+    let warning =
+        source.check_media_type(head.media_type.as_deref(), wanted.media_type.as_deref())?;
+    watch.opened(&source.name(), head.size);
+    if let (Some(expected), Some(actual)) = (wanted.size, head.size)
+        && expected != actual
+    {
+        return Err(wrong_size(&source.name(), actual, expected));
+    }
+    // Local files know no media type that could go along.
+    let own = head.media_type.is_none().then_some(wanted.media_type.as_deref()).flatten();
+    let options = with_attributes(attributes(own));
+    let (transfer, told) = transfer(watch, options);
+    let copied = transfer.copy(from, path, to, key).await;
+    let report = copied.inspect_err(|_| settle(watch, &told, 0))?;
+    let bytes = match head.size {
+        Some(bytes) => bytes,
+        None => to.head(key).await.map_err(|e| Error::from(to.error("copy", key, e)))?.size,
+    };
+    settle(watch, &told, bytes);
+    let server_side = report.server_side;
+    Ok(Fetched { bytes, checksum: None, server_side, media_type: head.media_type, warning })
+}
+
+/// Through this process, with checksums on the way.
+async fn stream(
+    source: &Source,
+    store: &Store,
+    key: &Path,
+    wanted: &Wanted,
+    watch: &dyn Watch,
+) -> Result<Fetched> {
+    let body = source.begin(wanted.media_type.as_deref()).await?;
+    watch.opened(&source.name(), body.size);
+    if let (Some(expected), Some(actual)) = (wanted.size, body.size)
+        && expected != actual
+    {
+        return Err(wrong_size(&source.name(), actual, expected));
+    }
+    let passing =
+        Arc::new(Mutex::new(Passing { hashing: Hashing::new(wanted), ..Passing::default() }));
+    let (first, last) = (passing.clone(), passing.clone());
+    let (name, own) = (source.name(), wanted.clone());
+    let pieces = body.pieces.map(move |piece| {
+        let mut passing = first.lock().unwrap_or_else(PoisonError::into_inner);
+        match piece {
+            Ok(piece) => {
+                passing.hashing.update(&piece);
+                passing.bytes += piece.len() as u64;
+                Ok(piece)
+            }
+            Err(error) => Err(passing.fail(error)),
+        }
+    });
+    // The end of the stream is an error when the content is wrong: nothing is published then.
+    let check = futures::stream::once(async move {
+        let mut passing = last.lock().unwrap_or_else(PoisonError::into_inner);
+        passing.hashes = std::mem::take(&mut passing.hashing).finish();
+        if let Some(expected) = own.size.filter(|expected| *expected != passing.bytes) {
+            let error = wrong_size(&name, passing.bytes, expected);
+            return Err(passing.fail(error));
+        }
+        let wrong = mismatch(&passing.hashes, &own)
+            .map(|(actual, expected)| wrong_checksum(&name, actual, expected));
+        match wrong {
+            Some(error) => Err(passing.fail(error)),
+            None => Ok(Bytes::new()),
+        }
+    });
+    let pieces =
+        pieces.chain(check).try_filter(|piece| std::future::ready(!piece.is_empty())).boxed();
+    let media_type = wanted.media_type.as_deref().or(body.media_type.as_deref());
+    let options = with_attributes(attributes(media_type));
+    let (transfer, told) = transfer(watch, options);
+    let sent = transfer.upload_stream(pieces, store, key).await;
+    let mut passing = passing.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Err(error) = sent {
+        settle(watch, &told, 0);
+        return Err(passing.failure.take().unwrap_or_else(|| Error::from(error)));
+    }
+    settle(watch, &told, passing.bytes);
+    let checksum = wanted_hash(std::mem::take(&mut passing.hashes), wanted);
+    let (bytes, media_type, warning) = (passing.bytes, body.media_type, body.warning);
+    Ok(Fetched { bytes, checksum, server_side: false, media_type, warning })
+}
+
+/// What is learnt of a stream while it passes.
+#[derive(Default)]
+struct Passing {
+    hashing: Hashing,
+    hashes: Vec<Multihash>,
+    bytes: u64,
+    /// The engine reports that its source failed; this is why.
+    failure: Option<Error>,
+}
+
+impl Passing {
+    fn fail(&mut self, error: Error) -> holdall_store::Error {
+        let outer = holdall_store::Error::new(
+            error.store_kind().unwrap_or(holdall_store::ErrorKind::Corrupt),
+            error.operation(),
+            error.target(),
+            error.detail(),
+        );
+        self.failure = Some(error);
+        outer
+    }
+}
+
+/// Writes a small object.
+pub(crate) async fn write(text: String, media_type: &str, place: &Place) -> Result<()> {
+    match place {
+        Place::Local(path) => {
+            let wanted = Wanted { make_directory: true, ..Wanted::default() };
+            let mut sink = Sink::new(path, &wanted);
+            sink.write(Bytes::from(text)).await?;
+            sink.publish().await.map(drop)
+        }
+        Place::Store(store, key) => {
+            let options = with_attributes(attributes(Some(media_type)));
+            let transfer = Transfer::new().with_options(options);
+            transfer.write(Bytes::from(text), store, key).await?;
+            Ok(())
+        }
+    }
+}

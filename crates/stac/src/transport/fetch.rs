@@ -1,0 +1,177 @@
+//! One asset from one of its places to its target.
+
+use std::path::Path as FsPath;
+
+use futures::StreamExt;
+
+use super::file::Sink;
+use super::{Opened, Source, Span, engine, pause};
+use crate::error::{Error, ErrorKind, Result};
+use crate::multihash::{Algorithm, Multihash};
+use crate::place::Place;
+
+/// Larger files are the engine's: several requests at once, and continued after the process was killed.
+pub(super) const LARGE_BYTES: u64 = 8 << 20;
+
+/// Watches one transfer.
+pub(crate) trait Watch: Send + Sync {
+    /// The file is being read, and has this length.
+    fn opened(&self, name: &str, size: Option<u64>);
+    /// So many more bytes have been written; negative when a transfer starts anew.
+    fn moved(&self, bytes: i64);
+    /// A watch of its own for somebody who outlives this call.
+    fn detached(&self) -> Box<dyn Watch>;
+}
+
+/// What is to be fetched, and what it must be.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wanted {
+    pub(crate) media_type: Option<String>,
+    pub(crate) size: Option<u64>,
+    pub(crate) checksum: Option<Multihash>,
+    /// A checksum to be computed on the way.
+    pub(crate) compute: Option<Algorithm>,
+    pub(crate) make_directory: bool,
+    /// Keep what was received when it fails.
+    pub(crate) keep_partial: bool,
+}
+
+/// What came of a fetch.
+#[derive(Debug, Default)]
+pub(crate) struct Fetched {
+    pub(crate) bytes: u64,
+    pub(crate) checksum: Option<Multihash>,
+    pub(crate) server_side: bool,
+    pub(crate) media_type: Option<String>,
+    pub(crate) warning: Option<Error>,
+}
+
+/// Fetches the first of `ways` that works into `target`.
+///
+/// # Errors
+/// The failure of the first way when all fail: it is the one that the document names.
+pub(crate) async fn fetch(
+    ways: &[Source],
+    target: &Place,
+    wanted: &Wanted,
+    watch: &dyn Watch,
+) -> Result<Fetched> {
+    let mut first = None;
+    for way in ways {
+        let fetched = match target {
+            Place::Local(path) => to_file(way, path, wanted, watch).await,
+            Place::Store(store, key) => engine::to_store(way, store, key, wanted, watch).await,
+        };
+        match fetched {
+            Ok(fetched) => return Ok(fetched),
+            // Another place does not mend what is wrong at this end.
+            Err(error) if error.kind() == ErrorKind::Directory => return Err(error),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    Err(first.unwrap_or_else(|| {
+        Error::new(ErrorKind::Href, "download", target.href(), "there is no way to it")
+    }))
+}
+
+/// What one connection came to.
+enum Attempt {
+    Whole(Option<String>, Option<Error>),
+    /// The file is one for the engine.
+    Large(Opened, Option<Error>),
+}
+
+async fn to_file(
+    source: &Source,
+    path: &FsPath,
+    wanted: &Wanted,
+    watch: &dyn Watch,
+) -> Result<Fetched> {
+    if wanted.size.is_some_and(|size| size > LARGE_BYTES)
+        && let Some(place) = source.engine_place()
+    {
+        let head = source.head().await?;
+        let warning =
+            source.check_media_type(head.media_type.as_deref(), wanted.media_type.as_deref())?;
+        let large = engine::Large { place, size: head.size, media_type: head.media_type, warning };
+        return engine::to_file(source, large, path, wanted, watch).await;
+    }
+    let mut sink = Sink::new(path, wanted);
+    let (mut version, mut attempt, mut furthest) = (None::<String>, 0, 0);
+    loop {
+        attempt += 1;
+        let error = match attempt_once(source, &mut sink, &mut version, wanted, watch).await {
+            Ok(Attempt::Whole(media_type, warning)) => {
+                let (bytes, checksum) = sink.publish().await?;
+                return Ok(Fetched { bytes, checksum, server_side: false, media_type, warning });
+            }
+            Ok(Attempt::Large(opened, warning)) => {
+                let Opened { size, media_type, body, .. } = opened;
+                drop(body);
+                let place = source.engine_place().ok_or_else(|| no_engine(source))?;
+                let large = engine::Large { place, size, media_type, warning };
+                return engine::to_file(source, large, path, wanted, watch).await;
+            }
+            Err(error) => error,
+        };
+        // Whoever gets further has a right to go on.
+        if sink.written() > furthest {
+            furthest = sink.written();
+            attempt = attempt.min(2);
+        }
+        if !error.is_retryable() || attempt >= source.attempts() {
+            watch.moved(-(sink.written() as i64));
+            sink.abandon().await;
+            return Err(error.after_attempts(attempt));
+        }
+        tokio::time::sleep(pause(attempt, error.retry_after())).await;
+    }
+}
+
+fn no_engine(source: &Source) -> Error {
+    Error::new(ErrorKind::Href, "download", source.name(), "no store stands for it")
+}
+
+/// One connection: from where the sink is to the end of the file.
+async fn attempt_once(
+    source: &Source,
+    sink: &mut Sink,
+    version: &mut Option<String>,
+    wanted: &Wanted,
+    watch: &dyn Watch,
+) -> Result<Attempt> {
+    if version.is_none() && sink.written() > 0 {
+        restart(sink, watch).await?;
+    }
+    let span = Span { start: sink.written(), end: None };
+    let mut opened = source.open(span, version.as_deref()).await?;
+    if opened.start != sink.written() {
+        restart(sink, watch).await?;
+    }
+    let warning =
+        source.check_media_type(opened.media_type.as_deref(), wanted.media_type.as_deref())?;
+    *version = opened.version.take();
+    if opened.start == 0 {
+        if opened.size.is_some_and(|size| size > LARGE_BYTES) && source.engine_place().is_some() {
+            return Ok(Attempt::Large(opened, warning));
+        }
+        watch.opened(&source.name(), opened.size);
+    }
+    while let Some(piece) = opened.body.next().await {
+        let piece = piece?;
+        watch.moved(piece.len() as i64);
+        sink.write(piece).await?;
+    }
+    if let Some(size) = opened.size
+        && size != sink.written()
+    {
+        let detail = format!("the connection ended after {} of {size} bytes", sink.written());
+        return Err(Error::new(ErrorKind::Integrity, "download", source.name(), detail).passing());
+    }
+    Ok(Attempt::Whole(opened.media_type, warning))
+}
+
+async fn restart(sink: &mut Sink, watch: &dyn Watch) -> Result<()> {
+    watch.moved(-(sink.written() as i64));
+    sink.restart().await
+}
