@@ -1,5 +1,7 @@
 //! The command as its users see it: arguments in; output, files and exit status out.
 
+mod suite;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;

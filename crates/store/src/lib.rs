@@ -51,7 +51,7 @@ mod whole;
 pub use cloud::CloudOptions;
 pub use error::{Error, ErrorKind, Result};
 pub use ops::{DeleteReport, ListOptions};
-pub use provider::{CopyOutcome, ObjectVersion, Provider, Tags};
+pub use provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider, Tags};
 /// Text with every secret in its URLs taken out; see [`Error`].
 pub use redact::text as redacted;
 pub use registry::{OpenOptions, Opener, Registry};

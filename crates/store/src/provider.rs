@@ -53,6 +53,15 @@ impl ObjectVersion {
     }
 }
 
+/// An upload in parts that has begun and not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenUpload {
+    /// The service's name for it.
+    pub id: String,
+    /// When it began, by the clock of the service.
+    pub begun: Option<DateTime<Utc>>,
+}
+
 /// What came of a request to copy inside a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -96,6 +105,11 @@ pub trait Provider: ObjectStore {
     /// Multipart uploads by explicit part number, where the service has them.
     fn multipart(&self) -> Option<&dyn MultipartStore> {
         None
+    }
+
+    /// The uploads in parts to one key that have begun and not ended; none where the service does not tell.
+    async fn open_uploads(&self, _location: &Path) -> Result<Vec<OpenUpload>> {
+        Ok(Vec::new())
     }
 
     /// Listing by page, substring prefix and delimiter, where the service has it.

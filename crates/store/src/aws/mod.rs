@@ -15,6 +15,7 @@ mod profile;
 mod region;
 mod request;
 mod tags;
+mod uploads;
 mod versions;
 
 use std::any::Any;
@@ -33,7 +34,7 @@ use self::open::Plan;
 use crate::checksum::Checksum;
 use crate::cloud::CloudOptions;
 use crate::config::{S3Key, Settings};
-use crate::provider::{CopyOutcome, ObjectVersion, Provider, Tags};
+use crate::provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider, Tags};
 
 /// How to open an S3 store.
 pub type S3Options = CloudOptions<S3Key, AwsCredentialProvider>;
@@ -86,6 +87,10 @@ impl Provider for S3Store {
 
     fn multipart(&self) -> Option<&dyn MultipartStore> {
         Some(self)
+    }
+
+    async fn open_uploads(&self, location: &Path) -> Result<Vec<OpenUpload>> {
+        self.uploads_to(location).await
     }
 
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {

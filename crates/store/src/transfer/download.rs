@@ -120,7 +120,7 @@ impl Transfer {
         meta: &ObjectMeta,
         expected: Option<Checksum>,
     ) -> Result<(Partial, u64)> {
-        let part = if opened.has_ranges { self.read_part(meta.size) } else { meta.size };
+        let part = if opened.has_ranges { self.options.read_part(meta.size) } else { meta.size };
         let grid = Grid::new(0..meta.size, part);
         let head = DownloadHead {
             source: object.url(),
@@ -185,12 +185,6 @@ impl Transfer {
             }
             _ => Ok(pieces.pieces),
         }
-    }
-
-    /// Bytes of each part of a read; fewer than 10,000 parts are read of the largest objects.
-    pub(super) fn read_part(&self, size: u64) -> u64 {
-        let fitting = size.div_ceil(super::options::MOST_PARTS);
-        self.options.part_bytes.max(fitting.next_multiple_of(1024 * 1024))
     }
 }
 

@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::de::DeserializeOwned;
@@ -120,8 +121,10 @@ pub(super) struct UploadHead {
     pub(super) source: String,
     pub(super) size: u64,
     pub(super) part_bytes: u64,
-    /// The service's name for the upload.
+    /// The service's name for the upload; empty while it is being asked for.
     pub(super) upload: String,
+    /// When it was asked for.
+    pub(super) begun: DateTime<Utc>,
 }
 
 /// A part that the service has: index and the service's name for it.

@@ -22,18 +22,18 @@ pub(super) struct Slot {
 impl Slot {
     /// Claims the journal for uploads to `target`; `None` when another process uploads there right now, or when no
     /// journal can be kept: then a kill leaves parts with the service, which its own rules have to remove.
-    pub(super) fn claim(target: &str) -> Option<Self> {
-        let claimed = Self::try_claim(target);
+    pub(super) fn claim(target: &str, state_dir: Option<PathBuf>) -> Option<Self> {
+        let claimed = Self::try_claim(target, state_dir.or_else(default_directory));
         claimed.unwrap_or_else(|error| {
             tracing::warn!(%error, "the upload is not remembered: no place for its journal");
             None
         })
     }
 
-    fn try_claim(target: &str) -> io::Result<Option<Self>> {
-        let dir = directory().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, "neither HOLDALL_STATE_DIR nor HOME is set")
-        })?;
+    fn try_claim(target: &str, state_dir: Option<PathBuf>) -> io::Result<Option<Self>> {
+        let missing = "neither HOLDALL_STATE_DIR nor HOME is set";
+        let dir = state_dir.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, missing))?;
+        let dir = dir.join("uploads");
         std::fs::create_dir_all(&dir)?;
         let hash = Sha256::digest(target.as_bytes());
         let name: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
@@ -63,11 +63,10 @@ impl Drop for Slot {
 }
 
 /// `HOLDALL_STATE_DIR`, or a folder for it in the user's directory for state (XDG base directories).
-fn directory() -> Option<PathBuf> {
+fn default_directory() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let root = set("HOLDALL_STATE_DIR")
+    set("HOLDALL_STATE_DIR")
         .map(PathBuf::from)
         .or_else(|| set("XDG_STATE_HOME").map(|dir| PathBuf::from(dir).join("holdall")))
-        .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".local/state/holdall")))?;
-    Some(root.join("uploads"))
+        .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".local/state/holdall")))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use object_store::multipart::{MultipartStore, PartId};
@@ -18,6 +19,9 @@ use super::send::{Sent, Target};
 use crate::client::stated;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
+
+/// How far the clock of a service may be behind that of this machine.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(5);
 
 /// An upload that the service keeps open between requests.
 pub(super) struct Upload {
@@ -43,10 +47,10 @@ impl Upload {
         let full = target.store.full_path(target.path);
         let url = target.store.url_of(target.path);
         let options = &target.transfer.options;
-        let claim = url.clone();
+        let (claim, dir) = (url.clone(), options.state_dir.clone());
         let slot = match target.store.is_embedded() {
             true => None,
-            false => blocking(move || Slot::claim(&claim)).await?,
+            false => blocking(move || Slot::claim(&claim, dir)).await?,
         };
         let mut upload = Self {
             store: target.store.clone(),
@@ -64,22 +68,49 @@ impl Upload {
             size: grid.range.end,
             part_bytes: grid.part,
             upload: String::new(),
+            begun: DateTime::UNIX_EPOCH,
         };
         if let Some((left, parts)) = upload.slot.as_mut().and_then(|slot| slot.left.take()) {
             head.upload.clone_from(&left.upload);
+            head.begun = left.begun;
             upload.id.clone_from(&left.upload);
-            if upload.keep && left == head && upload.take_over(&parts, grid).await {
+            if upload.keep
+                && !left.upload.is_empty()
+                && left == head
+                && upload.take_over(&parts, grid).await
+            {
                 return Ok(upload);
             }
-            upload.abort().await;
+            match left.upload.is_empty() {
+                true => upload.abort_unnamed(left.begun).await,
+                false => upload.abort().await,
+            }
         }
+        // Noted before it begins: a process that is killed in between leaves an upload whose name nobody knows.
+        head.upload.clear();
+        head.begun = Utc::now();
+        upload.note(&head);
         upload.id = upload.create(target).await?;
         upload.id.clone_into(&mut head.upload);
-        upload.journal = upload.slot.as_ref().and_then(|slot| {
-            let begun = slot.begin(&head);
+        upload.note(&head);
+        Ok(upload)
+    }
+
+    fn note(&mut self, head: &UploadHead) {
+        self.journal = self.slot.as_ref().and_then(|slot| {
+            let begun = slot.begin(head);
             begun.inspect_err(|error| tracing::warn!(%error, "the upload is not remembered")).ok()
         });
-        Ok(upload)
+    }
+
+    /// Aborts the upload that a process began and was killed before it knew the name: the one to this key that is not
+    /// older. Only one process of a user uploads to a key at a time; the journal is locked.
+    async fn abort_unnamed(&self, begun: DateTime<Utc>) {
+        let Ok(open) = self.store.provider().open_uploads(&self.full).await else { return };
+        let since = begun - CLOCKS_DIFFER;
+        for upload in open.into_iter().filter(|upload| upload.begun.is_some_and(|at| at >= since)) {
+            drop(self.service().abort_multipart(&self.full, &upload.id).await);
+        }
     }
 
     fn service(&self) -> &dyn MultipartStore {

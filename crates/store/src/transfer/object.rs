@@ -255,8 +255,10 @@ impl Transfer {
         loop {
             let before = at;
             let error = match self.read_once(object, pin, &mut at, range.end, body, sink).await {
-                Ok(()) if at == range.end => return Ok(()),
-                Ok(()) => {
+                Ok(_) if at == range.end => return Ok(()),
+                // What had been asked for is complete; the range goes on.
+                Ok(true) if at > before => continue,
+                Ok(_) => {
                     let detail = format!("the body ended at byte {at} of {}", range.end);
                     Error::new(ErrorKind::Corrupt, "get", object.url(), detail)
                 }
@@ -271,6 +273,7 @@ impl Transfer {
         }
     }
 
+    /// Reads from one body; whether that body is complete.
     async fn read_once(
         &self,
         object: &Object,
@@ -279,7 +282,7 @@ impl Transfer {
         end: u64,
         kept: &mut Option<Body>,
         sink: &mut impl Accept,
-    ) -> Result<(), Broken> {
+    ) -> Result<bool, Broken> {
         let mut body = match kept.take() {
             Some(body) => body,
             None => {
@@ -302,10 +305,11 @@ impl Transfer {
                 self.events.moved(length);
             }
         }
-        if !body.range.is_empty() && *at == end {
+        let is_complete = body.range.is_empty();
+        if !is_complete && *at == end {
             *kept = Some(body);
         }
-        Ok(())
+        Ok(is_complete)
     }
 }
 

@@ -1,5 +1,6 @@
 //! How transfers are made.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use object_store::{Attributes, CopyMode, TagSet};
@@ -10,7 +11,7 @@ use super::Verb;
 pub(super) const LEAST_PART_BYTES: u64 = 5 * 1024 * 1024;
 
 /// Most parts of an upload; all providers allow 10,000 or more.
-pub(super) const MOST_PARTS: u64 = 10_000;
+const MOST_PARTS: u64 = 10_000;
 
 /// How much is checked, beyond what is always checked: that every reply is the range that was asked for, that all
 /// are of one version, and that the length is right.
@@ -53,6 +54,9 @@ pub struct TransferOptions {
     /// Ask a second time when the first byte of a reply takes longer than this, and take what comes first. Default:
     /// never.
     pub hedge: Option<Duration>,
+    /// Where uploads are remembered until they end, in place of `HOLDALL_STATE_DIR` or `holdall` in the user's directory
+    /// for state.
+    pub state_dir: Option<PathBuf>,
     /// Attributes of the new object in place of those of the source.
     pub attributes: Option<Attributes>,
     /// Tags of the new object.
@@ -72,6 +76,7 @@ impl Default for TransferOptions {
             fsync: false,
             retries: 4,
             hedge: None,
+            state_dir: None,
             attributes: None,
             tags: TagSet::default(),
         }
@@ -101,14 +106,22 @@ impl TransferOptions {
         with_fsync: fsync bool = fsync;
         with_retries: retries u32 = retries;
         with_hedge: hedge Option<Duration> = hedge;
+        with_state_dir: state_dir Option<PathBuf> = state_dir;
         with_attributes: attributes Option<Attributes> = attributes;
         with_tags: tags TagSet = tags;
     }
 
+    /// Bytes of each part of a read of `size` bytes, which has no more than 10,000.
+    pub(super) fn read_part(&self, size: u64) -> u64 {
+        match size.div_ceil(MOST_PARTS) {
+            fitting if fitting > self.part_bytes => fitting.next_multiple_of(1024 * 1024),
+            _ => self.part_bytes,
+        }
+    }
+
     /// Bytes of each part of an upload of `size` bytes.
     pub(super) fn upload_part(&self, size: u64) -> u64 {
-        let fitting = size.div_ceil(MOST_PARTS);
-        self.part_bytes.max(LEAST_PART_BYTES).max(fitting.next_multiple_of(1024 * 1024))
+        self.read_part(size).max(LEAST_PART_BYTES)
     }
 
     /// Bytes of the `index`th part of an upload whose length is not known: the size doubles every thousand parts, so

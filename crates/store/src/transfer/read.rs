@@ -117,7 +117,7 @@ impl Transfer {
         expected: Option<Checksum>,
         buffer: &mut [u8],
     ) -> Result<()> {
-        let grid = Grid::new(range.clone(), self.read_part(range.end - range.start));
+        let grid = Grid::new(range.clone(), self.options.read_part(range.end - range.start));
         let fetch = Fetch {
             transfer: self,
             object,

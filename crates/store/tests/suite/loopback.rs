@@ -49,7 +49,9 @@ impl Loopback {
                     while let Some(request) = read(&mut socket).await {
                         let reply = answer(&request);
                         seen.lock().unwrap().push(request);
-                        if socket.write_all(&reply).await.is_err() {
+                        let head = &reply[..reply.len().min(1024)];
+                        let last = head.windows(17).any(|w| w == b"Connection: close");
+                        if socket.write_all(&reply).await.is_err() || last || reply.is_empty() {
                             return;
                         }
                     }

@@ -7,5 +7,7 @@ mod loopback;
 mod misbehave;
 mod model;
 mod operations;
+mod origin;
 mod profiles;
 mod services;
+mod transfer;

@@ -1,0 +1,3 @@
+//! Suites that need more than a directory.
+
+mod kill;

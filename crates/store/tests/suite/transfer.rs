@@ -1,0 +1,337 @@
+//! The transfer engine: any source to any sink, right bytes or a typed error, whatever happens on the way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use holdall_store::local::{LocalOptions, LocalStore};
+use holdall_store::memory::MemoryStore;
+use holdall_store::object_store::path::Path;
+use holdall_store::object_store::{CopyMode, ObjectStoreExt};
+use holdall_store::transfer::{Budget, Events, Job, Limits, Transfer, TransferOptions, Verify};
+use holdall_store::{ErrorKind, Store};
+use tempfile::TempDir;
+
+use super::origin::{FAULTS, Fault, Objects, Origin};
+use super::services;
+
+const MIB: usize = 1024 * 1024;
+
+/// Bytes that differ everywhere, so that a part in a wrong place shows.
+fn data(length: usize) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(length as u64);
+    let mut data = vec![0; length];
+    random.fill(&mut data);
+    data
+}
+
+fn memory() -> Store {
+    Store::new(Arc::new(MemoryStore::new()))
+}
+
+fn local(dir: &TempDir) -> Store {
+    Store::new(Arc::new(LocalStore::open(dir.path(), LocalOptions::default()).unwrap()))
+}
+
+/// An engine with small parts, whose uploads are remembered in a directory of their own.
+fn engine(state: &TempDir) -> Transfer {
+    let options = TransferOptions::default()
+        .with_part_bytes(256 * 1024)
+        .with_state_dir(Some(state.path().to_owned()));
+    Transfer::new().with_options(options)
+}
+
+fn names(dir: &TempDir) -> Vec<String> {
+    let entries = std::fs::read_dir(dir.path()).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+async fn every_way(store: &Store) {
+    let (dir, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let engine = engine(&state);
+    for length in [0, 1, 256 * 1024, 256 * 1024 + 1, MIB, 11 * MIB + 7] {
+        let content = data(length);
+        let (file, back) = (dir.path().join("file"), dir.path().join("back"));
+        std::fs::write(&file, &content).unwrap();
+        let key = Path::from(format!("engine/{length}"));
+        let report = engine.upload(&file, store, &key).await.unwrap();
+        assert_eq!(report.bytes, length as u64);
+        engine.download(store, &key, &back).await.unwrap();
+        assert!(std::fs::read(&back).unwrap() == content, "download of {length} bytes");
+        assert!(engine.read(store, &key).await.unwrap() == content, "read of {length} bytes");
+        let mut buffer = vec![0; length + 1];
+        assert_eq!(engine.read_into(store, &key, &mut buffer).await.unwrap(), length);
+        assert!(buffer[..length] == content, "read into a buffer of {length} bytes");
+
+        let pieces = content.chunks(100_001).map(|piece| Ok(Bytes::copy_from_slice(piece)));
+        let streamed = Path::from(format!("engine/streamed-{length}"));
+        let pieces = stream::iter(pieces.collect::<Vec<_>>()).boxed();
+        let report = engine.upload_stream(pieces, store, &streamed).await.unwrap();
+        assert_eq!(report.bytes, length as u64);
+        let copied = Path::from("copied");
+        for target in [memory(), local(&dir)] {
+            engine.copy(store, &streamed, &target, &copied).await.unwrap();
+            let found = target.get(&copied).await.unwrap().bytes().await.unwrap();
+            assert!(found == content, "copy of {length} bytes to {target}");
+            let again = Path::from("engine/again");
+            engine.copy(&target, &copied, store, &again).await.unwrap();
+            assert!(engine.read(store, &again).await.unwrap() == content);
+        }
+    }
+    assert_eq!(names(&state), ["uploads"][..names(&state).len()]);
+}
+
+#[tokio::test]
+async fn every_way_on_memory() {
+    every_way(&memory()).await;
+}
+
+#[tokio::test]
+async fn every_way_on_local_files() {
+    let dir = tempfile::tempdir().unwrap();
+    every_way(&local(&dir)).await;
+}
+
+#[tokio::test]
+async fn every_way_on_services() {
+    let suite = "transfer::every_way_on_services";
+    let s3 = services::s3("HOLDALL_TEST_S3_ENDPOINT", suite, "test-bucket");
+    let minio = services::s3("HOLDALL_TEST_MINIO_ENDPOINT", suite, "test-bucket");
+    let others = [services::azure(suite), services::gcs(suite), services::webdav(suite)];
+    for store in [s3, minio].into_iter().chain(others).flatten() {
+        every_way(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn faults_end_in_right_bytes_or_an_error() {
+    let state = tempfile::tempdir().unwrap();
+    let content = data(MIB + 12_345);
+    for fault in FAULTS {
+        let origin = Origin::start(move |_| (fastrand::u32(..4) == 0).then_some(fault)).await;
+        origin.put("k", content.clone());
+        let store = origin.store();
+        let engine = engine(&state);
+        let dir = tempfile::tempdir().unwrap();
+        let mut right = 0;
+        for round in 0..6 {
+            let file = dir.path().join(format!("f{round}"));
+            match engine.download(&store, &"k".into(), &file).await {
+                Ok(_) => {
+                    assert!(std::fs::read(&file).unwrap() == content, "{fault:?}: wrong bytes");
+                    right += 1;
+                }
+                Err(error) => {
+                    assert!(!file.exists());
+                    let kinds = [
+                        ErrorKind::Corrupt,
+                        ErrorKind::Precondition,
+                        ErrorKind::Other,
+                        ErrorKind::Connection,
+                    ];
+                    assert!(kinds.contains(&error.kind()), "{fault:?}: {error}");
+                    assert!(error.to_string().contains("s3://bucket/k"), "{error}");
+                }
+            }
+            if let Ok(found) = engine.read(&store, &"k".into()).await {
+                assert!(found == content, "{fault:?}: wrong bytes in memory");
+                right += 1;
+            }
+            let to = Path::from(format!("w{round}"));
+            if engine.write(content.clone().into(), &store, &to).await.is_ok() {
+                assert!(
+                    origin.get(to.as_ref()).unwrap() == content,
+                    "{fault:?}: wrong bytes written"
+                );
+            }
+        }
+        let passing = [Fault::CutBody, Fault::Reset, Fault::Busy, Fault::Broken];
+        assert!(right == 12 || !passing.contains(&fault), "{fault:?}: {right} of 12");
+        assert!(names(&dir).iter().all(|name| !name.contains("holdall")), "{:?}", names(&dir));
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_changes_is_never_mixed() {
+    let state = tempfile::tempdir().unwrap();
+    let (old, new) = (data(2 * MIB), data(2 * MIB + 1));
+    for after in [0, 1, 3, 7] {
+        let objects = Objects::default();
+        objects.lock().unwrap().insert("k".to_owned(), old.clone());
+        let (asked, shared, content) = (AtomicUsize::new(0), objects.clone(), new.clone());
+        let origin = Origin::over(objects, move |_| {
+            if asked.fetch_add(1, Ordering::Relaxed) == after {
+                shared.lock().unwrap().insert("k".to_owned(), content.clone());
+            }
+            None
+        })
+        .await;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f");
+        let events = Events::new();
+        let engine = engine(&state).with_events(events.clone());
+        engine.download(&origin.store(), &"k".into(), &file).await.unwrap();
+        let found = std::fs::read(&file).unwrap();
+        assert!(found == new || (found == old && after == 7), "changed after {after}");
+        assert_eq!(events.snapshot().bytes_done, found.len() as u64);
+        assert_eq!(engine.read(&origin.store(), &"k".into()).await.unwrap(), new);
+    }
+}
+
+#[tokio::test]
+async fn a_download_that_was_cut_off_is_continued() {
+    let state = tempfile::tempdir().unwrap();
+    let content = data(4 * MIB);
+    let served = Arc::new(AtomicUsize::new(0));
+    let counter = served.clone();
+    // The first connection serves some parts, then everything fails until the second run.
+    let origin = Origin::start(move |_| {
+        let now = counter.fetch_add(1, Ordering::Relaxed);
+        (6..1000).contains(&now).then_some(Fault::Broken)
+    })
+    .await;
+    origin.put("k", content.clone());
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("f");
+    let base = engine(&state);
+    let options = base.options().clone().with_resume(true).with_parts(2).with_retries(0);
+    let engine = base.with_options(options);
+    let error = engine.download(&origin.store(), &"k".into(), &file).await.unwrap_err();
+    assert_eq!(error.status(), Some(500), "{error}");
+    assert!(!file.exists());
+    assert_eq!(names(&dir).len(), 2, "a partial file and its journal: {:?}", names(&dir));
+    served.store(1000, Ordering::Relaxed);
+    let report = engine.download(&origin.store(), &"k".into(), &file).await.unwrap();
+    assert!(report.resumed_bytes >= MIB as u64, "{report:?}");
+    assert!(std::fs::read(&file).unwrap() == content);
+    assert_eq!(names(&dir), ["f"]);
+}
+
+#[tokio::test]
+async fn an_upload_that_was_cut_off_is_continued_or_removed() {
+    let state = tempfile::tempdir().unwrap();
+    let content = data(24 * MIB);
+    for resume in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f");
+        std::fs::write(&file, &content).unwrap();
+        let put = Arc::new(AtomicUsize::new(0));
+        let counter = put.clone();
+        let origin = Origin::start(move |request| {
+            let part = request.method == "PUT" && request.target.contains("partNumber");
+            let now = if part { counter.fetch_add(1, Ordering::Relaxed) } else { 0 };
+            (2..1000).contains(&now).then_some(Fault::Broken)
+        })
+        .await;
+        let base = engine(&state);
+        let options = base.options().clone().with_resume(resume).with_parts(1).with_retries(0);
+        let engine = base.with_options(options);
+        let error = engine.upload(&file, &origin.store(), &"k".into()).await.unwrap_err();
+        assert_eq!(error.status(), Some(500), "{error}");
+        assert!(origin.get("k").is_none());
+        let aborted = || {
+            let seen = origin.server.seen();
+            seen.iter().filter(|request| request.method == "DELETE").count()
+        };
+        assert_eq!(aborted(), usize::from(!resume));
+        put.store(1000, Ordering::Relaxed);
+        let report = engine.upload(&file, &origin.store(), &"k".into()).await.unwrap();
+        assert_eq!(report.resumed_bytes, if resume { 10 * MIB as u64 } else { 0 });
+        assert!(origin.get("k").unwrap() == content);
+        assert!(std::fs::read_dir(state.path().join("uploads")).unwrap().next().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_upload_is_aborted() {
+    let state = tempfile::tempdir().unwrap();
+    let origin = Origin::good().await;
+    let store = origin.store();
+    let pieces = stream::once(async { Ok(Bytes::from(data(12 * MIB))) });
+    let endless = pieces.chain(stream::pending()).boxed();
+    let engine = engine(&state);
+    let key = Path::from("k");
+    let upload = engine.upload_stream(endless, &store, &key);
+    let cut = tokio::time::timeout(Duration::from_millis(500), upload).await;
+    assert!(cut.is_err());
+    while !origin.server.seen().iter().any(|request| request.method == "DELETE") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(origin.get("k").is_none());
+}
+
+#[tokio::test]
+async fn a_budget_smaller_than_a_part_is_refused_and_one_of_few_parts_suffices() {
+    let state = tempfile::tempdir().unwrap();
+    let origin = Origin::good().await;
+    let content = data(32 * MIB);
+    let small = |bytes: u64| {
+        engine(&state).with_budget(Budget::new(Limits::default().with_memory_bytes(bytes)))
+    };
+    let store = origin.store();
+    let error = small(MIB as u64).write(content.clone().into(), &store, &"k".into()).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("raise the budget"), "{error}");
+    small(6 * MIB as u64).write(content.clone().into(), &store, &"k".into()).await.unwrap();
+    assert!(origin.get("k").unwrap() == content);
+}
+
+#[tokio::test]
+async fn existing_targets_are_kept_when_asked() {
+    let (dir, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let base = engine(&state);
+    let create = base.options().clone().with_mode(CopyMode::Create);
+    let engine = base.with_options(create);
+    let source = memory();
+    for length in [10, MIB] {
+        source.put(&"k".into(), data(length).into()).await.unwrap();
+        let file = dir.path().join("f");
+        std::fs::write(&file, "kept").unwrap();
+        let error = engine.download(&source, &"k".into(), &file).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+        assert_eq!(std::fs::read(&file).unwrap(), b"kept");
+        assert_eq!(names(&dir), ["f"]);
+    }
+}
+
+#[tokio::test]
+async fn a_required_checksum_that_is_not_there_is_an_error() {
+    let state = tempfile::tempdir().unwrap();
+    let base = engine(&state);
+    let options = base.options().clone().with_verify(Verify::Required);
+    let engine = base.with_options(options);
+    let source = memory();
+    source.put(&"k".into(), "x".into()).await.unwrap();
+    let error = engine.read(&source, &"k".into()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotSupported, "{error}");
+    let origin = Origin::good().await;
+    origin.put("k", data(MIB));
+    let report = engine.download(&origin.store(), &"k".into(), state.path().join("f")).await;
+    assert!(report.unwrap().checksum.is_some());
+}
+
+#[tokio::test]
+async fn runs_tell_what_became_of_each_object() {
+    let state = tempfile::tempdir().unwrap();
+    let (source, target) = (memory(), memory());
+    for i in 0..50 {
+        source.put(&Path::from(format!("k{i}")), data(1000 + i).into()).await.unwrap();
+    }
+    let events = Events::new();
+    let engine = engine(&state).with_events(events.clone());
+    let jobs = (0..51).map(|i| {
+        let key = Path::from(format!("k{i}"));
+        Job { from: key.clone(), to: key, size: 1000 + i }
+    });
+    let jobs = stream::iter(jobs.collect::<Vec<_>>()).boxed();
+    let outcomes: Vec<_> = engine.run(&source, &target, jobs).collect().await;
+    let failed: Vec<_> = outcomes.iter().filter(|outcome| outcome.result.is_err()).collect();
+    assert_eq!((outcomes.len(), failed.len()), (51, 1));
+    assert_eq!(failed[0].job.from.as_ref(), "k50");
+    let now = events.snapshot();
+    assert_eq!((now.objects, now.objects_done, now.objects_failed), (51, 50, 1));
+    assert_eq!(now.bytes_done, (0..50).map(|i| 1000 + i).sum::<u64>());
+}
