@@ -39,6 +39,8 @@ pub struct Options {
     pub public_host: Option<String>,
     /// Most connections at once; more wait to be accepted.
     pub max_connections: usize,
+    /// Folder of this machine that clients may make objects of files from.
+    pub promote_root: PathBuf,
 }
 
 impl Default for Options {
@@ -50,6 +52,7 @@ impl Default for Options {
             tls: None,
             public_host: None,
             max_connections: 4096,
+            promote_root: PathBuf::from("/var/lib/ais/promote"),
         }
     }
 }
@@ -79,11 +82,13 @@ impl Server {
         })?;
         let address = listener.local_addr()?;
         let (data, fsync) = (options.data.clone(), options.fsync);
+        let promote_root = options.promote_root.clone();
         let open = move || {
-            Engine::new(match data {
+            let storage = match data {
                 Some(folder) => Storage::open(&folder, fsync)?,
                 None => Storage::memory()?,
-            })
+            };
+            Engine::new(storage, promote_root)
         };
         let engine = tokio::task::spawn_blocking(open)
             .await

@@ -1,9 +1,12 @@
 //! What the command line can say.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use holdall::ais_server::Fsync;
 use holdall::store::transfer::{Budget, Limits, Transfer, TransferOptions, Verify};
 
 /// Move bytes between object stores, HTTP servers and local files.
@@ -86,8 +89,51 @@ pub(crate) enum Command {
     Sign(Sign),
     /// Work with STAC items and their assets.
     Stac(Box<crate::commands::stac::args::Stac>),
+    /// Serve AIStore's API from a folder, or from memory.
+    Serve(Serve),
     /// Print completions for a shell.
     Completions(Completions),
+}
+
+/// A server for one machine: the official clients of AIStore work with it unchanged.
+///
+/// It prints its URL, and then runs until it is told to stop (Ctrl-C or SIGTERM): then requests have ten seconds to end.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Keep everything in this folder, which is made if it is not there; without it, in memory.
+    #[arg(long, value_name = "DIR", env = "HOLDALL_SERVE_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// Listen here; port 0 takes a free one. Any address but loopback lets everybody who reaches it read and write.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "HOLDALL_SERVE_LISTEN",
+        default_value = "127.0.0.1:8080"
+    )]
+    pub(crate) listen: SocketAddr,
+    /// What survives a loss of power. always: all that was acknowledged. commit: names and properties that were
+    /// acknowledged, and contents once the system has written them, within half a minute; a content that was lost is
+    /// reported when it is read. never: perhaps nothing. A killed process loses nothing acknowledged in any mode.
+    #[arg(long, value_name = "always|commit|never", default_value = "commit")]
+    pub(crate) fsync: Fsync,
+    /// Serve HTTPS with this certificate chain, a PEM file.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's key, a PEM file.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Host that clients reach the server by, where it is not the address it listens on.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) public_host: Option<String>,
+    /// Most connections at once; more wait.
+    #[arg(long, value_name = "NUMBER", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_connections: u32,
+    /// Folder of this machine whose files clients may promote to objects.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/ais/promote")]
+    pub(crate) promote_root: PathBuf,
+    /// What to log to standard error: error, warn, info, debug or trace, or a filter such as `holdall_ais_server=debug`.
+    #[arg(long, value_name = "FILTER", env = "HOLDALL_LOG", default_value = "info")]
+    pub(crate) log: String,
 }
 
 #[derive(Debug, Args)]

@@ -48,6 +48,10 @@ fn main() -> ExitCode {
         }
     };
     let ended = runtime.block_on(async {
+        if let Command::Serve(args) = &cli.command {
+            // It ends by signals, in its own way.
+            return Some(commands::serve::run(args, &printer).await);
+        }
         tokio::select! {
             ended = commands::run(&cli, Registry::global(), &printer) => Some(ended),
             _ = tokio::signal::ctrl_c() => None,

@@ -9,8 +9,12 @@
 //! | [`objects`] | objects: read, write, change, copy, rename, delete, scan |
 //! | [`content`], [`writer`] | content being read, content being written |
 //! | [`checksum`] | checksums |
+//! | [`list`] | listings |
 //! | [`stats`] | counters |
+//!
+//! Appends, multipart uploads, summaries and promotion are methods of [`Engine`], too.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
@@ -21,16 +25,24 @@ use crate::error::{Error, Result};
 use crate::jobs::Jobs;
 use crate::storage::Storage;
 
+mod append;
 pub mod bucket;
 pub mod checksum;
 pub mod content;
+pub mod list;
 mod node;
 pub mod objects;
+mod piece;
+mod promote;
 pub mod stats;
+mod summary;
+mod upload;
 pub mod writer;
 
+pub use append::Append;
 pub use bucket::Bucket;
 pub use content::{Content, ContentReader, Reading};
+pub use piece::Piece;
 pub use stats::{Counters, Op};
 pub use writer::{PutOptions, Writer};
 
@@ -59,19 +71,23 @@ pub struct Engine {
     buckets: bucket::Buckets,
     jobs: Jobs,
     counters: Counters,
+    appends: append::Appends,
+    uploads: upload::Uploads,
+    summaries: summary::Summaries,
     url: OnceLock<String>,
+    promote_root: PathBuf,
 }
 
 /// The fact that holds [`Identity`].
 const IDENTITY: &str = "identity";
 
 impl Engine {
-    /// An engine over this storage.
+    /// An engine over this storage. Files may be promoted from under `promote_root`.
     ///
     /// # Errors
     ///
     /// Those of the storage.
-    pub fn new(storage: Storage) -> Result<Arc<Self>> {
+    pub fn new(storage: Storage, promote_root: PathBuf) -> Result<Arc<Self>> {
         let identity = identity(&storage)?;
         let buckets = bucket::Buckets::new(storage.meta().buckets()?);
         Ok(Arc::new(Self {
@@ -80,7 +96,11 @@ impl Engine {
             buckets,
             jobs: Jobs::default(),
             counters: Counters::default(),
+            appends: append::Appends::default(),
+            uploads: upload::Uploads::default(),
+            summaries: summary::Summaries::default(),
             url: OnceLock::new(),
+            promote_root,
         }))
     }
 
@@ -102,6 +122,11 @@ impl Engine {
     /// Who this is.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The folder that files may be promoted from.
+    pub fn promote_root(&self) -> &Path {
+        &self.promote_root
     }
 
     /// The target's id.

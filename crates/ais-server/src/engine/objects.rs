@@ -319,7 +319,6 @@ impl Engine {
     }
 
     /// Makes an object of content that was written in parts.
-    #[expect(dead_code, reason = "multipart uploads come next")]
     pub(super) fn assemble(
         self: &Arc<Self>,
         bucket: &Bucket,

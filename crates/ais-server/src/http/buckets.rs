@@ -6,7 +6,7 @@ use holdall_ais_wire::{header, query};
 use http::Method;
 
 use super::reply::{json, not_allowed, ok, set, text};
-use super::{Reply, Request, multi, too_short};
+use super::{Reply, Request, list, multi, summary, too_short};
 use crate::error::{Error, Result};
 
 const METHODS: &str = "DELETE, GET, HEAD, PATCH, POST, PUT";
@@ -78,6 +78,8 @@ async fn get(mut request: Request, rest: &str) -> Result<Reply> {
     let message = request.action().await?;
     match message.action.as_str() {
         names::LIST if rest.is_empty() => list_buckets(&request),
+        names::LIST => list::objects(&request, rest, &message).await,
+        names::SUMMARY_BCK => summary::get(&request, rest, &message),
         action => Err(Error::invalid(format!("invalid action \"{action}\""))),
     }
 }
@@ -114,8 +116,17 @@ fn head(request: &Request, rest: &str) -> Result<Reply> {
     if rest.is_empty() {
         return Err(too_short(request, 3));
     }
-    let bucket = request.bucket(rest)?;
+    let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    let bucket = request.bucket(name)?;
     let mut reply = ok();
     set(&mut reply, header::BUCKET_PROPS, serde_json::to_vec(bucket.props())?);
+    if !request.params.get(query::BSUMM_REMOTE).is_empty() {
+        summary::head(request, &bucket, prefix, &mut reply)?;
+    } else if !prefix.is_empty() {
+        return Err(Error::invalid(format!(
+            "bad HEAD request: prefix \"{prefix}\" without {}",
+            query::BSUMM_REMOTE
+        )));
+    }
     Ok(reply)
 }

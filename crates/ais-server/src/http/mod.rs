@@ -6,11 +6,13 @@ mod archive;
 mod body;
 mod buckets;
 mod cluster;
+mod list;
 mod multi;
 mod objects;
 mod range;
 mod reply;
 mod request;
+mod summary;
 
 use std::error::Error as _;
 use std::net::SocketAddr;

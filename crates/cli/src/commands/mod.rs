@@ -6,6 +6,7 @@ mod copy;
 mod du;
 mod listing;
 mod rm;
+pub(crate) mod serve;
 mod sign;
 pub(crate) mod stac;
 mod stat;
@@ -50,7 +51,8 @@ pub(crate) async fn run(cli: &Cli, registry: &Registry, printer: &Printer) -> Re
         Command::Sync(args) => sync::run(&context, args).await,
         Command::Sign(args) => sign::run(&context, args).await,
         Command::Stac(args) => stac::run(&context, args).await,
-        Command::Completions(_) => Ok(Exit::Done),
+        // These two are run by `main`.
+        Command::Completions(_) | Command::Serve(_) => Ok(Exit::Done),
     }?;
     match printer.flush() {
         Err(error) if !is_closed_pipe(&error) => Err(error),

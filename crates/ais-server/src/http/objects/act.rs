@@ -4,19 +4,28 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use holdall_ais_wire::action::{ActMsg, names};
+use holdall_ais_wire::object::PromoteMsg;
 use holdall_ais_wire::query;
 use serde_json::Value;
 
-use super::counted;
+use super::{counted, multipart};
 use crate::engine::{Bucket, Op};
 use crate::error::{Error, Result};
-use crate::http::reply::ok;
+use crate::http::reply::{ok, text};
+use crate::http::request::value;
 use crate::http::{Reply, Request};
 
 pub(super) async fn post(mut request: Request, bucket: &str, name: &str) -> Result<Reply> {
     let message = request.action().await?;
     let bucket = request.bucket(bucket)?;
     match message.action.as_str() {
+        names::MPT_UPLOAD => multipart::create(&request, &bucket, name),
+        names::MPT_COMPLETE => multipart::complete(&request, &bucket, name, &message).await,
+        names::PROMOTE => promote(&request, &bucket, &message).await,
+        names::BLOB_DOWNLOAD => {
+            let text = format!("blob-download: expecting remote bucket (have {})", bucket.bck());
+            Err(Error::invalid(text).with_code("ErrNotRemoteBck"))
+        }
         names::RENAME_OBJECT => rename(&request, &bucket, name, &message).await,
         names::CHECK_LOCK => {
             request.engine.head(&bucket, name).await?;
@@ -48,7 +57,26 @@ pub(super) async fn patch(mut request: Request, bucket: &Bucket, name: &str) -> 
     Ok(ok())
 }
 
+async fn promote(request: &Request, bucket: &Bucket, message: &ActMsg) -> Result<Reply> {
+    let mut promote: PromoteMsg = value(message)?;
+    if promote.src.is_empty() {
+        promote.src.clone_from(&message.name);
+    }
+    if !message.name.is_empty() && message.name != promote.src {
+        let text = format!(
+            "invalid promote request: name \"{}\" is not the source \"{}\"",
+            message.name, promote.src
+        );
+        return Err(Error::invalid(text));
+    }
+    let job = request.engine.promote(bucket, promote).await?;
+    Ok(job.map_or_else(ok, text))
+}
+
 pub(super) async fn delete(request: Request, bucket: &Bucket, name: &str) -> Result<Reply> {
+    if request.params.has(query::UPLOAD_ID) {
+        return multipart::abort(&request, bucket, name);
+    }
     let started = Instant::now();
     let deleted = request.engine.delete(bucket, name).await;
     counted(&request, Op::Delete, deleted)?;

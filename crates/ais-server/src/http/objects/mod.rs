@@ -1,8 +1,10 @@
 //! `/v1/objects`: one file per kind of request.
 
 mod act;
+mod append;
 mod get;
 mod head;
+mod multipart;
 mod put;
 
 use holdall_ais_wire::header;

@@ -3,20 +3,17 @@
 use std::time::Instant;
 
 use holdall_ais_wire::{header, query};
-use tokio::sync::mpsc;
 
-use super::{counted, custom, set_object};
+use super::{append, counted, custom, multipart, set_object};
 use crate::engine::checksum::Checksum;
-use crate::engine::{Bucket, Op, PutOptions, Writer};
+use crate::engine::{Bucket, Op, PutOptions, Work as _, Writer};
 use crate::error::{Error, Result};
 use crate::http::reply::ok;
 use crate::http::{Reply, Request, archive};
 use crate::storage::ObjectMeta;
 
 /// Bodies up to this length are read whole and written in one go.
-const SMALL: u64 = 1 << 20;
-/// Pieces of a long body that wait to be written.
-const WAITING: usize = 8;
+pub(super) const SMALL: u64 = 1 << 20;
 
 pub(super) async fn put(mut request: Request, bucket: &Bucket, name: &str) -> Result<Reply> {
     if request.params.has(query::OBJECT_TO) {
@@ -24,6 +21,12 @@ pub(super) async fn put(mut request: Request, bucket: &Bucket, name: &str) -> Re
     }
     if let Some(reply) = archive::put(&mut request, bucket, name).await? {
         return Ok(reply);
+    }
+    if request.params.has(query::UPLOAD_ID) {
+        return multipart::put(request, bucket, name).await;
+    }
+    if request.params.has(query::APPEND_TYPE) {
+        return append::put(request, bucket, name).await;
     }
     let started = Instant::now();
     let result = write(&mut request, bucket, name).await;
@@ -63,36 +66,9 @@ async fn stream(
     options: PutOptions,
 ) -> Result<ObjectMeta> {
     let (engine, bucket, name) = (request.engine.clone(), bucket.clone(), name.to_owned());
-    let (sender, mut receiver) = mpsc::channel::<bytes::Bytes>(WAITING);
-    let writing = tokio::task::spawn_blocking(move || -> Result<Writer> {
-        let mut writer = engine.write_blocking(&bucket, &name, options)?;
-        while let Some(bytes) = receiver.blocking_recv() {
-            writer.write_bytes(bytes)?;
-        }
-        Ok(writer)
-    });
-    let mut read = Ok(());
-    loop {
-        match request.body.next().await {
-            // The writer has failed; its error is told below.
-            Ok(Some(bytes)) => {
-                if sender.send(bytes).await.is_err() {
-                    break;
-                }
-            }
-            Ok(None) => break,
-            Err(error) => {
-                read = Err(error);
-                break;
-            }
-        }
-    }
-    drop(sender);
-    let ended = |e| Error::internal("writing ended early").with_source(e);
-    let writer = writing.await.map_err(ended)??;
-    // The writer is dropped with what it wrote.
-    read?;
-    tokio::task::spawn_blocking(move || writer.seal()).await.map_err(ended)??.commit().await
+    let begin = move || engine.write_blocking(&bucket, &name, options);
+    let writer = request.body.pour(begin, Writer::write_bytes).await?;
+    request.engine.blocking(|_| writer.seal()).await?.commit().await
 }
 
 /// The checksum that came with the body.

@@ -1,0 +1,190 @@
+//! Listing a bucket: pages in the order of names' bytes, one level or all, with the members of archives.
+
+use std::sync::Arc;
+
+use super::{Bucket, Engine, Work as _};
+use crate::error::Result;
+use crate::storage::ObjectMeta;
+
+/// What to list.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Literal prefix of names.
+    pub prefix: String,
+    /// Names after this one; empty for all.
+    pub after: String,
+    /// Most items.
+    pub limit: usize,
+    /// One level: what lies deeper is one item that ends with `/`.
+    pub flat: bool,
+    /// Members of archives follow them.
+    pub archives: bool,
+}
+
+/// One line of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// An object; whether its members follow.
+    Object {
+        /// Its name.
+        name: String,
+        /// What it is.
+        meta: ObjectMeta,
+        /// Whether it is an archive that was looked into.
+        archive: bool,
+    },
+    /// A virtual directory, with its slash.
+    Directory(String),
+    /// A member of an archive, `archive/member`.
+    Member {
+        /// Its name, after that of the archive.
+        name: String,
+        /// Bytes.
+        size: u64,
+    },
+}
+
+impl Item {
+    /// The name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Object { name, .. } | Self::Directory(name) | Self::Member { name, .. } => name,
+        }
+    }
+}
+
+/// Objects that are looked at in one go.
+const BATCH: usize = 1024;
+
+impl Engine {
+    /// A page: up to `limit` items.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, and of archives that cannot be read.
+    pub async fn list(self: &Arc<Self>, bucket: &Bucket, query: Query) -> Result<Vec<Item>> {
+        let bucket = bucket.clone();
+        self.blocking(move |engine| engine.list_blocking(&bucket, &query)).await
+    }
+
+    fn list_blocking(self: &Arc<Self>, bucket: &Bucket, query: &Query) -> Result<Vec<Item>> {
+        let prefix = self.level(bucket, query)?;
+        let mut items = Vec::new();
+        if query.archives {
+            self.inside(bucket, query, &mut items)?;
+        }
+        let mut after = query.after.clone();
+        while items.len() < query.limit {
+            let batch = (query.limit - items.len()).min(BATCH);
+            let rows = self.storage().meta().scan(bucket.bid(), from(&after), &prefix, batch)?;
+            let Some(last) = rows.last().map(|(name, _)| name.clone()) else { break };
+            after = last;
+            for (name, meta) in rows {
+                if items.len() == query.limit {
+                    break;
+                }
+                if query.flat
+                    && let Some(end) = name[prefix.len()..].find('/')
+                {
+                    let directory = name[..=prefix.len() + end].to_owned();
+                    // What lies in it is passed over in one step.
+                    after = behind(&directory);
+                    if directory > query.after {
+                        items.push(Item::Directory(directory));
+                    }
+                    break;
+                }
+                self.push(bucket, query, name, meta, &mut items)?;
+            }
+        }
+        Ok(items)
+    }
+
+    /// The prefix that one level is looked at under. Like AIStore's, a listing of one level whose prefix is the name
+    /// of a directory is that directory's.
+    fn level(&self, bucket: &Bucket, query: &Query) -> Result<String> {
+        let prefix = &query.prefix;
+        if !query.flat || prefix.is_empty() || prefix.ends_with('/') {
+            return Ok(prefix.clone());
+        }
+        let inside = format!("{prefix}/");
+        let any =
+            self.storage().meta().scan(bucket.bid(), std::ops::Bound::Unbounded, &inside, 1)?;
+        Ok(if any.is_empty() { prefix.clone() } else { inside })
+    }
+
+    fn push(
+        &self,
+        bucket: &Bucket,
+        query: &Query,
+        name: String,
+        meta: ObjectMeta,
+        items: &mut Vec<Item>,
+    ) -> Result<()> {
+        let archive = query.archives && is_archive(&name);
+        items.push(Item::Object { name: name.clone(), meta, archive });
+        if archive {
+            self.members(bucket, &name, query, items)?;
+        }
+        Ok(())
+    }
+
+    /// The members of an archive that come after where the listing is, and have its prefix.
+    fn members(
+        &self,
+        bucket: &Bucket,
+        archive: &str,
+        query: &Query,
+        items: &mut Vec<Item>,
+    ) -> Result<()> {
+        // An object that only looks like an archive has no members.
+        let Ok(mut members) = self.members_of(bucket, archive) else { return Ok(()) };
+        members.sort();
+        for (member, size) in members {
+            if items.len() == query.limit {
+                break;
+            }
+            let name = format!("{archive}/{member}");
+            if name.starts_with(&query.prefix) && name > query.after {
+                items.push(Item::Member { name, size });
+            }
+        }
+        Ok(())
+    }
+
+    fn members_of(&self, _bucket: &Bucket, _archive: &str) -> Result<Vec<(String, u64)>> {
+        Ok(Vec::new())
+    }
+
+    /// The members of archives that the prefix, or the end of the page before, reaches into.
+    fn inside(&self, bucket: &Bucket, query: &Query, items: &mut Vec<Item>) -> Result<()> {
+        let point =
+            if query.after.starts_with(&query.prefix) { &query.after } else { &query.prefix };
+        for (slash, _) in point.match_indices('/') {
+            let archive = &point[..slash];
+            let reached = is_archive(archive)
+                && (query.after.starts_with(&query.prefix) || !archive.starts_with(&query.prefix));
+            if reached && self.storage().meta().object(bucket.bid(), archive)?.is_some() {
+                self.members(bucket, archive, query, items)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Extensions of archives that can be looked into.
+const EXTENSIONS: [&str; 5] = [".tar", ".tgz", ".tar.gz", ".zip", ".tar.lz4"];
+
+/// Whether the name is that of an archive.
+fn is_archive(name: &str) -> bool {
+    EXTENSIONS.iter().any(|extension| name.ends_with(extension))
+}
+
+fn from(after: &str) -> std::ops::Bound<&str> {
+    if after.is_empty() { std::ops::Bound::Unbounded } else { std::ops::Bound::Excluded(after) }
+}
+
+/// A text after all that begins with this directory, and before all else. No UTF-8 text has a character above.
+fn behind(directory: &str) -> String {
+    format!("{directory}{}", char::MAX)
+}

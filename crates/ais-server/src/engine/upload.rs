@@ -1,0 +1,210 @@
+//! Multipart uploads. They live as long as the process, and are forgotten when nobody uses them for a day.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use holdall_ais_wire::id;
+use holdall_ais_wire::name::check_object;
+use holdall_ais_wire::object::Part;
+
+use super::checksum::Hasher;
+use super::content::PIECE;
+use super::piece::{Piece, SealedPiece};
+use super::{Bucket, Engine, Work as _};
+use crate::error::{Error, Result};
+use crate::storage::ObjectMeta;
+
+/// How long an upload lives without being used.
+const LIFE: Duration = Duration::from_secs(24 * 3600);
+/// Highest number of a part, as in S3.
+const MAX_PART: u32 = 10_000;
+
+/// All uploads.
+#[derive(Default)]
+pub(super) struct Uploads(Mutex<HashMap<String, Upload>>);
+
+struct Upload {
+    bid: u64,
+    name: String,
+    custom: Vec<(String, String)>,
+    used: Instant,
+    parts: BTreeMap<u32, SealedPiece>,
+}
+
+impl Uploads {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Upload>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn missing(bucket: &Bucket, name: &str, id: &str) -> Error {
+    Error::not_found(format!("o[{}/{name}(-)]: {id} does not exist", bucket.bck().name))
+}
+
+fn find<'a>(
+    all: &'a mut HashMap<String, Upload>,
+    bucket: &Bucket,
+    name: &str,
+    id: &str,
+) -> Result<&'a mut Upload> {
+    let upload = all.get_mut(id).filter(|upload| upload.bid == bucket.bid() && upload.name == name);
+    let upload = upload.ok_or_else(|| missing(bucket, name, id))?;
+    upload.used = Instant::now();
+    Ok(upload)
+}
+
+impl Engine {
+    /// Begins an upload and tells its id.
+    ///
+    /// # Errors
+    ///
+    /// When the name or a custom property cannot be.
+    pub fn create_upload(
+        &self,
+        bucket: &Bucket,
+        name: &str,
+        custom: Vec<(String, String)>,
+    ) -> Result<String> {
+        check_object(name)?;
+        super::objects::check_custom(&custom)?;
+        let id = id::new();
+        let mut all = self.uploads.lock();
+        all.retain(|_, upload| upload.used.elapsed() < LIFE);
+        let (bid, name) = (bucket.bid(), name.to_owned());
+        all.insert(
+            id.clone(),
+            Upload { bid, name, custom, used: Instant::now(), parts: BTreeMap::new() },
+        );
+        Ok(id)
+    }
+
+    /// Checks that a part can be put: there is such an upload, and the number is possible.
+    ///
+    /// # Errors
+    ///
+    /// When not.
+    pub fn check_part(&self, bucket: &Bucket, name: &str, id: &str, number: &str) -> Result<u32> {
+        find(&mut self.uploads.lock(), bucket, name, id)?;
+        let parsed: u32 = number.parse().map_err(|_| {
+            let object = format!("o[{}/{name}(-)]", bucket.bck().name);
+            Error::invalid(format!(
+                "{object}: invalid part number \"{number}\" for uploadID \"{id}\""
+            ))
+        })?;
+        if !(1..=MAX_PART).contains(&parsed) {
+            return Err(Error::invalid(format!(
+                "chunk-manifest[{}/{name}, id={id}]: invalid chunk number ({parsed}): expecting 1 to {MAX_PART}",
+                bucket.bck()
+            )));
+        }
+        Ok(parsed)
+    }
+
+    /// Adds a part, in place of an earlier one of the same number.
+    ///
+    /// # Errors
+    ///
+    /// When the part is empty or the upload has ended meanwhile; those of the file system.
+    pub async fn put_part(
+        self: &Arc<Self>,
+        bucket: &Bucket,
+        name: &str,
+        id: &str,
+        number: u32,
+        part: Piece,
+    ) -> Result<()> {
+        if part.size() == 0 {
+            return Err(Error::invalid(format!(
+                "{}/{name}: put-part invalid size (0)",
+                bucket.bck()
+            )));
+        }
+        let part = self.blocking(|_| part.seal()).await?;
+        let replaced = find(&mut self.uploads.lock(), bucket, name, id)?.parts.insert(number, part);
+        drop(replaced);
+        Ok(())
+    }
+
+    /// Makes the parts an object. All parts must be named; their order does not matter.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such upload, no part, or not all are named.
+    pub async fn complete_upload(
+        self: &Arc<Self>,
+        bucket: &Bucket,
+        name: &str,
+        id: &str,
+        parts: &[Part],
+    ) -> Result<ObjectMeta> {
+        let upload = {
+            let mut all = self.uploads.lock();
+            let have = &find(&mut all, bucket, name, id)?.parts;
+            if have.is_empty() && parts.is_empty() {
+                return Err(Error::invalid("no chunks"));
+            }
+            if parts.len() != have.len() {
+                let text = format!(
+                    "partial completion is not allowed: requested {} parts, have {}",
+                    parts.len(),
+                    have.len()
+                );
+                return Err(Error::invalid(text));
+            }
+            for part in parts {
+                if !u32::try_from(part.number).is_ok_and(|number| have.contains_key(&number)) {
+                    let text = format!(
+                        "partial completion is not allowed: part {} was not uploaded",
+                        part.number
+                    );
+                    return Err(Error::invalid(text));
+                }
+            }
+            let named: std::collections::BTreeSet<i64> =
+                parts.iter().map(|part| part.number).collect();
+            if named.len() != have.len() {
+                let text = format!(
+                    "partial completion is not allowed: requested {} parts, have {}",
+                    named.len(),
+                    have.len()
+                );
+                return Err(Error::invalid(text));
+            }
+            all.remove(id).ok_or_else(|| missing(bucket, name, id))?
+        };
+        let kind = bucket.checksum_type().to_owned();
+        let (parts, checksum) = self
+            .blocking(move |_| {
+                let mut hasher = Hasher::new(&kind)?;
+                for part in upload.parts.values() {
+                    let blob = part.open()?;
+                    let mut at = 0;
+                    while hasher.kind() != "none" && at < part.chunk().size {
+                        let bytes = blob.read_at(at, PIECE)?;
+                        at += bytes.len() as u64;
+                        hasher.update(&bytes);
+                    }
+                }
+                Ok((upload.parts, hasher.finish()))
+            })
+            .await?;
+        let content = parts.into_values().map(SealedPiece::keep).collect();
+        self.assemble(bucket, name, content, checksum, upload.custom).commit().await
+    }
+
+    /// Forgets an upload and its parts.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn abort_upload(&self, bucket: &Bucket, name: &str, id: &str) -> Result<()> {
+        let removed = {
+            let mut all = self.uploads.lock();
+            find(&mut all, bucket, name, id)?;
+            all.remove(id)
+        };
+        drop(removed);
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! `holdall serve`.
+
+use anyhow::{Context as _, Result};
+use holdall::ais_server::{Options, Server};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::Exit;
+use crate::args::Serve;
+use crate::printer::Printer;
+
+pub(crate) async fn run(args: &Serve, printer: &Printer) -> Result<Exit> {
+    start_log(args, printer)?;
+    // Before the server says that it is there, so that no signal is missed.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let server = Server::start(options(args)).await?;
+    printer.data(|| server.url(), || serde_json::json!({"url": server.url()}))?;
+    printer.flush()?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tokio::select! {
+        () = server.shutdown() => Ok(Exit::Done),
+        // Whoever asks twice does not want to wait.
+        _ = interrupt.recv() => Ok(Exit::Done),
+    }
+}
+
+fn options(args: &Serve) -> Options {
+    Options {
+        data: args.data.clone(),
+        listen: args.listen,
+        fsync: args.fsync,
+        tls: args.tls_cert.clone().zip(args.tls_key.clone()),
+        public_host: args.public_host.clone(),
+        max_connections: args.max_connections as usize,
+        promote_root: args.promote_root.clone(),
+    }
+}
+
+fn start_log(args: &Serve, printer: &Printer) -> Result<()> {
+    let filter = EnvFilter::try_new(&args.log)
+        .with_context(|| format!("--log: {:?} is no filter", args.log))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if printer.is_json() { log.json().try_init() } else { log.try_init() };
+    started.map_err(|e| anyhow::anyhow!("cannot start the log: {e}"))
+}
