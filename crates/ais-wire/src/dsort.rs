@@ -74,6 +74,41 @@ pub struct Spec {
     pub dsorter_type: String,
     /// Count only.
     pub dry_run: bool,
+    /// What to do about what is odd.
+    #[serde(flatten)]
+    pub reactions: Reactions,
+    /// The same, where AIStore itself reads it.
+    #[serde(
+        rename = "Config",
+        deserialize_with = "null_default",
+        skip_serializing_if = "Reactions::is_empty"
+    )]
+    pub config: Reactions,
+}
+
+/// What to do about what is odd: `ignore`, `warn` or `abort`; the server's default when empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reactions {
+    /// Two files of one name in a shard.
+    #[serde(deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
+    pub duplicated_records: String,
+    /// A shard that the input names and that is not there.
+    #[serde(deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
+    pub missing_shards: String,
+    /// A line of the external key map that is not a key and a shard.
+    #[serde(deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
+    pub ekm_malformed_line: String,
+    /// A record that the external key map does not name.
+    #[serde(deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
+    pub ekm_missing_key: String,
+}
+
+impl Reactions {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Time and state of a phase.
