@@ -7,6 +7,7 @@
 //! | background | [`jobs`] | what goes on after its request was answered |
 //! | storage | [`storage`] | metadata and content, on disk or in memory |
 
+mod dsort;
 pub mod engine;
 pub mod error;
 mod http;

@@ -100,6 +100,9 @@ impl Pending for Writing {
     }
 }
 
+/// Names and contents.
+type Files = Vec<(String, String)>;
+
 fn archive(name: &str, files: &[(String, String)]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), Format::of_name(name).unwrap()).unwrap();
     for (name, content) in files {
@@ -109,7 +112,7 @@ fn archive(name: &str, files: &[(String, String)]) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
-fn members(name: &str, bytes: &[u8]) -> Vec<(String, String)> {
+fn members(name: &str, bytes: &[u8]) -> Files {
     let mut reader =
         Reader::open(Arc::new(bytes.to_vec()), Format::of_name(name).unwrap()).unwrap();
     let mut all = Vec::new();
@@ -137,7 +140,7 @@ fn store(extension: &str, count: usize) -> Memory {
     memory
 }
 
-fn sort(memory: &Memory, change: Value) -> Result<Vec<(String, Vec<(String, String)>)>> {
+fn sort(memory: &Memory, change: Value) -> Result<Vec<(String, Files)>> {
     let mut spec = json!({
         "input_bck": {"name": "in", "provider": "ais"},
         "output_bck": {"name": "out", "provider": "ais"},
@@ -166,7 +169,7 @@ fn sort(memory: &Memory, change: Value) -> Result<Vec<(String, Vec<(String, Stri
     Ok(output.iter().map(|(name, bytes)| (name.clone(), members(name, bytes))).collect())
 }
 
-fn names(shards: &[(String, Vec<(String, String)>)]) -> Vec<&str> {
+fn names(shards: &[(String, Files)]) -> Vec<&str> {
     shards.iter().flat_map(|(_, files)| files).map(|(name, _)| name.as_str()).collect()
 }
 

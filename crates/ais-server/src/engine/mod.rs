@@ -5,7 +5,10 @@
 //!
 //! | module | subject |
 //! |---|---|
+//! | [`archive`] | members of archives |
+//! | [`batch`] | many objects in one reply |
 //! | [`bucket`] | buckets and their properties |
+//! | [`multi`], [`sort`] | jobs on many objects; dSort |
 //! | [`objects`] | objects: read, write, change, copy, rename, delete, scan |
 //! | [`content`], [`writer`] | content being read, content being written |
 //! | [`checksum`] | checksums |
@@ -26,14 +29,18 @@ use crate::jobs::Jobs;
 use crate::storage::Storage;
 
 mod append;
+pub mod archive;
+pub mod batch;
 pub mod bucket;
 pub mod checksum;
 pub mod content;
 pub mod list;
+pub mod multi;
 mod node;
 pub mod objects;
 mod piece;
 mod promote;
+pub mod sort;
 pub mod stats;
 mod summary;
 mod upload;
@@ -71,6 +78,8 @@ pub struct Engine {
     buckets: bucket::Buckets,
     jobs: Jobs,
     counters: Counters,
+    archives: archive::Archives,
+    sorts: sort::Sorts,
     appends: append::Appends,
     uploads: upload::Uploads,
     summaries: summary::Summaries,
@@ -96,6 +105,8 @@ impl Engine {
             buckets,
             jobs: Jobs::default(),
             counters: Counters::default(),
+            archives: archive::Archives::default(),
+            sorts: sort::Sorts::default(),
             appends: append::Appends::default(),
             uploads: upload::Uploads::default(),
             summaries: summary::Summaries::default(),
@@ -117,6 +128,16 @@ impl Engine {
     /// Counters.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What is known of archives.
+    fn archives(&self) -> &archive::Archives {
+        &self.archives
+    }
+
+    /// Runs of dSort.
+    fn sorts(&self) -> &sort::Sorts {
+        &self.sorts
     }
 
     /// Who this is.

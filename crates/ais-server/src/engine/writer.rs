@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Engine;
 use super::bucket::Bucket;
 use super::checksum::{self, Checksum, Hasher};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{BlobWriter, Chunk, ObjectMeta};
 
 /// What comes with a write.
@@ -119,6 +119,7 @@ impl Writer {
             name,
             meta,
             keep_version: options.version.is_some(),
+            over: None,
             committed: false,
         })
     }
@@ -151,12 +152,22 @@ pub struct Sealed {
     name: String,
     meta: ObjectMeta,
     keep_version: bool,
+    /// What has to be there still, when something has to be.
+    over: Option<Vec<Chunk>>,
     committed: bool,
 }
 
 impl Sealed {
     pub(super) fn new(engine: Arc<Engine>, bucket: Bucket, name: String, meta: ObjectMeta) -> Self {
-        Self { engine, bucket, name, meta, keep_version: false, committed: false }
+        Self { engine, bucket, name, meta, keep_version: false, over: None, committed: false }
+    }
+
+    /// The same, but only if the object is still the one that was read (none: if there is still none): for who writes
+    /// what was made of it. Else the commit fails with [`ErrorKind::Conflict`].
+    #[must_use]
+    pub fn over(mut self, read: Option<&ObjectMeta>) -> Self {
+        self.over = Some(read.map(|meta| meta.content.clone()).unwrap_or_default());
+        self
     }
 
     /// What will be written.
@@ -193,9 +204,16 @@ impl Sealed {
     ) -> impl FnOnce(&mut crate::storage::Tx<'_>) -> Result<ObjectMeta> + Send + 'static {
         let engine = Arc::clone(&self.engine);
         let (bucket, name, mut meta) = (self.bucket.clone(), self.name.clone(), self.meta.clone());
-        let keep_version = self.keep_version;
+        let (keep_version, over) = (self.keep_version, self.over.clone());
         move |tx| {
             engine.check_alive(&bucket)?;
+            if let Some(over) = over {
+                let present = tx.object(bucket.bid(), &name)?.map(|meta| meta.content);
+                if present.unwrap_or_default() != over {
+                    let text = format!("{}/{name} was changed meanwhile: try again", bucket.bck());
+                    return Err(Error::new(ErrorKind::Conflict, text));
+                }
+            }
             if !keep_version {
                 meta.version = 0;
                 if bucket.props().versioning.enabled {

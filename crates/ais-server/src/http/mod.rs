@@ -7,11 +7,13 @@ mod body;
 mod buckets;
 mod cluster;
 mod list;
+mod ml;
 mod multi;
 mod objects;
 mod range;
 mod reply;
 mod request;
+mod sort;
 mod summary;
 
 use std::error::Error as _;
@@ -72,6 +74,8 @@ async fn route(request: Request) -> Result<Reply> {
         "health" => cluster::health(&request),
         "daemon" => cluster::daemon(&request),
         "cluster" => cluster::cluster(request).await,
+        "ml" => ml::route(request, rest).await,
+        "sort" => sort::route(request, rest).await,
         "reverse" => cluster::reverse(&request, rest),
         _ => Err(unknown(&request)),
     }

@@ -1,15 +1,74 @@
 //! Actions on buckets that start jobs on many objects.
 
-use holdall_ais_wire::action::ActMsg;
+use holdall_ais_wire::action::{ActMsg, names};
+use holdall_ais_wire::multi::{ArchiveMsg, BucketCopyMsg, EvdMsg, ObjectsCopyMsg, PrefetchMsg};
+use holdall_ais_wire::{Bck, query};
+use http::Method;
 
+use super::reply::text;
+use super::request::value;
 use super::{Reply, Request};
-use crate::error::Result;
+use crate::engine::Bucket;
+use crate::error::{Error, Result};
 
 /// Starts the job that the message asks for; none when it asks for something else.
 pub(crate) async fn handle(
-    _request: &Request,
-    _bucket: &str,
-    _message: &ActMsg,
+    request: &Request,
+    bucket: &str,
+    message: &ActMsg,
 ) -> Result<Option<Reply>> {
-    Ok(None)
+    let engine = &request.engine;
+    let bucket = || request.bucket(bucket);
+    let id = match (&request.method, message.action.as_str()) {
+        (&Method::DELETE, names::DELETE_OBJECTS) => {
+            engine.delete_objects(&bucket()?, &value::<EvdMsg>(message)?)?
+        }
+        (&Method::DELETE, names::EVICT_OBJECTS) => {
+            value::<EvdMsg>(message)?;
+            // AIStore's text names the action on buckets.
+            return Err(not_remote("evict-remote-bck", &bucket()?));
+        }
+        (&Method::POST, names::PREFETCH) => {
+            value::<PrefetchMsg>(message)?;
+            return Err(not_remote(names::PREFETCH, &bucket()?));
+        }
+        (&Method::POST, names::COPY_BCK) => {
+            let from = bucket()?;
+            let (to, _) = request.params.uname(query::BCK_TO)?;
+            let BucketCopyMsg { copy, .. } = value(message)?;
+            engine.copy_bucket(&from, &to, copy).await?
+        }
+        (&Method::POST, names::COPY_OBJECTS) => {
+            let from = bucket()?;
+            let ObjectsCopyMsg { selection, copy, tobck, .. } = value(message)?;
+            engine.copy_objects(&from, &destination(tobck)?, &selection, copy).await?
+        }
+        (&Method::POST, names::ETL_BCK | names::ETL_OBJECTS) => {
+            bucket()?;
+            return Err(Error::not_found(
+                "cannot use ETL in a build without ETL support - operation not supported",
+            )
+            .with_code("ErrUnsupp"));
+        }
+        (&Method::PUT, names::ARCHIVE) => {
+            let from = bucket()?;
+            let message: ArchiveMsg = value(message)?;
+            let to = match &message.tobck {
+                bck if bck.is_empty() => from.clone(),
+                bck => engine.bucket(bck)?,
+            };
+            engine.archive_objects(&from, &to, message)?
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(text(id)))
+}
+
+fn destination(bck: Bck) -> Result<Bck> {
+    if bck.is_empty() { Err(Error::invalid("bucket name is missing")) } else { Ok(bck) }
+}
+
+fn not_remote(action: &str, bucket: &Bucket) -> Error {
+    let text = format!("{action}: expecting remote bucket (have {})", bucket.bck());
+    Error::invalid(text).with_code("ErrNotRemoteBck")
 }

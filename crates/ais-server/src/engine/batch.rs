@@ -1,0 +1,393 @@
+//! Get-batch: many objects, parts of objects and members of archives in one archive, in the order of the request.
+
+use std::{
+    collections::HashSet,
+    io::{self, Read},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use futures::{StreamExt as _, stream::BoxStream};
+use holdall_ais_wire::{
+    Bck, Provider,
+    batch::{In, MISSING_DIR, Out, Reply, Request},
+    error::code,
+    job::kind,
+    name::check_object,
+};
+use holdall_archive::{Format, Member, Writer, pipe};
+use tokio::sync::oneshot;
+
+use super::{
+    Bucket, Engine, Work as _,
+    archive::{format_of, format_of_mime},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    jobs::{Inside, Job, NewJob},
+};
+
+/// How many entries may be missing although the request is to go on after errors: AIStore's default.
+pub const MAX_SOFT_ERRORS: usize = 8;
+
+/// A checked request.
+pub struct Batch {
+    engine: Arc<Engine>,
+    job: Job,
+    /// The job counts as working until this is gone.
+    inside: Inside,
+    format: Format,
+    entries: Vec<Entry>,
+    go_on: bool,
+}
+
+struct Entry {
+    bucket: Bucket,
+    ask: In,
+    /// Its name in the archive.
+    member: String,
+    /// Whether others are wanted of the same object, too.
+    shared: bool,
+}
+
+/// Something to put into the archive.
+struct Opened {
+    size: u64,
+    modified: u64,
+    content: Box<dyn Read + Send>,
+}
+
+/// An archive that is made while it is read.
+pub type Archive = BoxStream<'static, io::Result<Bytes>>;
+
+impl Engine {
+    /// Checks a request; its entries belong to `default` where they name no bucket.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is asked for, the format is none, a bucket is not there, or an entry cannot be.
+    pub fn batch(self: &Arc<Self>, default: Option<&Bck>, request: Request) -> Result<Batch> {
+        if request.entries.is_empty() {
+            return Err(Error::invalid("moss: empty input"));
+        }
+        let format = match request.mime.as_str() {
+            "" => Format::Tar,
+            mime => format_of_mime(mime)?,
+        };
+        if let Some(bck) = default {
+            self.bucket(bck)?;
+        }
+        let mut seen = HashSet::new();
+        let mut shared = HashSet::new();
+        for entry in &request.entries {
+            let key = (&entry.bucket, &entry.provider, &entry.uname, &entry.objname);
+            if !entry.archpath.is_empty() && !seen.insert(key) {
+                shared.insert(key);
+            }
+        }
+        let is_shared = |entry: &In| {
+            shared.contains(&(&entry.bucket, &entry.provider, &entry.uname, &entry.objname))
+        };
+        let only_names = request.only_object_names;
+        let entries = request
+            .entries
+            .iter()
+            .map(|entry| self.batch_entry(default, entry, only_names, is_shared(entry)))
+            .collect::<Result<Vec<_>>>()?;
+        if format == Format::Zip {
+            let mut names = HashSet::new();
+            if let Some(twice) = entries.iter().find(|entry| !names.insert(&entry.member)) {
+                let member = &twice.member;
+                return Err(Error::invalid(format!(
+                    "moss: {member:?} is asked for twice, which a .zip cannot hold: ask for a .tar"
+                )));
+            }
+        }
+        let mut new = NewJob { kind: kind::GET_BATCH, bck: default.cloned(), ..NewJob::default() };
+        new.workers = 1;
+        let job = self.jobs().join(new);
+        let inside = job.enter();
+        Ok(Batch { engine: Arc::clone(self), job, inside, format, entries, go_on: request.coer })
+    }
+
+    fn batch_entry(
+        &self,
+        default: Option<&Bck>,
+        entry: &In,
+        only_names: bool,
+        shared: bool,
+    ) -> Result<Entry> {
+        let mut ask = entry.clone();
+        let bck = if !ask.uname.is_empty() {
+            let parsed = Bck::parse_uname(&ask.uname).map_err(|e| Error::invalid(e.to_string()))?;
+            if ask.objname.is_empty() {
+                ask.objname = parsed.1;
+            }
+            parsed.0
+        } else if ask.bucket.is_empty() {
+            let missing =
+                || Error::invalid(format!("moss: no bucket for object {:?}", ask.objname));
+            default.cloned().ok_or_else(missing)?
+        } else {
+            let provider: Provider =
+                ask.provider.parse().map_err(|e: holdall_ais_wire::bucket::UnknownProvider| {
+                    Error::invalid(e.to_string())
+                })?;
+            // The namespace is only said by the default bucket.
+            let same = default.filter(|bck| bck.name == ask.bucket && bck.provider == provider);
+            same.cloned().unwrap_or(Bck { provider, ..Bck::ais(ask.bucket.as_str()) })
+        };
+        check_object(&ask.objname)?;
+        let (start, length) = (ask.start.unwrap_or(0), ask.length);
+        let bad_length = length.is_some_and(|length| length == 0 || length < -1);
+        if start < 0 || bad_length {
+            let (name, length) = (&ask.objname, length.unwrap_or(-1));
+            return Err(Error::invalid(format!(
+                "moss: invalid range [start={start},length={length}] of {name:?}: expecting a start of at least 0, and \
+                 a positive length or -1"
+            )));
+        }
+        let bucket = self.bucket(&bck)?;
+        let mut member = ask.objname.clone();
+        if !only_names {
+            member = format!("{}/{member}", bck.name);
+        }
+        if !ask.archpath.is_empty() {
+            member = format!("{member}/{}", ask.archpath.trim_start_matches('/'));
+        }
+        Ok(Entry { bucket, ask, member, shared })
+    }
+}
+
+impl Batch {
+    /// The archive's format.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The id of the job.
+    pub fn id(&self) -> &str {
+        self.job.id()
+    }
+
+    /// The archive, at once. What goes wrong later breaks the stream off.
+    ///
+    /// # Errors
+    ///
+    /// What is known to be wrong before anything is read.
+    pub async fn stream(self) -> Result<Archive> {
+        let (begun, answer) = oneshot::channel();
+        tokio::task::spawn_blocking(move || match self.check() {
+            // Who asked is gone, or gets the error.
+            Err(error) => drop(begun.send(Err(error))),
+            Ok(()) => {
+                let (chunks, stream) = pipe::channel();
+                if begun.send(Ok(stream)).is_ok() {
+                    self.write(chunks, None);
+                }
+            }
+        });
+        let ended = |_| Error::internal("the reading thread ended abnormally");
+        Ok(answer.await.map_err(ended)??.boxed())
+    }
+
+    /// What there is of each entry, and then the archive.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with any entry, unless the request is to go on after it.
+    pub async fn describe(self) -> Result<(Reply, Archive)> {
+        let engine = Arc::clone(&self.engine);
+        let (outs, batch) = engine.blocking(move |_| Ok((self.look()?, self))).await?;
+        let reply = Reply { uuid: batch.id().to_owned(), out: outs.clone() };
+        let (chunks, stream) = pipe::channel();
+        tokio::task::spawn_blocking(move || batch.write(chunks, Some(&outs)));
+        Ok((reply, stream.boxed()))
+    }
+
+    /// Whether there is an error that can be told before anything is sent: what is found only later breaks the stream
+    /// off, and clients take that for a broken connection. Members of archives are looked for only where one that is
+    /// missing is an error.
+    fn check(&self) -> Result<()> {
+        let mut soft = 0;
+        for entry in &self.entries {
+            self.job.check()?;
+            let in_archive = !entry.ask.archpath.is_empty();
+            let checked = if in_archive && !self.go_on {
+                self.open(entry).map(drop)
+            } else {
+                self.check_object(entry, in_archive)
+            };
+            if let Err(error) = checked {
+                self.soft(&error, &mut soft)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_object(&self, entry: &Entry, in_archive: bool) -> Result<()> {
+        let (bucket, name) = (&entry.bucket, &entry.ask.objname);
+        let meta = self.engine.storage().meta().object(bucket.bid(), name)?;
+        let meta = meta.ok_or_else(|| self.engine.no_object(bucket, name))?;
+        if in_archive { Ok(()) } else { range(&entry.ask, meta.size).map(drop) }
+    }
+
+    /// What there is of each entry.
+    fn look(&self) -> Result<Vec<Out>> {
+        let mut soft = 0;
+        let mut outs = Vec::with_capacity(self.entries.len());
+        for entry in &self.entries {
+            self.job.check()?;
+            let In { objname, archpath, opaque, .. } = &entry.ask;
+            let mut out = Out {
+                objname: objname.clone(),
+                archpath: archpath.clone(),
+                bucket: entry.bucket.bck().name.clone(),
+                provider: entry.bucket.bck().provider.to_string(),
+                opaque: opaque.clone(),
+                ..Out::default()
+            };
+            match self.open(entry) {
+                Ok(opened) => out.size = i64::try_from(opened.size).unwrap_or(i64::MAX),
+                Err(error) => {
+                    self.soft(&error, &mut soft)?;
+                    out.err_msg = error.message().to_owned();
+                }
+            }
+            outs.push(out);
+        }
+        Ok(outs)
+    }
+
+    /// Writes the archive. An error is the stream's end.
+    fn write(self, chunks: pipe::ChunkWriter, described: Option<&[Out]>) {
+        match self.write_entries(chunks, described) {
+            Ok(()) => {}
+            // The client went away.
+            Err(error) if is_broken_pipe(&error) => {}
+            Err(error) => {
+                tracing::warn!(job = self.job.id(), %error, "a batch broke off");
+                self.job.record(&error);
+            }
+        }
+        drop(self.inside);
+    }
+
+    fn write_entries(&self, chunks: pipe::ChunkWriter, described: Option<&[Out]>) -> Result<()> {
+        let failed = |error: holdall_archive::Error| Error::from(io::Error::from(error));
+        let mut writer = Writer::new(chunks, self.format).map_err(failed)?;
+        let mut soft = 0;
+        for (index, entry) in self.entries.iter().enumerate() {
+            self.job.check()?;
+            let opened = self.open(entry);
+            if let Some(out) = described.and_then(|outs| outs.get(index)) {
+                let size = opened.as_ref().map_or(0, |opened| opened.size);
+                if i64::try_from(size) != Ok(out.size) || opened.is_err() == out.err_msg.is_empty()
+                {
+                    let text = format!("moss: {:?} was changed while it was read", entry.member);
+                    return Err(Error::new(ErrorKind::Conflict, text));
+                }
+            }
+            match opened {
+                Ok(Opened { size, modified, content }) => {
+                    let member = Member::file(&entry.member, size).modified_at(modified);
+                    let mut content = Stoppable { content, job: &self.job };
+                    writer.append(&member, &mut content).map_err(failed)?;
+                    self.job.count(size);
+                }
+                Err(error) => {
+                    self.soft(&error, &mut soft)?;
+                    let name = format!("{MISSING_DIR}/{}", entry.member);
+                    writer.append(&Member::file(name, 0), &mut io::empty()).map_err(failed)?;
+                }
+            }
+        }
+        let chunks = writer.finish().map_err(failed)?;
+        // Who does not read on is not to be told.
+        drop(chunks.finish());
+        Ok(())
+    }
+
+    fn is_soft(&self, error: &Error) -> bool {
+        self.go_on && error.kind() == ErrorKind::NotFound
+    }
+
+    /// Counts an entry that is missing.
+    ///
+    /// # Errors
+    ///
+    /// When it must not be, or there are too many.
+    fn soft(&self, error: &Error, count: &mut usize) -> Result<()> {
+        if !self.is_soft(error) {
+            return Err(Error::new(error.kind(), error.message()).with_code(error.code()));
+        }
+        *count += 1;
+        if *count > MAX_SOFT_ERRORS {
+            return Err(Error::invalid(format!(
+                "x-get-batch[{}]: exceeded soft-errors limit: {count} (max: {MAX_SOFT_ERRORS})",
+                self.job.id()
+            )));
+        }
+        Ok(())
+    }
+
+    fn open(&self, entry: &Entry) -> Result<Opened> {
+        let Entry { bucket, ask, shared, .. } = entry;
+        let (meta, content) = self.engine.open_blocking(bucket, &ask.objname)?;
+        let modified = u64::try_from(meta.mtime / 1_000_000_000).unwrap_or(0);
+        if ask.archpath.is_empty() {
+            let (start, size) = range(ask, meta.size)?;
+            let content: Box<dyn Read + Send> = if size == meta.size {
+                Box::new(content.reader())
+            } else {
+                Box::new(holdall_archive::read_at(Arc::new(content), start, size)?)
+            };
+            return Ok(Opened { size, modified, content });
+        }
+        let place = (bucket, ask.objname.as_str());
+        let format = format_of("", &ask.objname, &content)?;
+        let opened = (&meta, &content);
+        let found =
+            self.engine.find_member_blocking(place, opened, format, &ask.archpath, *shared)?;
+        let (start, size) = range(ask, found.size())?;
+        Ok(Opened { size, modified, content: found.reader(&content, start, size)? })
+    }
+}
+
+/// First byte and length of what is asked for, of something with `size` bytes.
+fn range(ask: &In, size: u64) -> Result<(u64, u64)> {
+    let start = u64::try_from(ask.start.unwrap_or(0)).unwrap_or(0);
+    let rest = size.checked_sub(start);
+    let wanted = ask.length.and_then(|length| u64::try_from(length).ok());
+    let is_whole = ask.start.is_none() && ask.length.is_none();
+    match (rest, wanted) {
+        (Some(rest), None) if rest > 0 || is_whole => Ok((start, rest)),
+        (Some(rest), Some(wanted)) if wanted <= rest => Ok((start, wanted)),
+        _ => {
+            let length = ask.length.unwrap_or(-1);
+            let text =
+                format!("size={size}: not satisfiable range [start={start},length={length}]");
+            // AIStore answers 400 here.
+            Err(Error::invalid(text).with_code(code::RANGE))
+        }
+    }
+}
+
+fn is_broken_pipe(error: &Error) -> bool {
+    std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<io::Error>())
+        .is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Content that ends with an error when the job is stopped.
+struct Stoppable<'a> {
+    content: Box<dyn Read + Send>,
+    job: &'a Job,
+}
+
+impl Read for Stoppable<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.job.check()?;
+        self.content.read(buffer)
+    }
+}

@@ -1,0 +1,246 @@
+//! Copying many objects, and whole buckets.
+
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use holdall_ais_wire::{
+    Bck,
+    job::kind,
+    multi::{CopyMsg, Selection},
+};
+
+use super::names::{Names, describe};
+use crate::{
+    engine::{Bucket, Engine, Work as _, now},
+    error::{Error, ErrorKind, Result},
+    jobs::{Job, NewJob},
+};
+
+/// Objects copied at once, where the request does not say. More does not make one disk faster.
+const WORKERS: usize = 4;
+/// Most that a request can have.
+const MOST_WORKERS: usize = 64;
+
+/// One copying job.
+struct Copying {
+    engine: Arc<Engine>,
+    job: Job,
+    from: Bucket,
+    /// None for a trial run into a bucket that is not there.
+    to: Option<Bucket>,
+    message: CopyMsg,
+    /// Whether a name that is not there is an error.
+    strict: bool,
+}
+
+impl Engine {
+    /// Starts to copy a bucket; the id of the job. The destination is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`check_copy`]; when the destination cannot be made.
+    pub async fn copy_bucket(
+        self: &Arc<Self>,
+        from: &Bucket,
+        to: &Bck,
+        message: CopyMsg,
+    ) -> Result<String> {
+        check_copy(&message)?;
+        if from.bck() == to && !message.dry_run {
+            return Err(Error::invalid(format!("cannot copy-bck bucket \"{to}\" onto itself")));
+        }
+        let names = Names::prefix(&message.prefix, !message.non_recursive)?;
+        let destination = self.destination(from, to, &message).await?;
+        let mut new = NewJob::between(kind::COPY_BCK, from.bck(), to);
+        new.about = about(from.bck(), to, &message);
+        Ok(self.start_copy(new, from, destination, message, names))
+    }
+
+    /// Starts to copy objects; the id of the job. The destination is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`check_copy`]; when the template is none or the destination cannot be made.
+    pub async fn copy_objects(
+        self: &Arc<Self>,
+        from: &Bucket,
+        to: &Bck,
+        selection: &Selection,
+        message: CopyMsg,
+    ) -> Result<String> {
+        check_copy(&message)?;
+        let names = Names::new(selection, !message.non_recursive)?;
+        let destination = self.destination(from, to, &message).await?;
+        let mut new = NewJob::between(kind::COPY_OBJECTS, from.bck(), to);
+        new.about = format!("{} [{}]", about(from.bck(), to, &message), describe(selection));
+        Ok(self.start_copy(new, from, destination, message, names))
+    }
+
+    async fn destination(
+        self: &Arc<Self>,
+        from: &Bucket,
+        to: &Bck,
+        message: &CopyMsg,
+    ) -> Result<Option<Bucket>> {
+        if message.dry_run {
+            return Ok(self.bucket(to).ok());
+        }
+        self.bucket_or_create(to, from).await.map(Some)
+    }
+
+    fn start_copy(
+        self: &Arc<Self>,
+        mut new: NewJob,
+        from: &Bucket,
+        to: Option<Bucket>,
+        message: CopyMsg,
+        names: Names,
+    ) -> String {
+        let workers = match usize::try_from(message.num_workers) {
+            Ok(0) => WORKERS,
+            Ok(workers) => workers.min(MOST_WORKERS),
+            // Negative: none beside the job's own.
+            Err(_) => 1,
+        };
+        new.workers = workers as u64;
+        let (engine, from) = (Arc::clone(self), from.clone());
+        self.jobs().spawn(new, |job| async move {
+            let same = to.as_ref().is_some_and(|to| to.bid() == from.bid());
+            // Or else the copies would be copied, and so on.
+            let names = if same { names.before(now()) } else { names };
+            let strict = names.is_list();
+            let copying = Copying { engine, job, from, to, message, strict };
+            copying.run(names, workers).await
+        })
+    }
+}
+
+impl Copying {
+    async fn run(self, mut names: Names, workers: usize) -> Result<()> {
+        let whole = !self.strict;
+        loop {
+            let from = self.from.clone();
+            let (page, rest) = self
+                .engine
+                .blocking(move |engine| Ok((names.next_page(engine, &from)?, names)))
+                .await?;
+            names = rest;
+            if page.is_empty() {
+                break;
+            }
+            futures::stream::iter(page)
+                .map(|name| self.one(name))
+                .buffer_unordered(workers)
+                .try_for_each(|()| async { Ok(()) })
+                .await?;
+        }
+        if whole && self.message.synchronize {
+            self.prune().await?;
+        }
+        Ok(())
+    }
+
+    /// Copies an object. Errors end the job, unless it is to go on.
+    async fn one(&self, name: String) -> Result<()> {
+        match self.copy(&name).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound && !self.strict => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound && self.message.synchronize => {
+                self.delete(vec![self.message.destination(&name)]).await
+            }
+            Err(error) if self.message.coer => {
+                self.job.record(&error);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn copy(&self, name: &str) -> Result<()> {
+        let Some(to) = self.to.as_ref().filter(|_| !self.message.dry_run) else {
+            self.job.count(self.engine.head(&self.from, name).await?.size);
+            return Ok(());
+        };
+        let destination = self.message.destination(name);
+        let copied = self.engine.copy_object((&self.from, name), (to, &destination)).await?;
+        let size = match copied {
+            Some(meta) => meta.size,
+            // It is there already.
+            None => self.engine.head(to, &destination).await?.size,
+        };
+        self.job.count(size);
+        Ok(())
+    }
+
+    /// Deletes what the source does not have.
+    async fn prune(&self) -> Result<()> {
+        let Some(to) = self.to.as_ref().filter(|_| !self.message.dry_run) else { return Ok(()) };
+        // Extensions may have been changed on the way, so what there should be is collected from the source.
+        let renamed = !self.message.ext.is_empty();
+        let mut names = Names::prefix(&self.message.prefix, !self.message.non_recursive)?;
+        let mut expected = std::collections::HashSet::new();
+        if renamed {
+            let mut source = Names::prefix(&self.message.prefix, !self.message.non_recursive)?;
+            loop {
+                let from = self.from.clone();
+                let next =
+                    move |engine: &Arc<Engine>| Ok((source.next_page(engine, &from)?, source));
+                let (page, rest) = self.engine.blocking(next).await?;
+                source = rest;
+                if page.is_empty() {
+                    break;
+                }
+                expected.extend(page.iter().map(|name| self.message.destination(name)));
+            }
+        }
+        loop {
+            let bucket = to.clone();
+            let next = move |engine: &Arc<Engine>| Ok((names.next_page(engine, &bucket)?, names));
+            let (page, rest) = self.engine.blocking(next).await?;
+            names = rest;
+            if page.is_empty() {
+                return Ok(());
+            }
+            let mut gone = Vec::new();
+            for name in page {
+                let there = if renamed {
+                    expected.contains(&name)
+                } else {
+                    self.engine.find(&self.from, &name).await?.is_some()
+                };
+                if !there {
+                    gone.push(name);
+                }
+            }
+            self.delete(gone).await?;
+        }
+    }
+
+    async fn delete(&self, names: Vec<String>) -> Result<()> {
+        let Some(to) = self.to.as_ref().filter(|_| !self.message.dry_run) else { return Ok(()) };
+        self.engine.delete_many(to, names).await.map(drop)
+    }
+}
+
+/// Checks what cannot be asked for together.
+///
+/// # Errors
+///
+/// A new prefix together with synchronisation.
+pub fn check_copy(message: &CopyMsg) -> Result<()> {
+    if message.synchronize && !message.prepend.is_empty() {
+        let prepend = &message.prepend;
+        return Err(Error::invalid(format!(
+            "prepend option ({prepend:?}) is incompatible with the request to synchronize buckets"
+        )));
+    }
+    Ok(())
+}
+
+fn about(from: &Bck, to: &Bck, message: &CopyMsg) -> String {
+    let with = |bck: &Bck, prefix: &str| {
+        if prefix.is_empty() { bck.to_string() } else { format!("{bck}/{prefix}") }
+    };
+    let dry = if message.dry_run { ", dry-run" } else { "" };
+    format!("cp {}=>{}{dry}", with(from, &message.prefix), with(to, &message.prepend))
+}
