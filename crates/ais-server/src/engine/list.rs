@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::archive::is_archive;
 use super::{Bucket, Engine, Work as _};
 use crate::error::Result;
 use crate::storage::ObjectMeta;
@@ -138,8 +139,7 @@ impl Engine {
         items: &mut Vec<Item>,
     ) -> Result<()> {
         // An object that only looks like an archive has no members.
-        let Ok(mut members) = self.members_of(bucket, archive) else { return Ok(()) };
-        members.sort();
+        let Ok(members) = super::archive::members(self, bucket, archive) else { return Ok(()) };
         for (member, size) in members {
             if items.len() == query.limit {
                 break;
@@ -150,10 +150,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    fn members_of(&self, _bucket: &Bucket, _archive: &str) -> Result<Vec<(String, u64)>> {
-        Ok(Vec::new())
     }
 
     /// The members of archives that the prefix, or the end of the page before, reaches into.
@@ -170,14 +166,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// Extensions of archives that can be looked into.
-const EXTENSIONS: [&str; 5] = [".tar", ".tgz", ".tar.gz", ".zip", ".tar.lz4"];
-
-/// Whether the name is that of an archive.
-fn is_archive(name: &str) -> bool {
-    EXTENSIONS.iter().any(|extension| name.ends_with(extension))
 }
 
 fn from(after: &str) -> std::ops::Bound<&str> {

@@ -247,3 +247,52 @@ async fn an_append_that_breaks_off_changes_nothing() {
     assert_eq!(names.len(), unpack(Format::Tar, &before).len() + 1);
     assert_eq!(names.last().unwrap(), "later");
 }
+
+#[tokio::test]
+async fn listings_look_into_archives() {
+    let ais = Ais::memory().await;
+    ais.create("b").await;
+    for name in ["s.tar", "s.zip", "t.tar.lz4"] {
+        ais.put(&format!("b/{name}"), pack(name, &files(&[("in/2", "22"), ("in/1", "1")]))).await;
+    }
+    ais.put("b/bad.tar", "damaged").await;
+    ais.put("b/plain", "x").await;
+    let list = async |prefix: &str, size: usize, token: &str| -> (Vec<String>, String) {
+        let value = serde_json::json!({
+            "flags": "8", "prefix": prefix, "pagesize": size, "continuation_token": token, "props": "name,size",
+        });
+        let reply = ais.act(Method::GET, "/v1/buckets/b", "list", value).await;
+        let page: Value = reply.json().await.unwrap();
+        let entries = page["entries"].as_array().cloned().unwrap_or_default();
+        let names = entries.iter().map(|entry| entry["name"].as_str().unwrap().to_owned());
+        (names.collect(), page["continuation_token"].as_str().unwrap_or_default().to_owned())
+    };
+    let all = [
+        "bad.tar",
+        "plain",
+        "s.tar",
+        "s.tar/in/1",
+        "s.tar/in/2",
+        "s.zip",
+        "s.zip/in/1",
+        "s.zip/in/2",
+        "t.tar.lz4",
+        "t.tar.lz4/in/1",
+        "t.tar.lz4/in/2",
+    ];
+    assert_eq!(list("", 0, "").await.0, all);
+    assert_eq!(list("s.zip", 0, "").await.0, all[5..8]);
+    assert_eq!(list("s.tar/in/2", 0, "").await.0, ["s.tar/in/2"]);
+    for size in 1..5 {
+        let (mut found, mut token) = (Vec::new(), String::new());
+        loop {
+            let (names, next) = list("", size, &token).await;
+            found.extend(names);
+            token = next;
+            if token.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(found, all, "pages of {size}");
+    }
+}

@@ -108,7 +108,7 @@ pub(super) fn archive_error(bucket: &Bucket, name: &str, error: holdall_archive:
 }
 
 /// Whether the name is that of an archive.
-pub fn is_archive(name: &str) -> bool {
+pub(super) fn is_archive(name: &str) -> bool {
     Format::of_name(name).is_some()
 }
 
@@ -117,7 +117,7 @@ pub fn is_archive(name: &str) -> bool {
 /// # Errors
 ///
 /// When the object is not there, no archive, or damaged.
-pub fn members(engine: &Engine, bucket: &Bucket, name: &str) -> Result<Vec<(String, u64)>> {
+pub(super) fn members(engine: &Engine, bucket: &Bucket, name: &str) -> Result<Vec<(String, u64)>> {
     let (_, content) = engine.open_blocking(bucket, name)?;
     let format = format_of("", name, &content)?;
     let failed = |error| archive_error(bucket, name, error);
