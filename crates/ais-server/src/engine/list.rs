@@ -156,8 +156,10 @@ impl Engine {
     fn inside(&self, bucket: &Bucket, query: &Query, items: &mut Vec<Item>) -> Result<()> {
         let point =
             if query.after.starts_with(&query.prefix) { &query.after } else { &query.prefix };
-        for (slash, _) in point.match_indices('/') {
-            let archive = &point[..slash];
+        // The page before may have ended with the archive itself.
+        let ends = point.match_indices('/').map(|(slash, _)| slash).chain([point.len()]);
+        for end in ends {
+            let archive = &point[..end];
             let reached = is_archive(archive)
                 && (query.after.starts_with(&query.prefix) || !archive.starts_with(&query.prefix));
             if reached && self.storage().meta().object(bucket.bid(), archive)?.is_some() {
