@@ -646,3 +646,102 @@ class Writer:
         """The URL of the object, without credentials."""
     def write(self, data: Buffer) -> int: ...
     def write_async(self, data: Buffer) -> Coroutine[Any, Any, int]: ...
+
+_StacPlaces: TypeAlias = list[tuple[str, StacHints | None]]
+
+@final
+class StacHints:
+    """What a document says of access to one place of an asset: region, who pays, how to prove who one is."""
+    def __new__(cls, object: str, asset: str) -> Self: ...
+
+@final
+class StacClients:
+    """Clients with one configuration: connections, stores and tokens are shared by all that they read."""
+    def __new__(cls, config: str) -> Self: ...
+    def kind(self, href: str) -> str:
+        """The name of the client that reads `href`."""
+    def run(self, jobs: Sequence[tuple[Any, ...]], options: str, events: bool) -> StacRun:
+        """Starts jobs; `events` says whether anybody listens to what happens."""
+    def open(
+        self, href: str, content_type: str | None = None, hints: StacHints | None = None
+    ) -> Coroutine[Any, Any, StacBody]:
+        """Begins to read `href`; to be awaited."""
+    def read(
+        self, href: str, start: int = 0, end: int | None = None, hints: StacHints | None = None
+    ) -> Coroutine[Any, Any, Bytes]:
+        """The bytes of `href` from `start` up to `end`; to be awaited."""
+    def read_sync(
+        self, href: str, start: int = 0, end: int | None = None, hints: StacHints | None = None
+    ) -> Bytes:
+        """The bytes of `href` from `start` up to `end`."""
+    def sign(self, href: str) -> Coroutine[Any, Any, str]:
+        """The URL that is read for `href`, with the signature that this client adds; to be awaited."""
+    def info(
+        self, document: str, href: str | None, options: str, depth: str
+    ) -> Coroutine[Any, Any, list[tuple[Any, ...]]]:
+        """What is known of the assets of a document (JSON text), as tuples; to be awaited."""
+    def head(
+        self, href: str, hints: StacHints | None = None
+    ) -> Coroutine[Any, Any, tuple[int | None, str | None]]:
+        """Length and media type of what is at `href`; to be awaited."""
+    def head_sync(self, href: str, hints: StacHints | None = None) -> tuple[int | None, str | None]:
+        """Length and media type of what is at `href`."""
+
+@final
+class StacBody:
+    """A body that arrives, for `async for`."""
+    @property
+    def size(self) -> int | None:
+        """Its length in bytes, if the server says."""
+    @property
+    def media_type(self) -> str | None:
+        """Its media type, if the server says."""
+    @property
+    def warning(self) -> Exception | None:
+        """What is suspicious about the media type, as an exception that was not raised."""
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, bytes]: ...
+
+@final
+class StacRun:
+    """Jobs that run. Events come in batches, results at the end, both to be awaited."""
+    def events(self) -> Coroutine[Any, Any, list[tuple[Any, ...]] | None]:
+        """What happened since the last call; `None` after the last."""
+    def result(self) -> Coroutine[Any, Any, list[tuple[Any, ...]]]:
+        """The outcomes of all jobs, in their order; to be awaited once."""
+
+@final
+class StacPlan:
+    """What will be moved where for a document, and the document afterwards."""
+    def __new__(cls, document: str, href: str | None, directory: str, options: str) -> Self: ...
+    def jobs(
+        self,
+    ) -> list[
+        tuple[
+            str,
+            str | None,
+            _StacPlaces,
+            str,
+            str | None,
+            int | None,
+            str | None,
+            int | None,
+        ]
+    ]:
+        """The jobs, as `StacClients.run` takes them, each with the number of the job that does the same or `None`."""
+    def file_name(self) -> str:
+        """The name under which the document is written when none is given."""
+    def finish(self, outcomes: Sequence[tuple[int, str | None] | None], options: str) -> str:
+        """The document after its jobs are done."""
+
+def stac_check_name(name: str, of: str) -> None:
+    """Refuses a name that leads out of its directory."""
+
+def stac_check_media_type(actual: str, expected: str) -> None:
+    """Compares a media type with the expected one."""
+
+def stac_client_name(href: str) -> str:
+    """The name of the client that reads `href` when nobody says another."""
+
+def stac_write(place: str, text: str) -> Coroutine[Any, Any, None]:
+    """Writes a small text, visible when it is whole; to be awaited."""

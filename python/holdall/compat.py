@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["install", "uninstall"]
 
-_REPLACED = {"obstore": "holdall"}
+_REPLACED = {"obstore": "holdall", "stac_asset": "holdall.stac"}
 """What stands in for a package."""
 
 

@@ -10,6 +10,7 @@
 //! | `stores` | the store classes, their settings and credentials |
 //! | `ops` | operations on stores |
 //! | `files` | the cores of file objects |
+//! | `stac` | STAC documents and their assets |
 
 use pyo3::prelude::*;
 
@@ -21,6 +22,7 @@ mod errors;
 mod files;
 mod ops;
 mod runtime;
+mod stac;
 mod stores;
 
 /// The system's allocator gives every large buffer back to the system and faults its pages in anew for the next one,
@@ -43,5 +45,6 @@ fn _holdall(module: &Bound<'_, PyModule>) -> PyResult<()> {
     arrow::register(module)?;
     stores::register(module)?;
     ops::register(module)?;
-    files::register(module)
+    files::register(module)?;
+    stac::register(module)
 }

@@ -41,7 +41,7 @@ pub use document::{Document, Kind, id, link, links};
 pub use error::{Error, ErrorKind, Result};
 pub use info::{AssetInfo, Depth, info};
 pub use io::Body;
-pub use naming::Naming;
+pub use naming::{Naming, check_name};
 pub use place::Place;
 pub use plan::{Collision, Job, Location, Plan, PlanOptions};
 pub use rewrite::{Hrefs, RewriteOptions};

@@ -69,6 +69,14 @@ pub(crate) fn name(
     Ok(name)
 }
 
+/// Refuses a relative path that leads out of where it starts; `of` is named in the message.
+///
+/// # Errors
+/// [`ErrorKind::PathEscape`].
+pub fn check_name(path: &str, of: &str) -> Result<()> {
+    inside(path, of)
+}
+
 /// A key as one segment. Keys with `..` keep it, and are refused.
 fn flat(key: &str) -> String {
     if key.split('/').any(|part| part == "..") {

@@ -317,6 +317,15 @@ impl Clients {
         Err(Error::new(ErrorKind::Href, "send", &location.href, detail))
     }
 
+    /// The URL that is read for an href, with the signature that its client adds; the href itself where there is none.
+    pub async fn signed(&self, location: &Location) -> Result<String> {
+        let ways = self.ways(location).await?;
+        Ok(match ways.into_iter().next() {
+            Some(Source::Http(source)) => source.url.to_string(),
+            _ => location.href.clone(),
+        })
+    }
+
     /// What is known of the object at `location`.
     ///
     /// # Errors

@@ -1,0 +1,370 @@
+"""What stac-asset does not have: uploads and copies, descriptions, verification, partial reads."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from holdall._holdall import StacClients, StacHints
+
+from . import _pystac
+from ._functions import DEFAULT_MAX_CONCURRENT_DOWNLOADS, move_document
+from .config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .client import Client
+    from .types import MessageQueue, PathLikeObject
+
+__all__ = [
+    "AssetFile",
+    "AssetInfo",
+    "copy_item",
+    "copy_item_collection",
+    "info",
+    "open_asset",
+    "upload_item",
+    "upload_item_collection",
+    "verify",
+]
+
+
+async def upload_item(
+    item: Any,
+    target: PathLikeObject,
+    file_name: str | None = "",
+    config: Config | None = None,
+    messages: MessageQueue | None = None,
+    clients: list[Client] | None = None,
+    hrefs: str = "absolute",
+    max_concurrent: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
+) -> Any:
+    """Put an item and its assets into a store, with ``file:size`` and ``file:checksum`` written down.
+
+    Args:
+        item: A `pystac.Item`, which is changed in place, or a dictionary, of which a changed copy is returned.
+        target: The directory in the store: ``s3://bucket/prefix``, or a URL of any other store, or a path.
+        file_name: The name of the item's file; by default its id. None writes no file.
+        config: Which assets, how they are called, how they are reached; ``checksum`` is ``sha2-256`` if it is not set.
+        messages: An optional queue to use for progress reporting
+        clients: Pre-configured clients to use for access
+        hrefs: ``absolute``, or ``relative`` to the item's file
+        max_concurrent: The maximum number of transfers at one time
+
+    Returns:
+        The item, with the new hrefs
+
+    Raises:
+        DownloadError: assets failed
+    """
+    config = (config or Config()).copy()
+    config.checksum = config.checksum or "sha2-256"
+    return await _publish(
+        item, target, file_name, None, config, messages, clients, hrefs, max_concurrent
+    )
+
+
+async def copy_item(
+    item: Any,
+    target: PathLikeObject,
+    file_name: str | None = "",
+    config: Config | None = None,
+    messages: MessageQueue | None = None,
+    clients: list[Client] | None = None,
+    hrefs: str = "absolute",
+    max_concurrent: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
+) -> Any:
+    """Copy an item and its assets from store to store, with no local disk in between.
+
+    Inside one service the service copies, unless a checksum is asked for. Arguments are those of `upload_item`.
+    """
+    return await _publish(
+        item, target, file_name, None, config or Config(), messages, clients, hrefs, max_concurrent
+    )
+
+
+async def upload_item_collection(
+    item_collection: Any,
+    target: PathLikeObject,
+    path_template: str | None = None,
+    file_name: str | None = "item-collection.json",
+    config: Config | None = None,
+    messages: MessageQueue | None = None,
+    clients: list[Client] | None = None,
+    hrefs: str = "absolute",
+    max_concurrent: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
+) -> Any:
+    """Put many items and their assets into a store; see `upload_item`.
+
+    Args:
+        path_template: The directory of each item below the target; ``${id}`` if it is not given.
+    """
+    config = (config or Config()).copy()
+    config.checksum = config.checksum or "sha2-256"
+    return await _publish(
+        item_collection, target, file_name, path_template, config, messages, clients, hrefs,
+        max_concurrent,
+    )  # fmt: skip
+
+
+async def copy_item_collection(
+    item_collection: Any,
+    target: PathLikeObject,
+    path_template: str | None = None,
+    file_name: str | None = "item-collection.json",
+    config: Config | None = None,
+    messages: MessageQueue | None = None,
+    clients: list[Client] | None = None,
+    hrefs: str = "absolute",
+    max_concurrent: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
+) -> Any:
+    """Copy many items and their assets from store to store; see `copy_item` and `upload_item_collection`."""
+    return await _publish(
+        item_collection, target, file_name, path_template, config or Config(), messages, clients,
+        hrefs, max_concurrent,
+    )  # fmt: skip
+
+
+async def _publish(
+    document: Any,
+    target: PathLikeObject,
+    file_name: str | None,
+    path_template: str | None,
+    config: Config,
+    messages: MessageQueue | None,
+    clients: list[Client] | None,
+    hrefs: str,
+    max_concurrent: int,
+) -> Any:
+    if hrefs not in ("absolute", "relative"):
+        raise ValueError(f"hrefs is {hrefs!r}: expected 'absolute' or 'relative'")
+    as_dict = _as_dict(document)
+    rewriting = {
+        "hrefs": hrefs,
+        "keep_unselected": True,
+        "describe_files": True,
+    }
+    result, _ = await move_document(
+        as_dict,
+        os.fspath(target),
+        file_name,
+        path_template,
+        config,
+        messages,
+        clients,
+        rewriting,
+        max_concurrent,
+        None,
+    )
+    return result if isinstance(document, dict) else _take_over(document, result)
+
+
+def _as_dict(document: Any) -> dict[str, Any]:
+    """Return the dictionary of a pystac object, with absolute hrefs."""
+    if isinstance(document, dict):
+        return document
+    if hasattr(document, "items") and not hasattr(document, "assets"):
+        for item in document.items:
+            item.make_asset_hrefs_absolute()
+        return document.to_dict()
+    copied = document.clone()
+    copied.set_self_href(document.get_self_href())
+    if document.get_self_href() is not None:
+        copied.make_asset_hrefs_absolute()
+    return copied.to_dict(include_self_link=True, transform_hrefs=False)
+
+
+def _take_over(document: Any, result: dict[str, Any]) -> Any:
+    """Change a pystac object into what a dictionary says."""
+    if hasattr(document, "items") and not hasattr(document, "assets"):
+        for item, changed in zip(document.items, result["features"], strict=True):
+            _take_over(item, changed)
+        return document
+    changed = type(document).from_dict(result)
+    document.assets = changed.assets
+    for asset in document.assets.values():
+        asset.set_owner(document)
+    document.links = changed.links
+    for link in document.links:
+        link.set_owner(document)
+    document.stac_extensions = changed.stac_extensions
+    return document
+
+
+@dataclass
+class AssetInfo:
+    """One asset, as its document describes it and as its server does."""
+
+    owner_id: str | None
+    """The id of its item or collection."""
+
+    key: str
+    """Its key."""
+
+    href: str | None
+    """The absolute href that was asked."""
+
+    client: str | None
+    """The name of the client that reads it."""
+
+    media_type: str | None
+    """Its media type, as the document says."""
+
+    size: int | None
+    """Its length in bytes, as the server says, or else the document."""
+
+    alternates: list[str] = field(default_factory=list)
+    """Keys of its alternates."""
+
+    access: str | None = None
+    """What access needs, as the document says."""
+
+    exists: bool | None = None
+    """Whether it exists; None when nobody asked."""
+
+    error: Exception | None = None
+    """Why it cannot be read, or what is wrong with it."""
+
+
+async def info(
+    document: Any, config: Config | None = None, *, offline: bool = False
+) -> list[AssetInfo]:
+    """Describe the assets of an item, item collection or collection.
+
+    Args:
+        document: A pystac object or a dictionary
+        config: Which assets, and how they are reached
+        offline: Ask no server; what the document says is all there is.
+    """
+    return await _look(document, config, "document" if offline else "existence")
+
+
+async def verify(
+    document: Any, config: Config | None = None, content: bool = True
+) -> list[AssetInfo]:
+    """Compare assets with the ``file:size`` and ``file:checksum`` of their document.
+
+    Args:
+        document: A pystac object or a dictionary
+        config: Which assets, and how they are reached
+        content: Read the assets that have a checksum; otherwise compare lengths only.
+
+    Returns:
+        Every asset; those that are missing or wrong have an ``error``.
+    """
+    return await _look(document, config, "content" if content else "size")
+
+
+async def _look(document: Any, config: Config | None, depth: str) -> list[AssetInfo]:
+    config = config or Config()
+    core = StacClients(config._client_json(client_override=config.client_override))
+    text = json.dumps(_as_dict(document), ensure_ascii=False)
+    rows = await core.info(text, None, config._plan_json(None), depth)
+    return [AssetInfo(*row) for row in rows]
+
+
+class AssetFile(io.RawIOBase):
+    """A seekable file over an asset, wherever it is; reads are ranges of its content.
+
+    For programs that read a file object (rasterio, xarray, tifffile) and for asynchronous ones, which use `read_range` and
+    `read_ranges`.
+    """
+
+    def __init__(self, core: StacClients, href: str, hints: StacHints | None, size: int) -> None:
+        self._core = core
+        self._hints = hints
+        self._position = 0
+        self.name = href
+        """The href."""
+        self.size = size
+        """The length in bytes."""
+
+    def readable(self) -> bool:
+        """Return true."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return true."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position in bytes."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move the position."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}
+        if whence not in start:
+            raise ValueError(f"whence is {whence}: expected 0, 1 or 2")
+        position = start[whence] + offset
+        if position < 0:
+            raise ValueError(f"negative seek position {position}")
+        self._position = position
+        return position
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Read into a buffer."""
+        view = memoryview(buffer).cast("B")
+        end = min(self._position + len(view), self.size)
+        if end <= self._position:
+            return 0
+        data = self._core.read_sync(self.name, self._position, end, self._hints)
+        view[: len(data)] = memoryview(data)
+        self._position += len(data)
+        return len(data)
+
+    async def read_range(self, start: int, end: int) -> bytes:
+        """Return the bytes from ``start`` up to ``end``."""
+        return bytes(await self._core.read(self.name, start, min(end, self.size), self._hints))
+
+    async def read_ranges(self, starts: Sequence[int], ends: Sequence[int]) -> list[bytes]:
+        """Return several ranges, which are read at the same time."""
+        import asyncio
+
+        pairs = zip(starts, ends, strict=True)
+        return list(await asyncio.gather(*(self.read_range(start, end) for start, end in pairs)))
+
+
+def open_asset(
+    asset: Any, config: Config | None = None, *, buffer_size: int = 1024 * 1024
+) -> io.BufferedReader:
+    """Open an asset for reading, with the credentials that a download would use.
+
+    Args:
+        asset: A `pystac.Asset`, a dictionary with an ``href``, or an href
+        config: How it is reached
+        buffer_size: Bytes that are read at once; at least ``file:header_size``, where the asset has it, so that one request
+            brings the whole header
+
+    Returns:
+        A seekable file; its ``raw`` is an `AssetFile`, which reads ranges asynchronously too.
+    """
+    config = config or Config()
+    if isinstance(asset, str | os.PathLike):
+        places: list[tuple[str, StacHints | None]] = [(os.fspath(asset), None)]
+        extra: dict[str, Any] = {}
+    else:
+        places = _pystac.places(asset, config)
+        extra = asset if isinstance(asset, dict) else asset.extra_fields
+        if not places:
+            raise ValueError("asset does not have an absolute href")
+    header = extra.get("file:header_size")
+    if isinstance(header, int):
+        buffer_size = max(buffer_size, header)
+    core = StacClients(config._client_json(client_override=config.client_override))
+    first: Exception | None = None
+    for href, hints in places:
+        try:
+            size, _ = core.head_sync(href, hints)
+        except Exception as error:
+            first = first or error
+            continue
+        if size is None:
+            raise OSError(f"the server does not say how long {href.partition('?')[0]} is")
+        return io.BufferedReader(AssetFile(core, href, hints, size), buffer_size)
+    assert first is not None
+    raise first

@@ -1,0 +1,360 @@
+"""Plans for pystac objects, which are changed in place."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from holdall._holdall import StacHints, StacPlan, stac_check_name, stac_write
+
+from ._run import Job
+from .client import Client, Clients
+from .config import Config
+from .errors import AssetOverwriteError
+from .strategy import ErrorStrategy, FileNameStrategy
+
+if TYPE_CHECKING:
+    from pystac import Asset, Collection, Item, ItemCollection
+
+    from .types import PathLikeObject
+
+__all__ = ["Plan", "job", "places", "save", "save_items"]
+
+#: Members of items and assets that speak of access.
+_ACCESS = ("storage:", "auth:")
+
+
+class Plan:
+    """What will be moved for some pystac objects, and the objects afterwards."""
+
+    def __init__(self, config: Config | None, clients: list[Client] | None, relative: bool) -> None:
+        del relative
+        self.config = config or Config()
+        self.config.validate()
+        self.clients = Clients(self.config, clients)
+        self.jobs: list[Job] = []
+        self._owners: list[tuple[Item | Collection, str, Asset]] = []
+        self._taken: dict[str, int] = {}
+        self._extended = any(
+            (
+                self.config.naming,
+                self.config.rename,
+                self.config.roles,
+                self.config.media_types,
+                self.config.bands,
+                self.config.max_size is not None,
+                _is_pattern(self.config.include),
+                _is_pattern(self.config.exclude),
+            )
+        )
+
+    def add(
+        self,
+        stac_object: Item | Collection,
+        directory: PathLikeObject,
+        file_name: str | None,
+        keep_non_downloaded: bool,
+    ) -> None:
+        """Add an object: its links and assets become absolute, and its self href the place where it will be."""
+        from pystac import Link
+
+        _make_links_absolute(stac_object)
+        own_href = stac_object.get_self_href()
+        _make_assets_absolute(stac_object, own_href)
+        names = self._names(stac_object)
+        context = _context(stac_object)
+        base = os.fspath(directory)
+        is_url = "://" in base
+        taken: dict[str, str] = {}
+        chosen: dict[str, Asset] = {}
+        for key, name in names:
+            asset = stac_object.assets[key]
+            if name in taken:
+                raise AssetOverwriteError([*taken])
+            taken[name] = key
+            chosen[key] = asset
+            target = f"{base.rstrip('/')}/{name}" if is_url else str(Path(base) / name)
+            self._job(stac_object, key, asset, target, own_href, context)
+        if own_href:
+            stac_object.add_link(Link(rel="derived_from", target=own_href))
+        if file_name:
+            stac_check_name(file_name, "the document")
+            place = f"{base.rstrip('/')}/{file_name}" if is_url else str(Path(base) / file_name)
+            stac_object.set_self_href(place)
+        else:
+            stac_object.set_self_href(None)
+        if not keep_non_downloaded:
+            stac_object.assets = chosen
+
+    def add_items(
+        self,
+        item_collection: ItemCollection,
+        directory: PathLikeObject,
+        path_template: str | None,
+        keep_non_downloaded: bool,
+    ) -> None:
+        """Add all items of a collection, each in a directory of its own."""
+        from pystac.layout import LayoutTemplate
+
+        template = None
+        if path_template is not None and path_template != "${id}":
+            template = LayoutTemplate(path_template)
+        base = os.fspath(directory)
+        for item in item_collection.items:
+            below = item.id if template is None else template.substitute(item)
+            stac_check_name(below, item.id)
+            own_href = item.get_self_href()
+            if own_href is not None:
+                # Relative hrefs are those of the place where the item was.
+                _make_links_absolute(item)
+                _make_assets_absolute(item, own_href)
+            item.set_self_href(None)
+            root = f"{base.rstrip('/')}/{below}" if "://" in base else str(Path(base) / below)
+            self.add(item, root, None, keep_non_downloaded)
+
+    def _names(self, stac_object: Item | Collection) -> list[tuple[str, str]]:
+        """Return the selected keys and the names of their files."""
+        config = self.config
+        if self._extended:
+            return self._names_of_plan(stac_object)
+        found = []
+        by_key = config.file_name_strategy == FileNameStrategy.KEY
+        if not by_key:
+            config._naming()  # refuses what is no strategy
+        include, exclude = set(config.include), set(config.exclude)
+        for key, asset in stac_object.assets.items():
+            if (include and key not in include) or key in exclude:
+                continue
+            name = _file_name(asset.href)
+            if by_key:
+                name = _flat(key, config.subdirectories) + _suffix(name)
+            if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+                if not name:
+                    raise ValueError(
+                        f"asset {key!r} has no file name in its href: name files by key"
+                    )
+                stac_check_name(name, key)
+            found.append((key, name))
+        return found
+
+    def _names_of_plan(self, stac_object: Item | Collection) -> list[tuple[str, str]]:
+        text = json.dumps(stac_object.to_dict(include_self_link=False, transform_hrefs=False))
+        plan = StacPlan(text, None, "", self.config._plan_json(None))
+        return [(key, target) for key, _, _, target, *_ in plan.jobs()]
+
+    def _job(
+        self,
+        owner: Item | Collection,
+        key: str,
+        asset: Asset,
+        target: str,
+        own_href: str | None,
+        context: str | None,
+    ) -> None:
+        made = job(key, asset, places(asset, self.config, own_href, context), target)
+        made.owner_id = owner.id
+        known = self._taken.get(target)
+        if known is not None:
+            if self.jobs[known].href != made.href:
+                raise AssetOverwriteError([self.jobs[known].href, made.href])
+            made.same_as = known
+        self._taken.setdefault(target, len(self.jobs))
+        self.jobs.append(made)
+        self._owners.append((owner, key, asset))
+
+    def finish(self) -> None:
+        """Point the assets to their files, and remove those that failed."""
+        keep = self.config.error_strategy == ErrorStrategy.KEEP
+        for made, (owner, key, asset) in zip(self.jobs, self._owners, strict=True):
+            if made.error is None:
+                if self.config.keep_alternate is not None:
+                    alternates = asset.extra_fields.setdefault("alternate", {})
+                    alternates.setdefault(self.config.keep_alternate, {"href": asset.href})
+                asset.href = made.target
+                if made.digest is not None and self.config.checksum is not None:
+                    asset.extra_fields["file:size"] = made.bytes
+                    asset.extra_fields["file:checksum"] = made.digest
+            elif not keep:
+                del owner.assets[key]
+
+
+def _is_pattern(keys: list[str]) -> bool:
+    return any(mark in key for key in keys for mark in "*?[{")
+
+
+def job(key: str | None, asset: Asset, where: list[tuple[str, Any]], target: str | Path) -> Job:
+    """Return the job for an asset."""
+    more = asset.extra_fields
+    size, checksum = (
+        more.get("file:size"),
+        more.get("file:checksum", more.get("checksum:multihash")),
+    )
+    owner = getattr(asset, "owner", None)
+    return Job.of(
+        key,
+        owner.id if owner is not None else None,
+        where,
+        str(target),
+        media_type=asset.media_type,
+        size=size if isinstance(size, int) and size >= 0 else None,
+        checksum=checksum if isinstance(checksum, str) else None,
+    )
+
+
+def places(
+    asset: Asset | dict[str, Any],
+    config: Config,
+    base: str | None = None,
+    context: str | None = None,
+) -> list[tuple[str, StacHints | None]]:
+    """Return the absolute hrefs of an asset in the order of preference, with hints where there are any."""
+    if isinstance(asset, dict):
+        extra: dict[str, Any] = asset
+        main = asset.get("href")
+        main = main if main is not None and _is_absolute(main) else None
+    else:
+        extra = asset.extra_fields
+        main = asset.href if _is_absolute(asset.href) else asset.get_absolute_href()
+        if base is None and asset.owner is not None:
+            base = asset.owner.get_self_href()
+        if context is None and any(key.startswith(_ACCESS) for key in extra):
+            context = "{}"
+    found: list[tuple[str, StacHints | None]] = []
+    alternates = extra.get("alternate")
+    if isinstance(alternates, dict) and (config.alternate_assets or config.fallback):
+        for name in config.alternate_assets:
+            if name in alternates:
+                found.append(_alternate(alternates, name, base, context))
+    if main is not None:
+        found.append((main, _hints(extra, context)))
+    if isinstance(alternates, dict) and config.fallback:
+        for name, alternate in alternates.items():
+            usable = isinstance(alternate, dict) and "href" in alternate
+            if usable and name not in config.alternate_assets:
+                found.append(_alternate(alternates, name, base, context))
+    return found
+
+
+def _alternate(
+    alternates: dict[str, Any], name: str, base: str | None, context: str | None
+) -> tuple[str, StacHints | None]:
+    from pystac.utils import make_absolute_href
+
+    alternate = alternates[name]
+    if not isinstance(alternate, dict) or "href" not in alternate:
+        raise ValueError(f"invalid alternate asset definition (missing href): {alternates}")
+    href = make_absolute_href(alternate["href"], base, start_is_dir=False)
+    own = any(key.startswith(_ACCESS) for key in alternate)
+    return href, _hints(alternate, context or ("{}" if own else None))
+
+
+def _hints(extra: dict[str, Any], context: str | None) -> StacHints | None:
+    if context is None:
+        return None
+    own = {key: value for key, value in extra.items() if key.startswith(_ACCESS)}
+    return StacHints(context, json.dumps(own, default=str))
+
+
+def _context(stac_object: Item | Collection) -> str | None:
+    """Return what an object says of access to its assets, as JSON; None if it says nothing."""
+    properties = getattr(stac_object, "properties", None) or {}
+    own = {key: value for key, value in properties.items() if key.startswith(_ACCESS)}
+    top = {key: value for key, value in stac_object.extra_fields.items() if key.startswith(_ACCESS)}
+    if (
+        own
+        or top
+        or any(
+            key.startswith(_ACCESS)
+            for asset in stac_object.assets.values()
+            for key in asset.extra_fields
+        )
+    ):
+        return json.dumps(top | {"properties": own}, default=str)
+    return None
+
+
+def _is_absolute(href: str) -> bool:
+    if "://" in href or href.startswith("/"):
+        return True
+    from pystac.utils import is_absolute_href
+
+    return bool(is_absolute_href(href))
+
+
+def _make_links_absolute(stac_object: Item | Collection) -> None:
+    own_href = stac_object.get_self_href()
+    links = []
+    for link in stac_object.links:
+        target = link.target
+        if own_href is None and isinstance(target, str) and not _is_absolute(target):
+            # Nobody knows what it is relative to; the working directory is a wrong guess.
+            links.append(link)
+            continue
+        href = link.get_absolute_href()
+        if href:
+            link.target = href
+            links.append(link)
+    stac_object.links = links
+
+
+def _make_assets_absolute(stac_object: Item | Collection, own_href: str | None) -> None:
+    for asset in stac_object.assets.values():
+        if _is_absolute(asset.href):
+            continue
+        if own_href is None:
+            from pystac import STACError
+
+            raise STACError("Cannot make asset HREFs absolute if no self_href is set.")
+        from pystac.utils import make_absolute_href
+
+        asset.href = make_absolute_href(asset.href, own_href)
+
+
+def _file_name(href: str) -> str:
+    if "://" not in href:
+        return href.partition("?")[0].partition("#")[0].rpartition("/")[2]
+    if "%" not in href and "?" not in href and "#" not in href:
+        return href.rpartition("/")[2]
+    return unquote(urlsplit(href).path).rpartition("/")[2]
+
+
+def _suffix(name: str) -> str:
+    return Path(name).suffix
+
+
+def _flat(key: str, subdirectories: bool) -> str:
+    if ".." in key.split("/") or key.startswith("/"):
+        stac_check_name(key, key)
+    return key if subdirectories else key.replace("/", "_").replace("\\", "_")
+
+
+async def save(stac_object: Item | Collection) -> None:
+    """Write an object to its self href, with hrefs as seen from there."""
+    from pystac.utils import make_relative_href
+
+    own_href = stac_object.get_self_href()
+    if own_href is None:
+        return
+    for asset in stac_object.assets.values():
+        if _is_absolute(asset.href):
+            asset.href = make_relative_href(asset.href, own_href)
+    text = json.dumps(stac_object.to_dict(include_self_link=True, transform_hrefs=False))
+    await stac_write(own_href, text)
+
+
+async def save_items(
+    item_collection: ItemCollection, directory: PathLikeObject, file_name: str
+) -> None:
+    """Write a collection of items, with absolute hrefs of their assets."""
+    from pystac.utils import make_absolute_href
+
+    stac_check_name(file_name, "the document")
+    for item in item_collection.items:
+        for asset in item.assets.values():
+            asset.href = make_absolute_href(asset.href, start_is_dir=True)
+    base = os.fspath(directory)
+    place = f"{base.rstrip('/')}/{file_name}" if "://" in base else str(Path(base) / file_name)
+    await stac_write(place, json.dumps(item_collection.to_dict()))

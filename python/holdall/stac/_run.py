@@ -1,0 +1,279 @@
+"""Running jobs: natively where a client is ours, in Python where it is the caller's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import warnings
+from asyncio import QueueFull
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._url import url_of
+from .client import Client, Clients, _stream
+from .messages import (
+    ErrorAssetDownload,
+    FinishAssetDownload,
+    OpenUrl,
+    SkipAssetDownload,
+    StartAssetDownload,
+    WriteChunk,
+)
+
+if TYPE_CHECKING:
+    from holdall._holdall import StacClients, StacHints
+
+    from .config import Config
+    from .types import MessageQueue
+
+__all__ = ["Job", "run_jobs", "run_native"]
+
+
+@dataclass
+class Job:
+    """One asset to be moved, and what came of it."""
+
+    key: str | None
+    owner_id: str | None
+    places: list[tuple[str, StacHints | None]]
+    target: str
+    media_type: str | None = None
+    size: int | None = None
+    checksum: str | None = None
+    same_as: int | None = None
+    announced: bool = False
+    """Whether somebody else tells when it begins and ends."""
+
+    error: Exception | None = None
+    bytes: int = 0
+    skipped: bool = False
+    digest: str | None = None
+    server_media_type: str | None = None
+    path: Path = field(default_factory=Path)
+
+    @classmethod
+    def of(
+        cls,
+        key: str | None,
+        owner_id: str | None,
+        places: list[tuple[str, StacHints | None]],
+        target: str,
+        **more: Any,
+    ) -> Job:
+        job = cls(key, owner_id, places, target, **more)
+        job.path = Path(target)
+        return job
+
+    @property
+    def href(self) -> str:
+        return self.places[0][0]
+
+    def native(self) -> tuple[Any, ...]:
+        return (
+            self.key or "",
+            self.owner_id,
+            self.places,
+            self.target,
+            self.media_type,
+            self.size,
+            self.checksum,
+        )
+
+
+async def run_jobs(
+    jobs: list[Job],
+    clients: Clients,
+    config: Config,
+    messages: MessageQueue | None,
+    max_concurrent: int,
+    stream: bool | None,
+) -> None:
+    """Run jobs and note what came of each.
+
+    Raises:
+        Exception: with ``config.fail_fast``, the first failure; everything else has ended then.
+    """
+    groups: dict[int, tuple[Client, list[Job]]] = {}
+    for job in jobs:
+        if job.same_as is not None:
+            continue
+        try:
+            client = await clients.get_client(job.href)
+        except Exception as error:
+            if config.fail_fast:
+                raise
+            job.error = error
+            await _tell_error(job, error, messages, started=False)
+            continue
+        groups.setdefault(id(client), (client, []))[1].append(job)
+    running = []
+    for client, own in groups.values():
+        core = client._core() if isinstance(client, Client) else None
+        if core is not None:
+            running.append(run_native(core, own, config, messages, max_concurrent))
+        else:
+            running.append(_run_python(client, own, config, messages, max_concurrent, stream))
+    if len(running) == 1:
+        await running[0]
+    elif running:
+        tasks = [asyncio.ensure_future(one) for one in running]
+        try:
+            await asyncio.gather(*tasks)
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
+    for job in jobs:
+        if job.same_as is not None:
+            first = jobs[job.same_as]
+            job.error, job.bytes, job.digest = first.error, first.bytes, first.digest
+            job.skipped = True
+            if job.error is None and messages is not None:
+                await messages.put(SkipAssetDownload(key=job.key or "", path=job.path))
+
+
+async def run_native(
+    core: StacClients,
+    jobs: list[Job],
+    config: Config,
+    messages: MessageQueue | None,
+    max_concurrent: int,
+) -> None:
+    """Run jobs in the native half."""
+    run = core.run(
+        [job.native() for job in jobs], config._run_json(max_concurrent), messages is not None
+    )
+    result = run.result()
+    if messages is None:
+        outcomes = await result
+    else:
+        teller = asyncio.ensure_future(_tell(run, jobs, messages))
+        try:
+            outcomes = await result
+        except BaseException:
+            teller.cancel()
+            await asyncio.gather(teller, return_exceptions=True)
+            raise
+        await teller
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        job.error, job.bytes, job.skipped, _, job.digest, job.server_media_type, warning = outcome
+        if warning is not None:
+            warnings.warn(str(warning), stacklevel=2)
+
+
+async def _tell(run: Any, jobs: list[Job], messages: MessageQueue) -> None:
+    while (events := await run.events()) is not None:
+        for at, name, *facts in events:
+            job = jobs[at]
+            match name:
+                case "start" if not job.announced:
+                    await messages.put(_start(job))
+                case "open":
+                    url, size = facts
+                    del url  # holds no signature: the href is what was asked for
+                    await messages.put(OpenUrl(url=url_of(job.href), size=size))
+                case "write":
+                    with contextlib.suppress(QueueFull):
+                        messages.put_nowait(WriteChunk(href=job.href, path=job.path, size=facts[0]))
+                case "finish" if not job.announced:
+                    await messages.put(
+                        FinishAssetDownload(key=job.key or "", href=job.href, path=job.path)
+                    )
+                case "skip" if not job.announced:
+                    await messages.put(SkipAssetDownload(key=job.key or "", path=job.path))
+                case "error" if not job.announced:
+                    await _tell_error(job, facts[0], messages)
+
+
+def _start(job: Job) -> StartAssetDownload:
+    return StartAssetDownload(
+        key=job.key or "", owner_id=job.owner_id, href=job.href, path=job.path
+    )
+
+
+async def _tell_error(
+    job: Job, error: Exception, messages: MessageQueue | None, *, started: bool = True
+) -> None:
+    if messages is None:
+        return
+    if not started:
+        await messages.put(_start(job))
+    await messages.put(
+        ErrorAssetDownload(key=job.key or "", href=job.href, path=job.path, error=error)
+    )
+
+
+async def _run_python(
+    client: Client,
+    jobs: list[Job],
+    config: Config,
+    messages: MessageQueue | None,
+    max_concurrent: int,
+    stream: bool | None,
+) -> None:
+    limit = asyncio.Semaphore(max(1, max_concurrent))
+
+    async def one(job: Job) -> None:
+        async with limit:
+            try:
+                await _one_python(client, job, config, messages, stream)
+            except Exception as error:
+                if config.fail_fast:
+                    raise
+                job.error = error
+
+    tasks = [asyncio.ensure_future(one(job)) for job in jobs]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+async def _one_python(
+    client: Client,
+    job: Job,
+    config: Config,
+    messages: MessageQueue | None,
+    stream: bool | None,
+) -> None:
+    if "://" in job.target:
+        raise NotImplementedError(
+            f"client {client.name!r} is written in Python and writes local files only, not {job.target}"
+        )
+    path = job.path
+    if not config.overwrite and path.exists() and _is_complete(job, config):
+        job.skipped, job.bytes = True, path.stat().st_size
+        if messages is not None and not job.announced:
+            await messages.put(SkipAssetDownload(key=job.key or "", path=path))
+        return
+    if not path.parent.exists():
+        if not config.make_directory:
+            raise FileNotFoundError(f"output directory does not exist: {path.parent}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if messages is not None and not job.announced:
+        await messages.put(_start(job))
+    try:
+        await client.download_href(
+            job.href,
+            path,
+            clean=config.clean,
+            content_type=job.media_type,
+            messages=messages,
+            **_stream(client.download_href, stream),
+        )
+    except Exception as error:
+        if not job.announced:
+            await _tell_error(job, error, messages)
+        raise
+    job.bytes = path.stat().st_size
+    if messages is not None and not job.announced:
+        await messages.put(FinishAssetDownload(key=job.key or "", href=job.href, path=path))
+
+
+def _is_complete(job: Job, config: Config) -> bool:
+    return not config.verify or job.size is None or job.path.stat().st_size == job.size

@@ -1,0 +1,232 @@
+//! Clients: reading hrefs.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use holdall::stac::{AssetInfo, Body, Clients, Depth, Document, info};
+use pyo3::exceptions::{PyStopAsyncIteration, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use tokio::sync::Mutex;
+
+use super::errors::{StacError, exception};
+use super::hints::{StacHints, location};
+use super::run::{JobIn, StacRun};
+use super::settings;
+use crate::awaitable::future_into_py;
+use crate::bytes::Bytes;
+use crate::runtime::block_on;
+
+/// Clients with one configuration: connections, stores and tokens are shared by all that they read.
+#[pyclass(frozen, module = "holdall")]
+pub(crate) struct StacClients(pub(super) Clients);
+
+#[pymethods]
+impl StacClients {
+    /// Makes clients from a configuration in JSON. No request is sent.
+    #[new]
+    fn new(config: &str) -> PyResult<Self> {
+        let config: settings::Clients = settings::read(config)?;
+        Ok(Self(Clients::new(config.config()?).map_err(StacError)?))
+    }
+
+    /// The name of the client that reads `href`.
+    fn kind(&self, href: &str) -> PyResult<&'static str> {
+        Ok(self.0.kind(href).map_err(StacError)?.name())
+    }
+
+    /// Starts jobs; `events` says whether anybody listens to what happens.
+    fn run<'py>(
+        &self,
+        py: Python<'py>,
+        jobs: Vec<JobIn<'py>>,
+        options: &str,
+        events: bool,
+    ) -> PyResult<StacRun> {
+        StacRun::start(py, &self.0, jobs, options, events)
+    }
+
+    /// Begins to read `href`; to be awaited.
+    #[pyo3(signature = (href, content_type = None, hints = None))]
+    fn open<'py>(
+        &self,
+        py: Python<'py>,
+        href: String,
+        content_type: Option<String>,
+        hints: Option<&StacHints>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (clients, location) = (self.0.clone(), location(href, hints));
+        let open = async move { clients.open(&location, content_type.as_deref()).await };
+        future_into_py(py, false, open, |py, body| {
+            let body = StacBody::new(body.map_err(StacError)?);
+            Ok(Py::new(py, body)?.into_any())
+        })
+    }
+
+    /// The bytes of `href` from `start` up to `end`; to be awaited.
+    #[pyo3(signature = (href, start = 0, end = None, hints = None))]
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        href: String,
+        start: u64,
+        end: Option<u64>,
+        hints: Option<&StacHints>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (clients, location) = (self.0.clone(), location(href, hints));
+        let read = async move { clients.read(&location, start, end).await };
+        future_into_py(py, false, read, |py, data| {
+            Ok(Py::new(py, Bytes(data.map_err(StacError)?))?.into_any())
+        })
+    }
+
+    /// The bytes of `href` from `start` up to `end`.
+    #[pyo3(signature = (href, start = 0, end = None, hints = None))]
+    fn read_sync(
+        &self,
+        py: Python<'_>,
+        href: String,
+        start: u64,
+        end: Option<u64>,
+        hints: Option<&StacHints>,
+    ) -> PyResult<Bytes> {
+        let location = location(href, hints);
+        let data = block_on(py, self.0.read(&location, start, end))?;
+        Ok(Bytes(data.map_err(StacError)?))
+    }
+
+    /// The URL that is read for `href`, with the signature that this client adds; to be awaited.
+    fn sign<'py>(&self, py: Python<'py>, href: String) -> PyResult<Bound<'py, PyAny>> {
+        let (clients, location) = (self.0.clone(), location(href, None));
+        let sign = async move { clients.signed(&location).await };
+        future_into_py(py, false, sign, |py, url| {
+            Ok(url.map_err(StacError)?.into_pyobject(py)?.into_any().unbind())
+        })
+    }
+
+    /// What is known of the assets of a document (JSON text), as tuples: owner, key, href, client, media type, size,
+    /// alternates, access, whether it exists, error. `depth` is `document`, `existence`, `size` or `content`. To be awaited.
+    #[pyo3(signature = (document, href, options, depth))]
+    fn info<'py>(
+        &self,
+        py: Python<'py>,
+        document: &str,
+        href: Option<String>,
+        options: &str,
+        depth: &str,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = settings::read::<settings::Plan>(options)?.options()?;
+        let mut document = Document::parse(document).map_err(StacError)?;
+        if let Some(href) = href {
+            document = document.read_from(href);
+        }
+        let depth = match depth {
+            "document" => Depth::Document,
+            "existence" => Depth::Existence,
+            "size" => Depth::Size,
+            "content" => Depth::Content,
+            other => return Err(PyValueError::new_err(format!("no depth is called {other:?}"))),
+        };
+        let clients = self.0.clone();
+        let look = async move { info(&clients, &document, &options, depth).await };
+        future_into_py(py, false, look, |py, found| {
+            let found = found.map_err(StacError)?;
+            let rows = found.iter().map(|asset| row(py, asset)).collect::<PyResult<Vec<_>>>()?;
+            Ok(rows.into_pyobject(py)?.into_any().unbind())
+        })
+    }
+
+    /// Length and media type of what is at `href`; to be awaited.
+    #[pyo3(signature = (href, hints = None))]
+    fn head<'py>(
+        &self,
+        py: Python<'py>,
+        href: String,
+        hints: Option<&StacHints>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (clients, location) = (self.0.clone(), location(href, hints));
+        let head = async move { clients.assert_exists(&location).await };
+        future_into_py(py, false, head, |py, head| {
+            let head = head.map_err(StacError)?;
+            Ok((head.size, head.media_type).into_pyobject(py)?.into_any().unbind())
+        })
+    }
+
+    /// Length and media type of what is at `href`.
+    #[pyo3(signature = (href, hints = None))]
+    fn head_sync(
+        &self,
+        py: Python<'_>,
+        href: String,
+        hints: Option<&StacHints>,
+    ) -> PyResult<(Option<u64>, Option<String>)> {
+        let location = location(href, hints);
+        let head = block_on(py, self.0.assert_exists(&location))?.map_err(StacError)?;
+        Ok((head.size, head.media_type))
+    }
+}
+
+fn row<'py>(py: Python<'py>, asset: &AssetInfo) -> PyResult<Bound<'py, PyTuple>> {
+    let error = asset.error.as_ref().map(|error| exception(py, error)).transpose()?;
+    (
+        asset.owner.as_deref(),
+        asset.key.as_str(),
+        asset.href.as_deref(),
+        asset.client,
+        asset.media_type.as_deref(),
+        asset.size,
+        asset.alternates.clone(),
+        asset.access.as_deref(),
+        asset.exists,
+        error,
+    )
+        .into_pyobject(py)
+}
+
+type Pieces = BoxStream<'static, holdall::stac::Result<bytes::Bytes>>;
+
+/// A body that arrives, for `async for`.
+#[pyclass(frozen, module = "holdall")]
+pub(crate) struct StacBody {
+    /// Its length in bytes, if the server says.
+    #[pyo3(get)]
+    size: Option<u64>,
+    /// Its media type, if the server says.
+    #[pyo3(get)]
+    media_type: Option<String>,
+    warning: Option<holdall::stac::Error>,
+    pieces: Arc<Mutex<Pieces>>,
+}
+
+impl StacBody {
+    fn new(body: Body) -> Self {
+        let Body { size, media_type, warning, pieces, .. } = body;
+        Self { size, media_type, warning, pieces: Arc::new(Mutex::new(pieces)) }
+    }
+}
+
+#[pymethods]
+impl StacBody {
+    /// What is suspicious about the media type, as an exception that was not raised.
+    #[getter]
+    fn warning<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.warning.as_ref().map(|warning| exception(py, warning)).transpose()
+    }
+
+    fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let pieces = self.pieces.clone();
+        let next = async move { pieces.lock().await.next().await };
+        future_into_py(py, false, next, |py, piece| match piece {
+            Some(piece) => {
+                let piece = piece.map_err(StacError)?;
+                Ok(pyo3::types::PyBytes::new(py, &piece).into_any().unbind())
+            }
+            None => Err(PyStopAsyncIteration::new_err(())),
+        })
+    }
+}
