@@ -37,6 +37,7 @@ pub mod gcp;
 pub mod http;
 
 mod error;
+mod listing;
 pub mod local;
 pub mod memory;
 mod ops;
@@ -50,6 +51,7 @@ mod whole;
 
 pub use cloud::CloudOptions;
 pub use error::{Error, ErrorKind, Result};
+pub use listing::ParallelOptions;
 pub use ops::{DeleteReport, ListOptions};
 pub use provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider, Tags};
 /// Text with every secret in its URLs taken out; see [`Error`].

@@ -128,6 +128,12 @@ pub trait Provider: ObjectStore {
         false
     }
 
+    /// Whether [`paginated`](Self::paginated) gives keys in the order of their bytes, beginning after any key that is given
+    /// as the offset, at the cost of one page. [`Store::list_parallel`](crate::Store::list_parallel) depends on it.
+    fn lists_from_any_key(&self) -> bool {
+        false
+    }
+
     /// Every version of the object `prefix` and of every object below it, delete markers included, newest first for each
     /// key.
     fn list_versions(&self, _prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectVersion>> {

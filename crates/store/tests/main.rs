@@ -3,6 +3,7 @@
 //! * `conformance`: what every store must do, against memory, local files and, where they run, real services.
 //! * `embedded`: what is particular to memory and local files.
 //! * `operations`: listing, deletion and copies beyond the trait.
+//! * `listing`: listing with many requests at once.
 //! * `cloud`: versions, tags, attributes and copies inside the services.
 //! * `http`: servers that speak HTTP in their own way.
 //! * `profiles`: credentials and settings from AWS profiles.

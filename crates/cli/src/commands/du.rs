@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use futures::TryStreamExt;
+use holdall::store::ParallelOptions;
 use holdall::store::object_store::ObjectStoreExt;
 use serde_json::json;
 
@@ -29,7 +30,8 @@ pub(super) async fn run(context: &Context<'_>, args: &Du) -> Result<Exit> {
         return total(context, args, name.as_ref(), &url, sum).map(|()| Exit::Done);
     }
     let mut totals: BTreeMap<String, (u64, u64)> = BTreeMap::from([(String::new(), (0, 0))]);
-    let mut listing = below.objects(None);
+    let any_order = ParallelOptions::default().with_sorted(false);
+    let mut listing = below.objects_parallel(None, any_order);
     while let Some(meta) = listing.try_next().await? {
         let key = meta.location.as_ref();
         if !filter.allows(key) {

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::TryStreamExt;
+use holdall::store::ParallelOptions;
 use holdall::store::object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use serde_json::{Value, json};
 
@@ -68,7 +69,7 @@ pub(super) async fn ls(context: &Context<'_>, args: &Ls) -> Result<Exit> {
     let below = place.below();
     let mut found = false;
     if args.recursive {
-        let mut listing = below.objects(None);
+        let mut listing = below.objects_parallel(None, ParallelOptions::default());
         while let Some(meta) = listing.try_next().await? {
             found = true;
             if filter.allows(meta.location.as_ref()) {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
+use holdall::store::ParallelOptions;
 use holdall::store::object_store::path::Path;
 use serde_json::json;
 
@@ -64,8 +65,9 @@ async fn below(context: &Context<'_>, place: &Place, args: &Rm) -> Result<Exit> 
     let mut exit = Exit::Done;
     let mut links = BTreeSet::new();
     let root = place.below();
+    let any_order = ParallelOptions::default().with_sorted(false);
     let wanted = root
-        .objects(None)
+        .objects_parallel(None, any_order)
         .try_filter(move |meta| futures::future::ready(filter.allows(meta.location.as_ref())));
     let mut batches = wanted.map_ok(|meta| meta.location).try_chunks(BATCH);
     while let Some(batch) = batches.next().await {

@@ -106,6 +106,11 @@ impl Provider for S3Store {
         !set(S3Key::UnsignedPayload) && !set(S3Key::SkipSignature)
     }
 
+    fn lists_from_any_key(&self) -> bool {
+        // Directory buckets list in no order and know no start key.
+        matches!(self.settings().flag(S3Key::S3Express), Ok(false))
+    }
+
     fn list_versions(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectVersion>> {
         self.versions(prefix)
     }

@@ -142,6 +142,11 @@ impl Provider for GcsStore {
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {
         Some(&*self.inner)
     }
+
+    fn lists_from_any_key(&self) -> bool {
+        true
+    }
+
     fn list_versions(
         &self,
         prefix: Option<&Path>,

@@ -6,6 +6,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::listing::ParallelOptions;
 use crate::store::Store;
 
 /// Keys deleted together; S3 takes 1000 in one request.
@@ -69,7 +70,9 @@ impl Store {
     /// When the listing fails; objects that cannot be deleted are in the report.
     pub async fn delete_prefix(&self, prefix: Option<&Path>) -> Result<DeleteReport> {
         let mut report = DeleteReport::default();
-        let mut listing = self.objects(prefix).map_ok(|meta| meta.location).try_chunks(BATCH);
+        let any_order = ParallelOptions::default().with_sorted(false);
+        let listing = self.objects_parallel(prefix, any_order);
+        let mut listing = listing.map_ok(|meta| meta.location).try_chunks(BATCH);
         while let Some(batch) = listing.next().await {
             let (batch, error) = match batch {
                 Ok(batch) => (batch, None),

@@ -7,6 +7,7 @@ use object_store::ObjectMeta;
 
 use super::ListOptions;
 use crate::error::{Error, ErrorKind, Result};
+use crate::listing::ParallelOptions;
 use crate::store::Store;
 
 impl Store {
@@ -19,7 +20,8 @@ impl Store {
     /// [`ErrorKind::InvalidArgument`] for a pattern that cannot be read.
     pub fn glob(&self, pattern: &str) -> Result<BoxStream<'static, Result<ObjectMeta>>> {
         let matcher = matcher(pattern)?;
-        let listing = self.list_with(ListOptions::default().with_prefix(literal_prefix(pattern)));
+        let options = ListOptions::default().with_prefix(literal_prefix(pattern));
+        let listing = self.list_parallel(options, ParallelOptions::default());
         let wanted = move |meta: &ObjectMeta| {
             futures::future::ready(matcher.is_match(meta.location.as_ref()))
         };

@@ -10,6 +10,7 @@ use object_store::path::Path;
 
 use super::{Compare, Filter};
 use crate::error::Result;
+use crate::listing::ParallelOptions;
 use crate::store::Store;
 
 /// What a synchronisation compares and deletes.
@@ -163,7 +164,7 @@ fn copy(from: &ObjectMeta, reason: Reason) -> Action {
 /// The objects of a store that the filter allows, sorted by key.
 fn listing(store: &Store, filter: &Filter) -> Listing {
     let filter = filter.clone();
-    let listing = store.objects(None);
+    let listing = store.objects_parallel(None, ParallelOptions::default());
     let listing = match store.provider().scheme() {
         // WebDAV servers list in any order: there is no way around taking it all first.
         "http" => stream::once(listing.try_collect::<Vec<_>>())
