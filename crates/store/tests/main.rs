@@ -8,6 +8,7 @@
 //! * `http`: servers that speak HTTP in their own way.
 //! * `profiles`: credentials and settings from AWS profiles.
 //! * `model`: random operations, compared with a map.
+//! * `pacing`: hosts that ask for fewer requests.
 //! * `faults`: services that misbehave.
 
 mod suite;

@@ -1,12 +1,13 @@
 //! The HTTP transport that all network stores share.
 //!
 //! One [`ClientOptions`] value stands for one connection pool: stores whose options are equal send their requests
-//! through the same pool. Requests time out on silence, never on duration: a body that is moving is not cut.
+//! through the same pool. Requests to a host that asks for less get a pace (`pacing`). Requests time out on silence, never on duration: a body that is moving is not cut.
 
 mod connector;
 pub(crate) mod file_body;
 mod integrity;
 mod options;
+pub(crate) mod pacing;
 mod pool;
 mod progress;
 mod redirect;

@@ -15,6 +15,7 @@ use object_store::client::{
 };
 
 use super::file_body::{FileBody, UploadFile};
+use super::pacing;
 use super::progress::{Download, Movement, Stalled, Upload};
 use super::redirect::{self, Elsewhere};
 use super::{ClientOptions, Integrity, tls};
@@ -56,6 +57,7 @@ pub fn reset_after_fork() {
     // A thread of the parent may have held the lock at the fork: it does not exist here to release it.
     let abandoned = POOLS.swap(Arc::default());
     std::mem::forget(abandoned);
+    pacing::reset_after_fork();
 }
 
 /// Runtimes whose connections one pool keeps; programs have one, tests have many.
@@ -136,11 +138,14 @@ impl HttpService for Pool {
             _ => reqwest::Body::wrap(Upload::new(body, movement.clone())),
         });
 
+        let authority = request.url().authority().to_owned();
+        let pass = pacing::enter(&authority).await;
         let reply = self.client()?.execute(request);
         let reply = match self.options.timeout {
             Some(limit) => unless_stalled(reply, &movement, limit).await?,
             None => reply.await.map_err(transport_error)?,
         };
+        pass.replied(&authority, reply.status(), reply.headers());
         if let Some(request) = elsewhere.request(&reply)? {
             let bare = ClientOptions { default_headers: Vec::new(), ..self.options.clone() };
             let client =

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, RETRY_AFTER};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest};
 use object_store::{Error, Result, RetryConfig};
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::client::file_body::UploadFile;
+use crate::client::pacing::retry_after;
 
 /// Adds the proof of identity to a request. Called for every attempt: signatures carry a time.
 #[async_trait]
@@ -247,7 +248,7 @@ impl Sender {
         let response = self.http.execute(request).await.map_err(Failure::Transport)?;
         let (parts, body) = response.into_parts();
         if !parts.status.is_success() {
-            let asked = parts.headers.get(RETRY_AFTER).and_then(retry_after);
+            let asked = retry_after(&parts.headers);
             let body = body.bytes().await.unwrap_or_default();
             return Err(Failure::Refused(Refused::new(parts.status, &body), asked));
         }
@@ -308,16 +309,6 @@ fn worth_repeating(failure: &Failure, idempotent: bool) -> bool {
     }
 }
 
-/// Seconds, or a date (RFC 9110, 10.2.3).
-fn retry_after(value: &HeaderValue) -> Option<Duration> {
-    let text = value.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = chrono::DateTime::parse_from_rfc2822(text).ok()?;
-    (date.to_utc() - chrono::Utc::now()).to_std().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,13 +331,5 @@ mod tests {
             </Error></ErrorResponse>";
         let error = Refused::new(StatusCode::FORBIDDEN, body).into_error("STS", "role");
         assert!(matches!(error, Error::Unauthenticated { .. }), "{error:?}");
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        assert_eq!(retry_after(&HeaderValue::from_static("7")), Some(Duration::from_secs(7)));
-        let date = HeaderValue::from_static("Fri, 31 Dec 2100 23:59:59 GMT");
-        assert!(retry_after(&date).unwrap() > Duration::from_secs(3600));
-        assert_eq!(retry_after(&HeaderValue::from_static("soon")), None);
     }
 }

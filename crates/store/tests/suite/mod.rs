@@ -9,6 +9,7 @@ mod misbehave;
 mod model;
 mod operations;
 mod origin;
+mod pacing;
 mod paged;
 mod profiles;
 mod services;

@@ -1,0 +1,596 @@
+//! How fast requests may go to a host that asks for less.
+//!
+//! Requests flow freely, at the cost of one atomic load, until a host answers 429 or 503. From then on it has a pace in
+//! this process:
+//!
+//! 1. For a moment the host's replies are counted, nothing is slowed down. What it accepts while it refuses is what it
+//!    allows. When hardly anything was refused, the refusal was an accident and the host is let go.
+//! 2. Requests go out evenly at nearly that rate, which grows along a cubic curve: fast while it is far below the rate
+//!    that was too much, flat around it, then faster and faster, so that a host that allows more is found out.
+//! 3. When the host refuses again, what it accepted since tells the new rate. Replies to requests that were sent before a
+//!    reduction belong to the same burst and reduce nothing.
+//! 4. `Retry-After` stops all requests to the host until then, for a minute at most; afterwards the rate stays below the
+//!    one that was too much for up to twenty times as long.
+//!
+//! A few refusals in a hundred are taken as they come: they cost a repetition each, which is cheaper than going slower. The
+//! reply of a refused request goes to whoever sent it; repeating is up to the retry policy of the store.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
+
+/// How long replies are counted before the first rate is set.
+const MEASURE: Duration = Duration::from_millis(250);
+
+/// Longest stop that a host can ask for.
+const MOST_HOLD: Duration = Duration::from_secs(60);
+
+/// What of an allowed rate is used at first.
+const CAUTION: f64 = 0.95;
+
+/// Refusals among replies that reduce nothing.
+const TOLERATED: f64 = 0.03;
+
+/// Steepness of the cubic curve: a share of the rate, per second cubed. From 95 % to 100 % takes 2.3 s, from 100 % to 200 %
+/// another 6.3 s.
+const STEEPNESS: f64 = 0.004;
+
+/// Requests per second, at least; at a host that accepts nothing, somebody has to try.
+const LEAST_RATE: f64 = 1.0;
+
+/// Requests per second after a stop, when nothing is known; doubles every [`DOUBLE`].
+const FIRST_RATE: f64 = 16.0;
+const DOUBLE: Duration = Duration::from_millis(100);
+
+/// A host that neither refuses nor makes anybody wait for so long has no pace any more.
+const FORGET: Duration = Duration::from_secs(15);
+
+/// Unused time that can be made up for: timers wake late.
+const CREDIT: Duration = Duration::from_millis(10);
+
+type Hosts = HashMap<String, Arc<Host>>;
+
+static HOSTS: LazyLock<ArcSwap<Mutex<Hosts>>> = LazyLock::new(ArcSwap::default);
+
+/// How many hosts have a pace.
+static PACED: AtomicUsize = AtomicUsize::new(0);
+
+/// A request that was let through.
+#[derive(Debug)]
+pub(super) struct Pass(Option<(Arc<Host>, u64)>);
+
+/// Waits until a request may be sent to `authority`.
+pub(super) async fn enter(authority: &str) -> Pass {
+    if PACED.load(Ordering::Relaxed) == 0 {
+        return Pass(None);
+    }
+    let host = locked(&HOSTS.load()).get(authority).cloned();
+    match host {
+        Some(host) => {
+            let epoch = host.turn().await;
+            Pass(Some((host, epoch)))
+        }
+        None => Pass(None),
+    }
+}
+
+impl Pass {
+    /// Learns from the reply.
+    pub(super) fn replied(self, authority: &str, status: StatusCode, headers: &HeaderMap) {
+        let refused =
+            matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        if self.0.is_none() && !refused {
+            return;
+        }
+        let (host, epoch) = match self.0 {
+            Some(known) => known,
+            None => (host(authority), 0),
+        };
+        let now = Instant::now();
+        let mut control = locked(&host.control);
+        match refused {
+            true => control.refused(now, epoch, retry_after(headers)),
+            false => control.accepted(now),
+        }
+        if control.is_over(now) {
+            drop(control);
+            forget(authority, &host);
+        }
+    }
+}
+
+/// Forgets every pace; to be called in a forked child, where no thread of the parent releases a lock or ends a wait.
+pub(super) fn reset_after_fork() {
+    std::mem::forget(HOSTS.swap(Arc::default()));
+    PACED.store(0, Ordering::Relaxed);
+}
+
+/// When the server wants to be asked again (RFC 9110, 10.2.3): seconds, or a date.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = chrono::DateTime::parse_from_rfc2822(text).ok()?;
+    (date.to_utc() - chrono::Utc::now()).to_std().ok()
+}
+
+fn host(authority: &str) -> Arc<Host> {
+    let hosts = HOSTS.load();
+    let mut hosts = locked(&hosts);
+    if let Some(host) = hosts.get(authority) {
+        return host.clone();
+    }
+    let host = Arc::new(Host::new(Instant::now()));
+    hosts.insert(authority.to_owned(), host.clone());
+    PACED.store(hosts.len(), Ordering::Relaxed);
+    tracing::debug!(authority, "the host refuses requests: they get a pace");
+    host
+}
+
+fn forget(authority: &str, host: &Arc<Host>) {
+    let hosts = HOSTS.load();
+    let mut hosts = locked(&hosts);
+    if hosts.get(authority).is_some_and(|known| Arc::ptr_eq(known, host)) {
+        hosts.remove(authority);
+        PACED.store(hosts.len(), Ordering::Relaxed);
+        tracing::debug!(authority, "requests to the host flow freely again");
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[derive(Debug)]
+struct Host {
+    control: Mutex<Control>,
+    /// Requests go out in the order in which they came; the first one in line holds it and waits.
+    line: tokio::sync::Mutex<()>,
+}
+
+impl Host {
+    fn new(now: Instant) -> Self {
+        Self { control: Mutex::new(Control::new(now)), line: tokio::sync::Mutex::default() }
+    }
+
+    /// Waits for a turn; returns the epoch in which it came.
+    async fn turn(&self) -> u64 {
+        let _line = self.line.lock().await;
+        loop {
+            let turn = locked(&self.control).take(Instant::now());
+            match turn {
+                Ok(epoch) => return epoch,
+                // The rate may change meanwhile.
+                Err(wait) => tokio::time::sleep(wait.min(DOUBLE)).await,
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Phase {
+    /// Counting replies, without a pace.
+    Measuring { until: Instant },
+    /// Looking for a rate: it doubles again and again.
+    Rising { since: Instant },
+    /// On the curve that reaches `top` after `inflection` seconds.
+    Cubic { since: Instant, top: f64, inflection: f64, calm_until: Instant },
+    /// Nothing to pace.
+    Over,
+}
+
+/// The rate of one host. Time is an argument everywhere, so that it can be tested without waiting.
+#[derive(Debug)]
+struct Control {
+    phase: Phase,
+    /// When the next request can go.
+    next: Instant,
+    held_until: Option<Instant>,
+    /// Counts reductions.
+    epoch: u64,
+    /// When the host last had nothing more to give, and what it gave since.
+    exhausted: Instant,
+    accepted_since: f64,
+    held_since: Duration,
+    recent: Recent,
+    /// When somebody last had to wait.
+    waited: Instant,
+}
+
+impl Control {
+    fn new(now: Instant) -> Self {
+        Self {
+            phase: Phase::Measuring { until: now + MEASURE },
+            next: now,
+            held_until: None,
+            epoch: 0,
+            exhausted: now,
+            accepted_since: 0.0,
+            held_since: Duration::ZERO,
+            recent: Recent::new(now),
+            waited: now,
+        }
+    }
+
+    /// Takes a turn: the epoch, or how long to wait.
+    fn take(&mut self, now: Instant) -> Result<u64, Duration> {
+        if let Some(until) = self.held_until {
+            if now < until {
+                self.waited = now;
+                return Err(until - now);
+            }
+            self.held_until = None;
+        }
+        self.advance(now);
+        let Some(rate) = self.rate(now) else { return Ok(self.epoch) };
+        if now < self.next {
+            self.waited = now;
+            return Err(self.next - now);
+        }
+        let earliest = now.checked_sub(CREDIT).unwrap_or(now);
+        self.next = self.next.max(earliest) + Duration::from_secs_f64(1.0 / rate);
+        Ok(self.epoch)
+    }
+
+    /// Requests per second; `None` while there is no pace.
+    fn rate(&self, now: Instant) -> Option<f64> {
+        let since = |begin: Instant| now.saturating_duration_since(begin).as_secs_f64();
+        match self.phase {
+            Phase::Measuring { .. } | Phase::Over => None,
+            Phase::Rising { since: begin } => {
+                let doublings = (since(begin) / DOUBLE.as_secs_f64()).min(16.0);
+                Some(FIRST_RATE * doublings.exp2())
+            }
+            Phase::Cubic { since: begin, top, inflection, calm_until } => {
+                // After a stop the curve stays at its flat part until the calm is over.
+                let calm = calm_until.saturating_duration_since(begin).as_secs_f64();
+                let past = since(begin) - inflection;
+                let time =
+                    if past > 0.0 { (since(begin) - calm.max(inflection)).max(0.0) } else { past };
+                Some((top + STEEPNESS * top * time.powi(3)).max(LEAST_RATE))
+            }
+        }
+    }
+
+    fn accepted(&mut self, now: Instant) {
+        self.recent.accepted(now);
+        self.accepted_since += 1.0;
+        self.advance(now);
+    }
+
+    fn refused(&mut self, now: Instant, epoch: u64, retry_after: Option<Duration>) {
+        self.recent.refused(now);
+        self.advance(now);
+        let hold = retry_after.map(|hold| hold.min(MOST_HOLD)).unwrap_or_default();
+        if !hold.is_zero() {
+            let until = now + hold;
+            self.held_until = Some(self.held_until.map_or(until, |held| held.max(until)));
+        }
+        if epoch < self.epoch {
+            return;
+        }
+        match self.phase {
+            Phase::Measuring { .. } if !hold.is_zero() => {
+                self.phase = Phase::Rising { since: now + hold };
+                self.begin_epoch(now, hold);
+            }
+            Phase::Measuring { .. } | Phase::Over => {}
+            // What a host gave in a shorter time is no rate.
+            _ if hold.is_zero() && now.saturating_duration_since(self.exhausted) < 2 * MEASURE => {}
+            _ if hold.is_zero() && self.recent.is_tolerable(now) => {}
+            _ => self.reduce(now, hold),
+        }
+    }
+
+    /// Ends a phase whose time is up.
+    fn advance(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Measuring { until } if now >= until => {
+                if self.recent.is_tolerable(now) {
+                    self.phase = Phase::Over;
+                    return;
+                }
+                let allowed = self.accepted_since / (now - self.exhausted).as_secs_f64();
+                // Who was refused waits and does not ask: perhaps more is allowed than was taken.
+                let top = allowed * 1.25;
+                self.set(now, allowed * CAUTION, top, Duration::ZERO, Duration::ZERO);
+                self.begin_epoch(now, Duration::ZERO);
+            }
+            Phase::Cubic { since, .. } => {
+                let idle = |begin: Instant| now.saturating_duration_since(begin) > FORGET;
+                if idle(since) && idle(self.waited) && idle(self.exhausted) {
+                    self.phase = Phase::Over;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The host gave all it had: between two such moments it gave what it allows. It may have saved something up while
+    /// it was not asked, but perhaps not all of it.
+    fn reduce(&mut self, now: Instant, hold: Duration) {
+        let elapsed = (now - self.exhausted).as_secs_f64();
+        let asked = elapsed - self.held_since.as_secs_f64();
+        let (low, high) = match self.phase {
+            // What was saved up long ago says nothing about the rate.
+            _ if elapsed > 4.0 => (self.recent.rate(now), self.recent.rate(now)),
+            Phase::Rising { .. } => (self.accepted_since / elapsed, self.recent.peak(now)),
+            _ => (self.accepted_since / elapsed, self.accepted_since / asked.max(0.1)),
+        };
+        // Every further refusal costs a stop: better stay a little below.
+        let high = if hold.is_zero() { high } else { high * 0.97 };
+        // A rate that was found in a hurry is soon tried again.
+        let calm = if elapsed > 4.0 { hold * 20 } else { hold * 5 };
+        self.set(now, low * CAUTION, high, hold, calm);
+        self.begin_epoch(now, hold);
+    }
+
+    /// Goes on at `rate`, on a curve that is flat around `top`, once the host has been left alone for `hold`; for the time
+    /// of `calm` it does not go beyond.
+    fn set(&mut self, now: Instant, rate: f64, top: f64, hold: Duration, calm: Duration) {
+        let top = top.max(LEAST_RATE);
+        let rate = rate.clamp(LEAST_RATE.min(top * CAUTION), top * CAUTION);
+        let inflection = ((top - rate) / (STEEPNESS * top)).cbrt();
+        let since = now + hold;
+        self.phase = Phase::Cubic { since, top, inflection, calm_until: since + calm };
+        self.next = self.next.max(now);
+    }
+
+    fn begin_epoch(&mut self, now: Instant, hold: Duration) {
+        self.epoch += 1;
+        self.exhausted = now;
+        self.accepted_since = 0.0;
+        self.held_since = hold;
+        self.recent = Recent::new(now);
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.phase == Phase::Over && self.held_until.is_none_or(|until| now >= until)
+    }
+}
+
+/// Replies of the last second, in tenths.
+#[derive(Debug)]
+struct Recent {
+    begin: Instant,
+    tenth: u64,
+    accepted: [f64; TENTHS],
+    refused: [f64; TENTHS],
+}
+
+const TENTHS: usize = 10;
+
+impl Recent {
+    fn new(now: Instant) -> Self {
+        Self { begin: now, tenth: 0, accepted: [0.0; TENTHS], refused: [0.0; TENTHS] }
+    }
+
+    fn slot(&mut self, now: Instant) -> usize {
+        let tenth = now.saturating_duration_since(self.begin).as_millis() as u64 / 100;
+        for gone in (self.tenth + 1..=tenth).rev().take(TENTHS) {
+            let slot = (gone % TENTHS as u64) as usize;
+            (self.accepted[slot], self.refused[slot]) = (0.0, 0.0);
+        }
+        self.tenth = self.tenth.max(tenth);
+        (self.tenth % TENTHS as u64) as usize
+    }
+
+    fn accepted(&mut self, now: Instant) {
+        let slot = self.slot(now);
+        self.accepted[slot] += 1.0;
+    }
+
+    fn refused(&mut self, now: Instant) {
+        let slot = self.slot(now);
+        self.refused[slot] += 1.0;
+    }
+
+    /// Accepted requests per second.
+    fn rate(&mut self, now: Instant) -> f64 {
+        self.slot(now);
+        // The present tenth is not over yet.
+        let part = now.saturating_duration_since(self.begin).as_secs_f64() * 10.0 % 1.0;
+        let seconds = (self.tenth.min(TENTHS as u64 - 1) as f64 + part.max(0.1)) / 10.0;
+        self.accepted.iter().sum::<f64>() / seconds
+    }
+
+    /// The same in the best tenth.
+    fn peak(&mut self, now: Instant) -> f64 {
+        self.slot(now);
+        self.accepted.iter().copied().fold(0.0, f64::max) * 10.0
+    }
+
+    /// Whether so little was refused that it is no sign of anything.
+    fn is_tolerable(&mut self, now: Instant) -> bool {
+        self.slot(now);
+        let (accepted, refused) =
+            (self.accepted.iter().sum::<f64>(), self.refused.iter().sum::<f64>());
+        refused <= 1.0 + TOLERATED * accepted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A host that allows so many requests per second, and saves up some.
+    struct Bucket {
+        rate: f64,
+        burst: f64,
+        tokens: f64,
+        last: Instant,
+    }
+
+    impl Bucket {
+        fn new(rate: f64, burst: f64, now: Instant) -> Self {
+            Self { rate, burst, tokens: burst, last: now }
+        }
+
+        fn take(&mut self, now: Instant) -> bool {
+            let gained = (now - self.last).as_secs_f64() * self.rate;
+            self.tokens = (self.tokens + gained).min(self.burst);
+            self.last = now;
+            let enough = self.tokens >= 1.0;
+            self.tokens -= if enough { 1.0 } else { 0.0 };
+            enough
+        }
+    }
+
+    /// Lets 24 workers send for `seconds`, and repeat after 100 ms; returns the accepted and refused ones of each second.
+    fn simulate(
+        bucket: &mut Bucket,
+        control: &mut Control,
+        begin: Instant,
+        seconds: u64,
+        retry_after: Option<Duration>,
+    ) -> Vec<(u32, u32)> {
+        let latency = Duration::from_millis(5);
+        let mut free = vec![begin; 24];
+        let mut outcomes = vec![(0, 0); seconds as usize];
+        let end = begin + Duration::from_secs(seconds);
+        loop {
+            let (worker, at) = free.iter().copied().enumerate().min_by_key(|(_, at)| *at).unwrap();
+            if at >= end {
+                return outcomes;
+            }
+            match control.take(at) {
+                Err(wait) => free[worker] = at + wait.clamp(Duration::from_micros(100), DOUBLE),
+                Ok(epoch) => {
+                    let second = &mut outcomes[(at - begin).as_secs() as usize];
+                    free[worker] = at + latency;
+                    match bucket.take(at) {
+                        true => {
+                            control.accepted(at);
+                            second.0 += 1;
+                        }
+                        false => {
+                            if control.is_over(at) {
+                                *control = Control::new(at);
+                            }
+                            control.refused(at, epoch, retry_after);
+                            free[worker] += Duration::from_millis(100);
+                            second.1 += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn accepted(outcomes: &[(u32, u32)]) -> f64 {
+        outcomes.iter().map(|(accepted, _)| f64::from(*accepted)).sum::<f64>()
+            / outcomes.len() as f64
+    }
+
+    #[test]
+    fn takes_nearly_all_that_a_host_allows() {
+        for rate in [20.0, 150.0] {
+            for burst in [rate / 10.0, rate / 4.0, 2.0 * rate] {
+                let now = Instant::now();
+                let (mut bucket, mut control) = (Bucket::new(rate, burst, now), Control::new(now));
+                let outcomes = simulate(&mut bucket, &mut control, now, 30, None);
+                let goodput = accepted(&outcomes) / rate;
+                assert!(goodput > 0.93, "{rate}/s, {burst}: {goodput}, {outcomes:?}");
+                let refused: u32 = outcomes[2..].iter().map(|(_, refused)| refused).sum();
+                let share = f64::from(refused) / (30.0 * rate);
+                assert!(share < 0.08, "{rate}/s, {burst}: {share} refused, {outcomes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn takes_nearly_all_in_spite_of_stops() {
+        for burst in [10.0, 50.0, 200.0] {
+            let now = Instant::now();
+            let (mut bucket, mut control) = (Bucket::new(100.0, burst, now), Control::new(now));
+            let outcomes =
+                simulate(&mut bucket, &mut control, now, 80, Some(Duration::from_secs(1)));
+            let goodput = accepted(&outcomes[10..]) / 100.0;
+            assert!(goodput > 0.9, "{burst}: {goodput}, {outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn finds_out_that_a_host_allows_more_or_less() {
+        let now = Instant::now();
+        let (mut bucket, mut control) = (Bucket::new(50.0, 10.0, now), Control::new(now));
+        simulate(&mut bucket, &mut control, now, 20, None);
+        bucket.rate = 200.0;
+        let later = now + Duration::from_secs(20);
+        let more = simulate(&mut bucket, &mut control, later, 30, None);
+        assert!(accepted(&more[20..]) > 180.0, "{more:?}");
+        bucket.rate = 25.0;
+        let less = simulate(&mut bucket, &mut control, later + Duration::from_secs(30), 30, None);
+        assert!(accepted(&less[5..]) > 22.0, "{less:?}");
+        assert!(less[5..].iter().all(|(_, refused)| *refused < 20), "{less:?}");
+    }
+
+    #[test]
+    fn one_refusal_is_an_accident() {
+        let now = Instant::now();
+        let mut control = Control::new(now);
+        control.refused(now, 0, None);
+        for i in 0..300 {
+            let at = now + Duration::from_millis(i);
+            assert!(control.take(at).is_ok());
+            control.accepted(at);
+        }
+        assert!(control.is_over(now + Duration::from_millis(300)));
+    }
+
+    #[test]
+    fn a_burst_reduces_once() {
+        let now = Instant::now();
+        let mut control = Control::new(now);
+        for i in 0..100 {
+            control.accepted(now + Duration::from_millis(2 * i));
+            control.refused(now + Duration::from_millis(2 * i), 0, None);
+        }
+        let later = now + MEASURE + Duration::from_millis(1);
+        control.advance(later);
+        let rate = control.rate(later).unwrap();
+        assert!((300.0..500.0).contains(&rate), "{rate}");
+        for _ in 0..100 {
+            control.refused(later, 0, None);
+        }
+        assert_eq!(control.rate(later), Some(rate), "they were sent before the reduction");
+    }
+
+    #[test]
+    fn a_host_that_is_left_alone_is_forgotten() {
+        let now = Instant::now();
+        let (mut bucket, mut control) = (Bucket::new(100.0, 20.0, now), Control::new(now));
+        simulate(&mut bucket, &mut control, now, 5, None);
+        let later = now + Duration::from_secs(5) + FORGET * 2;
+        assert!(control.take(later).is_ok());
+        assert!(control.is_over(later));
+    }
+
+    #[test]
+    fn a_stop_is_kept() {
+        let now = Instant::now();
+        let mut control = Control::new(now);
+        control.refused(now, 0, Some(Duration::from_secs(7)));
+        assert_eq!(control.take(now), Err(Duration::from_secs(7)));
+        assert!(control.take(now + Duration::from_secs(7)).is_ok());
+        control.refused(now + Duration::from_secs(8), 1, Some(Duration::from_secs(86_400)));
+        assert_eq!(control.take(now + Duration::from_secs(8)), Err(MOST_HOLD));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let headers = |text: &str| HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
+        assert_eq!(retry_after(&headers("7")), Some(Duration::from_secs(7)));
+        let date = headers("Fri, 31 Dec 2100 23:59:59 GMT");
+        assert!(retry_after(&date).unwrap() > Duration::from_secs(3600));
+        assert_eq!(retry_after(&headers("soon")), None);
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+}
