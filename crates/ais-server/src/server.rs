@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Severity};
 use crate::error::{Error, Result};
 use crate::http;
 use crate::storage::{Fsync, Storage};
@@ -94,6 +94,11 @@ impl Server {
             .await
             .map_err(|e| Error::internal("opening the storage ended early").with_source(e))??;
         engine.set_url(url(&options, address, tls.is_some()));
+        let place = options
+            .data
+            .as_ref()
+            .map_or_else(|| "memory".to_owned(), |data| data.display().to_string());
+        engine.log().add(Severity::Info, format!("serving {place} at {}", engine.url()));
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(accept(
             Arc::clone(&engine),

@@ -10,7 +10,7 @@ use holdall_ais_wire::name::check_bucket;
 use holdall_ais_wire::props::BucketProps;
 use serde_json::Value;
 
-use super::Engine;
+use super::{Engine, Severity};
 use crate::error::{Error, ErrorKind, Result};
 use crate::jobs::NewJob;
 use crate::storage::BucketRecord;
@@ -138,6 +138,7 @@ impl Engine {
             .await?;
         let bucket = Bucket(Arc::new(record));
         self.buckets.set(bck, Some(bucket.clone()));
+        self.log().add(Severity::Info, format!("created bucket {bck}"));
         Ok(bucket)
     }
 
@@ -183,6 +184,7 @@ impl Engine {
             })
             .await?;
         self.buckets.set(bck, None);
+        self.log().add(Severity::Info, format!("destroyed bucket {bck}"));
         self.jobs().stop_of_bucket(bck);
         Ok(())
     }

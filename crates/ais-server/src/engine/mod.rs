@@ -35,6 +35,7 @@ pub mod bucket;
 pub mod checksum;
 pub mod content;
 pub mod list;
+pub mod log;
 pub mod multi;
 mod node;
 pub mod objects;
@@ -49,6 +50,7 @@ pub mod writer;
 pub use append::Append;
 pub use bucket::Bucket;
 pub use content::{Content, ContentReader, Reading};
+pub use log::{Log, Severity};
 pub use piece::Piece;
 pub use stats::{Counters, Op};
 pub use writer::{PutOptions, Writer};
@@ -80,6 +82,7 @@ pub struct Engine {
     counters: Counters,
     archives: archive::Archives,
     sorts: sort::Sorts,
+    log: Log,
     appends: append::Appends,
     uploads: upload::Uploads,
     summaries: summary::Summaries,
@@ -107,6 +110,7 @@ impl Engine {
             counters: Counters::default(),
             archives: archive::Archives::default(),
             sorts: sort::Sorts::default(),
+            log: Log::default(),
             appends: append::Appends::default(),
             uploads: upload::Uploads::default(),
             summaries: summary::Summaries::default(),
@@ -138,6 +142,11 @@ impl Engine {
     /// Runs of dSort.
     fn sorts(&self) -> &sort::Sorts {
         &self.sorts
+    }
+
+    /// What happened lately.
+    pub fn log(&self) -> &Log {
+        &self.log
     }
 
     /// Who this is.

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::reply::{self, json, not_allowed, ok, set, text};
 use super::request::value;
 use super::{Body, Reply, Request};
+use crate::engine::Severity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jobs::startable;
 
@@ -109,7 +110,22 @@ pub(super) fn reverse(request: &Request, rest: &str) -> Result<Reply> {
         return Err(Error::new(ErrorKind::NotFound, format!("node {node_id} does not exist"))
             .with_code("ErrNotFound"));
     }
-    node(request, request.params.get(query::WHAT))
+    match request.params.get(query::WHAT) {
+        "log" => log(request),
+        what => node(request, what),
+    }
+}
+
+fn log(request: &Request) -> Result<Reply> {
+    let engine = &request.engine;
+    let severity = Severity::parse(request.params.get(query::SEVERITY))?;
+    if !request.params.flag(query::ALL) {
+        return Ok(text(engine.log().text(severity)));
+    }
+    let mut reply = ok();
+    set(&mut reply, http::header::CONTENT_TYPE, "application/gzip");
+    *reply.body_mut() = Body::whole(engine.log().archive(severity, engine.target_id())?);
+    Ok(reply)
 }
 
 pub(super) async fn cluster(mut request: Request) -> Result<Reply> {

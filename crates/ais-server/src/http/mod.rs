@@ -26,7 +26,7 @@ pub(crate) use body::{Body, Input};
 pub(crate) use reply::Reply;
 pub(crate) use request::Request;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Severity};
 use crate::error::{Error, Result};
 
 /// Answers a request.
@@ -43,17 +43,28 @@ pub(crate) async fn handle(
     } else {
         format!("p[{}]", identity.proxy)
     };
+    let log = Arc::clone(&engine);
     let result = match Request::new(engine, parts, Input::new(body), remote) {
         Ok(request) => route(request).await,
         Err(error) => Err(error),
     };
     result.unwrap_or_else(|error| {
         let status = error.status();
+        let (method, address) = (&method, remote.ip());
         if status == 500 || status > 501 {
-            tracing::warn!(%method, path, %error, cause = error.source().map(tracing::field::display), "request failed");
+            let cause = error.source().map(|cause| format!(" ({cause})")).unwrap_or_default();
+            log.log().add(
+                Severity::Error,
+                format!("{method} {path} from {address}: {status} {error}{cause}"),
+            );
+        } else if status != 404 || *method == http::Method::GET {
+            tracing::debug!(%method, path, status, %error, "request refused");
         }
         let path = percent_encoding::percent_decode_str(&path).decode_utf8_lossy().into_owned();
-        reply::error(reply::About { method, path, remote: remote.to_string(), node }, &error)
+        reply::error(
+            reply::About { method: method.clone(), path, remote: remote.to_string(), node },
+            &error,
+        )
     })
 }
 
