@@ -745,3 +745,23 @@ def stac_client_name(href: str) -> str:
 
 def stac_write(place: str, text: str) -> Coroutine[Any, Any, None]:
     """Writes a small text, visible when it is whole; to be awaited."""
+
+@final
+class _AisServer:
+    """A running AIS server."""
+    def close(self) -> None: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def url(self) -> str: ...
+
+def _serve_ais(
+    path: str | PathLike[str] | None,
+    listen: str,
+    fsync: str,
+    tls_cert: str | PathLike[str] | None,
+    tls_key: str | PathLike[str] | None,
+    public_host: str | None,
+    max_connections: int,
+    promote_root: str | PathLike[str],
+) -> _AisServer: ...

@@ -9,11 +9,13 @@
 //! | `arrow` | listings as Arrow arrays |
 //! | `stores` | the store classes, their settings and credentials |
 //! | `ops` | operations on stores |
+//! | `ais_server` | the AIS server in this process |
 //! | `files` | the cores of file objects |
 //! | `stac` | STAC documents and their assets |
 
 use pyo3::prelude::*;
 
+mod ais_server;
 mod arrow;
 mod awaitable;
 mod buffer;
@@ -42,6 +44,7 @@ fn _holdall(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(runtime::_after_fork, module)?)?;
     module.add_class::<bytes::Bytes>()?;
     module.add_class::<awaitable::Awaitable>()?;
+    ais_server::register(module)?;
     arrow::register(module)?;
     stores::register(module)?;
     ops::register(module)?;

@@ -14,6 +14,9 @@ pub enum InvalidName {
     /// The bucket's name is too long.
     #[error("bucket name is too long: {0} > {MAX_BUCKET}(max length)")]
     BucketTooLong(usize),
+    /// The bucket's name begins with a dot.
+    #[error("reserved bucket name \"{0}\" (unknown system bucket)")]
+    BucketReserved(String),
     /// The bucket's name holds other characters.
     #[error(
         "bucket name is invalid: may only contain letters, numbers, dashes (-), underscores (_), and dots (.)"
@@ -50,8 +53,11 @@ pub fn check_bucket(name: &str) -> Result<(), InvalidName> {
     }
     let characters =
         name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-    if !characters || name.contains("..") || name.starts_with('.') {
+    if !characters || name.contains("..") || name == "." {
         return Err(InvalidName::BucketCharacters);
+    }
+    if name.starts_with('.') {
+        return Err(InvalidName::BucketReserved(name.to_owned()));
     }
     Ok(())
 }

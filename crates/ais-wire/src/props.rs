@@ -160,12 +160,12 @@ impl BucketProps {
             merge(all, changes, "")?;
         }
         let updated: Self = serde_json::from_value(all).map_err(|e| InvalidProps(e.to_string()))?;
-        const KINDS: [&str; 8] =
-            ["none", "xxhash", "xxhash2", "md5", "crc32c", "sha256", "sha512", ""];
+        const KINDS: [&str; 7] = ["crc32c", "md5", "sha256", "sha512", "xxhash", "xxhash2", "none"];
         if !KINDS.contains(&updated.checksum.kind.as_str()) {
             return Err(InvalidProps(format!(
-                "invalid checksum type \"{}\"",
-                updated.checksum.kind
+                "invalid checksum type \"{}\" (expecting [{}])",
+                updated.checksum.kind,
+                KINDS.join(" ")
             )));
         }
         Ok(updated)
@@ -188,7 +188,9 @@ fn merge(
                 into.insert(key.clone(), change.clone());
                 continue;
             }
-            return Err(InvalidProps(format!("unknown property \"{here}\"")));
+            return Err(InvalidProps(format!(
+                "invalid set-bucket-props request: unknown property \"{here}\""
+            )));
         };
         match (old, change) {
             (Value::Object(old), Value::Object(change)) => merge(old, change, &format!("{here}."))?,
@@ -205,7 +207,7 @@ fn merge(
 
 /// Properties that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid bucket properties: {0}")]
+#[error("{0}")]
 pub struct InvalidProps(
     /// Why.
     pub String,

@@ -108,7 +108,7 @@ impl Engine {
     pub async fn create_bucket(&self, bck: &Bck, changes: &Value) -> Result<Bucket> {
         check_bucket(&bck.name)?;
         if bck.is_remote() {
-            return Err(self.no_backend(bck, "create"));
+            return Err(Self::no_backend(bck, "create"));
         }
         let _changing = self.buckets.changing.lock().await;
         if self.buckets.get(bck).is_some() {
@@ -119,6 +119,7 @@ impl Engine {
         if !changes.is_null() {
             record.props =
                 record.props.updated(changes).map_err(|e| Error::invalid(e.to_string()))?;
+            check_one_disk(bck, &record.props)?;
         }
         let alive = Arc::clone(&self.buckets.alive);
         let record = self
@@ -202,6 +203,7 @@ impl Engine {
             Some(changes) => old.updated(changes).map_err(|e| Error::invalid(e.to_string()))?,
             None => BucketProps::new(bck, old.bid, old.created),
         };
+        check_one_disk(bck, &props)?;
         self.replace_record(bck, BucketRecord { bck: bck.clone(), props }).await
     }
 
@@ -267,22 +269,28 @@ impl Engine {
     }
 
     /// The error for a bucket that lives where this server cannot reach.
-    pub(super) fn no_backend(&self, bck: &Bck, operation: &str) -> Error {
+    fn no_backend(bck: &Bck, operation: &str) -> Error {
         if bck.is_remote_ais() {
-            return Error::new(
-                ErrorKind::NotFound,
-                format!(
-                    "cannot {operation} bucket \"{bck}\": remote cluster \"{}\" is not attached",
-                    bck.namespace.uuid
-                ),
-            )
-            .with_code(code::REMOTE_BCK_NOT_FOUND);
+            return Error::invalid("no remote ais clusters attached");
         }
+        let provider = bck.provider;
         Error::unsupported(format!(
-            "cannot {operation} bucket \"{bck}\": {} bucket \"{bck}\" does not exist, and this server has no {} backend",
-            bck.provider, bck.provider
+            "cannot {operation} bucket \"{bck}\": {provider} bucket \"{bck}\" does not exist, and this server has no {provider} backend"
         ))
     }
+}
+
+/// Refuses what needs several disks or targets.
+fn check_one_disk(bck: &Bck, props: &BucketProps) -> Result<()> {
+    let copies = props.mirror.copies;
+    if props.mirror.enabled && copies > 1 {
+        let text = format!("not enough mountpaths (1) to configure {bck} as {copies}-way mirror");
+        return Err(Error::invalid(text));
+    }
+    if props.ec["enabled"] == Value::Bool(true) {
+        return Err(Error::invalid(format!("not enough targets (1) to erasure code bucket {bck}")));
+    }
+    Ok(())
 }
 
 fn already_exists(bck: &Bck) -> Error {

@@ -102,8 +102,8 @@ pub fn check(expected: &Checksum, have: &Checksum, what: &str) -> Result<()> {
         return Ok(());
     }
     let text = format!(
-        "BAD DATA CHECKSUM: expected [{}[{}]], actual [{}[{}]], context: {what}",
-        expected.kind, expected.value, have.kind, have.value
+        "BAD DATA CHECKSUM: {}({} != {}) (context: {what})",
+        expected.kind, expected.value, have.value
     );
     Err(Error::new(ErrorKind::Checksum, text).with_code("ErrBadCksum"))
 }

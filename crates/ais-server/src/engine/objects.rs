@@ -11,7 +11,7 @@ use super::bucket::Bucket;
 use super::content::{Content, Reading};
 use super::writer::{PutOptions, Sealed, Writer};
 use super::{Engine, Work};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{Chunk, ObjectMeta};
 
 /// How often a read looks again when the object is replaced while it is being opened.
@@ -157,7 +157,9 @@ impl Engine {
         check_object(name)?;
         let (bid, key) = (bucket.bid(), name.to_owned());
         let deleted = self.storage().meta().write(move |tx| tx.delete_object(bid, &key)).await?;
-        deleted.ok_or_else(|| Error::not_found(format!("{}/{name} doesn't exist", bucket.bck())))
+        deleted.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("{}/{name} doesn't exist", bucket.bck()))
+        })
     }
 
     /// Deletes many objects in one commit: the metadata of each that was there.
@@ -228,7 +230,7 @@ impl Engine {
         check_object(to)?;
         if from == to {
             return Err(Error::invalid(format!(
-                "cannot rename {}/{from} onto itself",
+                "cannot rename {}/{from} to self, nothing to do",
                 bucket.bck()
             )));
         }
@@ -237,10 +239,7 @@ impl Engine {
             .storage()
             .meta()
             .write(move |tx| {
-                let Some(mut meta) = tx.object(bid, &old)? else { return Ok(false) };
-                if meta.version > 0 {
-                    meta.version = 1;
-                }
+                let Some(meta) = tx.object(bid, &old)? else { return Ok(false) };
                 tx.move_object((bid, &old), (bid, &new), &meta)?;
                 Ok(true)
             })
@@ -352,7 +351,7 @@ pub fn check_custom(custom: &[(String, String)]) -> Result<()> {
     let size: usize = custom.iter().map(|(key, value)| key.len() + value.len()).sum();
     if size > MAX_CUSTOM {
         return Err(Error::invalid(format!(
-            "custom properties are too large: {size} > {MAX_CUSTOM} bytes"
+            "custom metadata: total size {size} exceeds max {MAX_CUSTOM} bytes"
         )));
     }
     for (key, value) in custom {

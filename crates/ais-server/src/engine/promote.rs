@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdall_ais_wire::job::kind;
 use holdall_ais_wire::name::check_object;
@@ -12,6 +13,8 @@ use super::{Bucket, Engine, PutOptions, Work as _};
 use crate::error::{Error, Result};
 use crate::jobs::{Job, NewJob};
 
+/// How long a reply waits for a folder.
+const SOON: Duration = Duration::from_secs(5);
 /// Bytes that are read at once.
 const PIECE: usize = 1 << 20;
 
@@ -21,8 +24,8 @@ fn invalid(source: &str, reason: &str) -> Error {
 }
 
 impl Engine {
-    /// Makes objects of a file or the files of a directory. A single file is done when this returns, and there is no
-    /// id; a directory is a job.
+    /// Makes objects of a file or the files of a directory. What is done when this returns has no id; a directory
+    /// that takes longer is a job.
     ///
     /// # Errors
     ///
@@ -51,12 +54,21 @@ impl Engine {
         }
         let job = NewJob::on(kind::PROMOTE, bucket.bck()).about(format!("promote {}", message.src));
         let engine = Arc::clone(self);
-        Ok(Some(self.jobs().spawn(job, |job| async move {
+        let (done, ended) = tokio::sync::oneshot::channel();
+        let id = self.jobs().spawn(job, |job| async move {
             let work = tokio::task::spawn_blocking(move || {
-                engine.promote_folder(&job, &bucket, &source, &message)
+                let promoted = engine.promote_folder(&job, &bucket, &source, &message);
+                // Nobody waits for it when it took long.
+                let _ = done.send(promoted.is_ok());
+                promoted
             });
             work.await.map_err(|e| Error::internal("promotion ended early").with_source(e))?
-        })))
+        });
+        // Clients expect to find the objects of a small folder when the reply comes, as with AIStore.
+        match tokio::time::timeout(SOON, ended).await {
+            Ok(Ok(true)) => Ok(None),
+            _ => Ok(Some(id)),
+        }
     }
 
     fn promote_source(&self, source: &str) -> Result<(PathBuf, bool)> {

@@ -10,7 +10,7 @@ use futures::{Stream, StreamExt as _};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -82,17 +82,50 @@ impl http_body::Body for Body {
 
 /// The body of a request.
 pub(crate) struct Input {
-    incoming: Incoming,
+    /// None once it was left behind.
+    incoming: Option<Incoming>,
+    left: Option<oneshot::Sender<Incoming>>,
+}
+
+/// What of a body nobody has read, so that the connection can go on after the reply.
+pub(super) struct Left(oneshot::Receiver<Incoming>);
+
+impl Left {
+    /// Reads up to `limit` bytes for at most a second. Whatever remains ends the connection.
+    pub(super) async fn drain(mut self, limit: usize) {
+        let Ok(mut rest) = self.0.try_recv() else { return };
+        let read = async {
+            let mut total = 0;
+            while let Some(Ok(frame)) = rest.frame().await {
+                total += frame.data_ref().map_or(0, Bytes::len);
+                if total > limit {
+                    break;
+                }
+            }
+        };
+        // Late is as good as never: the connection then ends.
+        drop(tokio::time::timeout(Duration::from_secs(1), read).await);
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        if let (Some(incoming), Some(left)) = (self.incoming.take(), self.left.take()) {
+            // Nobody waits for it when all went well.
+            drop(left.send(incoming));
+        }
+    }
 }
 
 impl Input {
-    pub(super) fn new(incoming: Incoming) -> Self {
-        Self { incoming }
+    pub(super) fn new(incoming: Incoming) -> (Self, Left) {
+        let (left, rest) = oneshot::channel();
+        (Self { incoming: Some(incoming), left: Some(left) }, Left(rest))
     }
 
     /// Its length, when the client told.
     pub(crate) fn len(&self) -> Option<u64> {
-        self.incoming.size_hint().exact()
+        self.incoming.as_ref().and_then(|incoming| incoming.size_hint().exact())
     }
 
     /// The next bytes; none at the end.
@@ -101,14 +134,14 @@ impl Input {
     ///
     /// When the client went away, or was silent for a minute.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
+        let Some(incoming) = &mut self.incoming else { return Ok(None) };
         loop {
-            let frame =
-                tokio::time::timeout(SILENCE, self.incoming.frame()).await.map_err(|_| {
-                    Error::new(
-                        ErrorKind::Timeout,
-                        "the request's body stopped for more than 60 seconds",
-                    )
-                })?;
+            let frame = tokio::time::timeout(SILENCE, incoming.frame()).await.map_err(|_| {
+                Error::new(
+                    ErrorKind::Timeout,
+                    "the request's body stopped for more than 60 seconds",
+                )
+            })?;
             match frame {
                 None => return Ok(None),
                 Some(Err(error)) => {

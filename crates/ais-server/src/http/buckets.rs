@@ -9,7 +9,8 @@ use super::reply::{json, not_allowed, ok, set, text};
 use super::{Reply, Request, list, multi, summary, too_short};
 use crate::error::{Error, Result};
 
-const METHODS: &str = "DELETE, GET, HEAD, PATCH, POST, PUT";
+/// What the path tells that it knows. Archives are made with PUT all the same, as in AIStore.
+const METHODS: &str = "DELETE, GET, HEAD, PATCH, POST";
 
 pub(super) async fn route(mut request: Request, rest: &str) -> Result<Reply> {
     let rest = rest.trim_end_matches('/');
@@ -35,6 +36,9 @@ pub(super) async fn route(mut request: Request, rest: &str) -> Result<Reply> {
 
 async fn act(request: &Request, name: &str, message: &ActMsg) -> Result<Reply> {
     let engine = &request.engine;
+    if request.method == Method::POST && name.contains('/') {
+        return Err(Error::invalid(format!("invalid request URI \"{}\"", request.path)));
+    }
     let bck = request.params.bck(name)?;
     match (&request.method, message.action.as_str()) {
         (&Method::POST, names::CREATE_BCK) => {

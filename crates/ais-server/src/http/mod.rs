@@ -29,6 +29,9 @@ pub(crate) use request::Request;
 use crate::engine::{Engine, Severity};
 use crate::error::{Error, Result};
 
+/// Most bytes of a refused request's body that are read, to keep the connection.
+const MAX_LEFT: usize = 1 << 20;
+
 /// Answers a request.
 pub(crate) async fn handle(
     engine: Arc<Engine>,
@@ -44,28 +47,29 @@ pub(crate) async fn handle(
         format!("p[{}]", identity.proxy)
     };
     let log = Arc::clone(&engine);
-    let result = match Request::new(engine, parts, Input::new(body), remote) {
+    let (body, left) = Input::new(body);
+    let result = match Request::new(engine, parts, body, remote) {
         Ok(request) => route(request).await,
         Err(error) => Err(error),
     };
-    result.unwrap_or_else(|error| {
-        let status = error.status();
-        let (method, address) = (&method, remote.ip());
-        if status == 500 || status > 501 {
-            let cause = error.source().map(|cause| format!(" ({cause})")).unwrap_or_default();
-            log.log().add(
-                Severity::Error,
-                format!("{method} {path} from {address}: {status} {error}{cause}"),
-            );
-        } else if status != 404 || *method == http::Method::GET {
-            tracing::debug!(%method, path, status, %error, "request refused");
-        }
-        let path = percent_encoding::percent_decode_str(&path).decode_utf8_lossy().into_owned();
-        reply::error(
-            reply::About { method: method.clone(), path, remote: remote.to_string(), node },
-            &error,
-        )
-    })
+    let error = match result {
+        Ok(reply) => return reply,
+        Err(error) => error,
+    };
+    left.drain(MAX_LEFT).await;
+    let status = error.status();
+    if status == 500 || status > 501 {
+        let (address, cause) = (remote.ip(), error.source().map(|cause| format!(" ({cause})")));
+        let line = format!(
+            "{method} {path} from {address}: {status} {error}{}",
+            cause.unwrap_or_default()
+        );
+        log.log().add(Severity::Error, line);
+    } else {
+        tracing::debug!(%method, path, status, %error, "request refused");
+    }
+    let path = percent_encoding::percent_decode_str(&path).decode_utf8_lossy().into_owned();
+    reply::error(reply::About { method, path, remote: remote.to_string(), node }, &error)
 }
 
 async fn route(request: Request) -> Result<Reply> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use holdall_ais_wire::action::ActMsg;
 use holdall_ais_wire::bucket::{Bck, Namespace, Provider};
+use holdall_ais_wire::name::check_bucket;
 use holdall_ais_wire::query;
 use holdall_ais_wire::value::truthy;
 use http::request::Parts;
@@ -68,6 +69,9 @@ impl Params {
                 ))
                 .with_code("ErrInvalidBackendProvider")
             })?;
+        if !name.is_empty() {
+            check_bucket(name)?;
+        }
         Ok(Bck {
             name: name.to_owned(),
             provider,
@@ -160,11 +164,15 @@ impl Request {
 
     fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T> {
         let ours = std::any::type_name::<T>().rsplit("::").next().unwrap_or_default();
-        serde_json::from_slice(body).map_err(|e| {
-            let reason = if body.is_empty() { "EOF".to_owned() } else { e.to_string() };
+        let failed = |reason: &dyn std::fmt::Display| {
             Error::invalid(format!("failed to unmarshal [{ours}] ({}), err: {reason}", self.method))
-                .with_source(e)
-        })
+        };
+        // Lists would be read as structs, too.
+        match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            None => Err(failed(&"EOF")),
+            Some(b'{') => serde_json::from_slice(body).map_err(|e| failed(&e).with_source(e)),
+            Some(_) => Err(failed(&"expecting a JSON object")),
+        }
     }
 
     /// The body as an action message.

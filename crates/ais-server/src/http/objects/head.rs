@@ -56,6 +56,9 @@ fn all(request: &Request, reply: &mut Reply, bucket: &Bucket, name: &str, meta: 
     if !bck.namespace.is_global() {
         set(reply, header::BUCKET_NAMESPACE, bck.namespace.uname());
     }
+    if let Some(etag) = meta.custom("ETag") {
+        set(reply, ETAG, etag);
+    }
     let path = request.engine.mountpath();
     set(reply, header::LOCATION, request.engine.location());
     set(reply, header::MIRROR_COPIES, "1");

@@ -1,0 +1,118 @@
+//! The AIS server in this process.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use holdall::ais_server::{Error, ErrorKind, Options, Server};
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+
+use crate::runtime::block_on;
+
+/// A running server.
+#[pyclass(frozen, module = "holdall._holdall", name = "_AisServer")]
+struct AisServer {
+    /// None once it is closed.
+    server: Mutex<Option<Server>>,
+    url: String,
+    /// The process that it runs in: a forked child has none of its threads.
+    process: u32,
+}
+
+fn to_py(error: &Error) -> PyErr {
+    match error.kind() {
+        ErrorKind::Invalid => PyValueError::new_err(error.to_string()),
+        _ => PyOSError::new_err(error.to_string()),
+    }
+}
+
+impl AisServer {
+    fn take(&self) -> Option<Server> {
+        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        if std::process::id() != self.process {
+            // It belongs to the parent, and so does everything it would stop.
+            std::mem::forget(server);
+            return None;
+        }
+        Some(server)
+    }
+}
+
+#[pymethods]
+impl AisServer {
+    /// The URL for clients.
+    #[getter]
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Whether it was closed.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// Stops the server. Requests have ten seconds to end.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        match self.take() {
+            Some(server) => block_on(py, server.shutdown()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for AisServer {
+    fn drop(&mut self) {
+        if let Some(server) = self.take() {
+            drop(server);
+        }
+    }
+}
+
+/// Starts a server.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "one for each option of the Python function")]
+fn _serve_ais(
+    py: Python<'_>,
+    path: Option<PathBuf>,
+    listen: &str,
+    fsync: &str,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    public_host: Option<String>,
+    max_connections: usize,
+    promote_root: PathBuf,
+) -> PyResult<AisServer> {
+    let invalid = |what: &str, text: &str, e: &dyn std::fmt::Display| {
+        PyValueError::new_err(format!("{what}: {text:?}: {e}"))
+    };
+    let tls = match (tls_cert, tls_key) {
+        (Some(cert), Some(key)) => Some((cert, key)),
+        (None, None) => None,
+        _ => {
+            return Err(PyValueError::new_err(
+                "tls_cert and tls_key belong together: give both or none",
+            ));
+        }
+    };
+    if max_connections == 0 {
+        return Err(PyValueError::new_err("max_connections must be at least 1"));
+    }
+    let options = Options {
+        data: path,
+        listen: listen.parse().map_err(|e| invalid("listen", listen, &e))?,
+        fsync: fsync.parse().map_err(|e| invalid("fsync", fsync, &e))?,
+        tls,
+        public_host,
+        max_connections,
+        promote_root,
+    };
+    let server = block_on(py, Server::start(options))?.map_err(|e| to_py(&e))?;
+    let url = server.url();
+    Ok(AisServer { server: Mutex::new(Some(server)), url, process: std::process::id() })
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<AisServer>()?;
+    module.add_function(wrap_pyfunction!(_serve_ais, module)?)
+}
