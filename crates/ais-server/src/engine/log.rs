@@ -3,10 +3,10 @@
 //! The lines also go to `tracing`, for whoever runs the server.
 
 use std::collections::VecDeque;
-use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
+use holdall_archive::{Format, Member, Writer};
 
 use crate::error::{Error, Result};
 
@@ -97,16 +97,15 @@ impl Log {
     /// None that a log can cause.
     pub fn archive(&self, severity: Severity, node: &str) -> Result<Vec<u8>> {
         let text = self.text(severity);
-        let mut header = tar::Header::new_gnu();
-        header.set_size(text.len() as u64);
-        header.set_mode(0o644);
-        header.set_mtime(u64::try_from(Utc::now().timestamp()).unwrap_or(0));
-        let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        let mut archive = tar::Builder::new(gzip);
-        archive.append_data(&mut header, format!("{node}/aisnode.log"), text.as_bytes())?;
-        let mut gzip = archive.into_inner()?;
-        gzip.flush()?;
-        Ok(gzip.finish()?)
+        let now = u64::try_from(Utc::now().timestamp()).unwrap_or(0);
+        let member =
+            Member::file(format!("{node}/aisnode.log"), text.len() as u64).modified_at(now);
+        let written = || {
+            let mut archive = Writer::new(Vec::new(), Format::TarGz)?;
+            archive.append(&member, &mut text.as_bytes())?;
+            archive.finish()
+        };
+        written().map_err(|e| Error::internal("the log cannot be archived").with_source(e))
     }
 }
 
