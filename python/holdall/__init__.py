@@ -34,35 +34,83 @@ from ._holdall import (
 from ._ops import *  # noqa: F403
 from ._ops import list as list
 
+# What is imported when somebody asks for it: it needs `dataclasses` and `asyncio`, which take longer than all of this.
+_TRANSFERS = (
+    "Limits",
+    "Outcome",
+    "Snapshot",
+    "SyncAction",
+    "SyncPlan",
+    "TransferReport",
+    "TransferResult",
+    "copy_prefix",
+    "copy_prefix_async",
+    "download",
+    "download_async",
+    "download_prefix",
+    "download_prefix_async",
+    "get_limits",
+    "move",
+    "move_async",
+    "plan_sync",
+    "plan_sync_async",
+    "read_into",
+    "read_into_async",
+    "set_limits",
+    "sync",
+    "sync_async",
+    "upload",
+    "upload_async",
+    "upload_dir",
+    "upload_dir_async",
+)
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from . import progress
+    from ._transfer import *  # noqa: F403
     from ._types import (
         HTTP_METHOD,
         Attribute,
         Attributes,
         Buffer,
+        CopyOptions,
         CopyReport,
         DeleteReport,
+        DownloadOptions,
         GetOptions,
         ListChunkType,
         ListResult,
+        ManyOptions,
         ObjectMeta,
         ObjectVersion,
         OffsetRange,
         PutMode,
         PutResult,
+        ReadOptions,
         SuffixRange,
+        SyncOptions,
         UpdateVersion,
+        UploadOptions,
     )
 else:
 
     def __getattr__(name: str) -> object:
-        """Import the types of arguments and results when somebody asks for one."""
+        """Import transfers, and the types of arguments and results, when somebody asks for one."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from . import _types
+        if name == "progress":
+            from importlib import import_module
 
-        return getattr(_types, name)
+            return import_module(f"{__name__}.progress")
+        if name in _TRANSFERS:
+            from . import _transfer as module
+        else:
+            from . import _types as module
+        return globals().setdefault(name, getattr(module, name))
+
+    def __dir__() -> object:
+        return sorted({*globals(), *__all__})
 
 
 _store = store
@@ -89,28 +137,36 @@ __all__ = [
     "Buffer",
     "Bytes",
     "BytesStream",
+    "CopyOptions",
     "CopyReport",
     "DeleteReport",
+    "DownloadOptions",
     "GetOptions",
     "GetResult",
     "ListChunkType",
     "ListResult",
     "ListStream",
+    "ManyOptions",
     "ObjectMeta",
     "ObjectVersion",
     "OffsetRange",
     "PutMode",
     "PutResult",
+    "ReadOptions",
     "SignCapableStore",
     "SuffixRange",
+    "SyncOptions",
     "UpdateVersion",
+    "UploadOptions",
     "__version__",
     "_object_store_source",
     "_object_store_version",
     "_store",
     "exceptions",
     "parse_scheme",
+    "progress",
     "store",
     *_files.__all__,
     *_ops.__all__,
+    *_TRANSFERS,
 ]

@@ -1,10 +1,10 @@
 """The native half of the package. Import its names from `holdall` and `holdall.store`."""
 
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias, final
+from typing import Any, Literal, Self, TypeAlias, TypeVar, final
 
 from typing_extensions import disjoint_base
 
@@ -35,6 +35,7 @@ _PathInput: TypeAlias = str | PathLike[str]
 _PathsInput: TypeAlias = str | PathLike[str] | Iterable[Any]
 _ListType: TypeAlias = list
 _OnError: TypeAlias = Literal["raise", "return"]
+_T = TypeVar("_T")
 
 __version__: str
 _object_store_version: str
@@ -592,6 +593,89 @@ class Awaitable:
     def __await__(self) -> Self: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Any: ...
+
+@final
+class Operation:
+    """A transfer. It begins when it is waited for."""
+    def snapshot(self) -> tuple[int, int, int, int, int, int, int, float]:
+        """How far it is: objects, done, failed; bytes, done, resumed; retries; seconds."""
+    def start(self, convert: Callable[[Any], _T]) -> Coroutine[Any, Any, _T]:
+        """Begins it, to be awaited; `convert` makes the result."""
+    def wait(self, tell: Callable[[], object] | None, interval: float) -> Any:
+        """Runs it to its end; calls `tell` every `interval` seconds meanwhile."""
+
+def _download(
+    store: ObjectStoreMethods, path: _PathInput, file: _PathInput, options: Mapping[str, object]
+) -> Operation: ...
+def _download_to_writer(
+    store: ObjectStoreMethods, path: _PathInput, writer: Any, options: Mapping[str, object]
+) -> Operation: ...
+def _upload(
+    store: ObjectStoreMethods,
+    path: _PathInput,
+    data: Any,
+    is_async: bool,
+    options: Mapping[str, object],
+) -> Operation: ...
+def _copy(
+    source: ObjectStoreMethods,
+    from_: _PathInput,
+    target: ObjectStoreMethods,
+    to: _PathInput,
+    moves: bool,
+    options: Mapping[str, object],
+) -> Operation: ...
+def _read_into(
+    store: ObjectStoreMethods,
+    path: _PathInput,
+    buffer: Buffer,
+    start: int | None,
+    options: Mapping[str, object],
+) -> Operation: ...
+def _copy_prefix(
+    source: ObjectStoreMethods,
+    from_: _PathInput | None,
+    target: ObjectStoreMethods,
+    to: _PathInput | None,
+    moves: bool,
+    include: str | Iterable[str] | None,
+    exclude: str | Iterable[str] | None,
+    options: Mapping[str, object],
+) -> Operation: ...
+def _plan(
+    source: ObjectStoreMethods,
+    from_: _PathInput | None,
+    target: ObjectStoreMethods,
+    to: _PathInput | None,
+    compare: str,
+    delete: bool,
+    include: str | Iterable[str] | None,
+    exclude: str | Iterable[str] | None,
+) -> Operation: ...
+def _sync(
+    source: ObjectStoreMethods,
+    from_: _PathInput | None,
+    target: ObjectStoreMethods,
+    to: _PathInput | None,
+    compare: str,
+    delete: bool,
+    include: str | Iterable[str] | None,
+    exclude: str | Iterable[str] | None,
+    options: Mapping[str, object],
+) -> Operation: ...
+def _follow(
+    source: ObjectStoreMethods,
+    from_: _PathInput | None,
+    target: ObjectStoreMethods,
+    to: _PathInput | None,
+    actions: list[tuple[str, str, int]],
+    options: Mapping[str, object],
+) -> Operation: ...
+def _set_limits(
+    memory: int | None, requests: int | None, requests_per_host: int | None, rate: int | None
+) -> None: ...
+def _limits() -> tuple[int, int, int, int | None]: ...
+def _unsettled() -> tuple[int, int]: ...
 
 @final
 class Reader:

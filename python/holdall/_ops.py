@@ -14,15 +14,17 @@ from ._foreign import OURS, as_store
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
     from datetime import timedelta
-    from typing import Any, Literal, TypeAlias
+    from typing import Any, Literal, TypeAlias, Unpack, overload
 
     from ._holdall import Bytes, GetResult, ListStream
+    from ._transfer import Snapshot, TransferReport
     from ._types import (
         HTTP_METHOD,
         Attributes,
         Buffer,
+        CopyOptions,
         CopyReport,
         DeleteReport,
         GetOptions,
@@ -37,6 +39,12 @@ if TYPE_CHECKING:
     PathInput: TypeAlias = str | os.PathLike[str]
     PathsInput: TypeAlias = str | os.PathLike[str] | Iterable[Any]
     OnError: TypeAlias = Literal["raise", "return"]
+else:
+
+    def overload(declared: Any) -> Any:
+        """Stand for `typing.overload`, which checkers alone look at."""
+        return declared
+
 
 __all__ = [
     "copy",
@@ -396,21 +404,84 @@ def delete_prefix_async(
     return as_store(store).delete_prefix_async(prefix)
 
 
-def copy(store: Any, from_: PathInput, to: PathInput, *, overwrite: bool = True) -> None:
-    """Copy an object within a store.
+@overload
+def copy(store: Any, from_: PathInput, to: PathInput, *, overwrite: bool = True) -> None: ...
+@overload
+def copy(  # noqa: F811
+    store: Any,
+    from_: PathInput,
+    to: Any,
+    path: PathInput | None = None,
+    *,
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = 0.1,
+    **options: Unpack[CopyOptions],
+) -> TransferReport: ...
+def copy(  # noqa: F811
+    store: Any, from_: PathInput, to: Any, path: PathInput | None = None, **options: Any
+) -> Any:
+    """Copy an object within a store, or to another store: ``copy(store, "a", "b")``, ``copy(store, "a", other, "b")``.
+
+    Within a store the service makes the copy. Between stores it does so when both are its; otherwise the object passes
+    through this process, in bounded memory, checked, in parts when it is large. Attributes go along where the target
+    can keep them.
+
+    Args:
+        store: where the object is.
+        from_: its key.
+        to: the new key; or the store of the copy.
+        path: the key in that store; the same as `from_` by default.
+        options: within a store ``overwrite`` (True by default) alone. Between stores those of `holdall.CopyOptions`,
+            with ``progress`` and ``progress_interval`` (see `download`).
+
+    Returns:
+        None for a copy within a store, a `TransferReport` for one between stores.
 
     Raises:
         NotFoundError: there is no object at `from_`.
-        AlreadyExistsError: `to` exists and `overwrite` is False.
+        AlreadyExistsError: the target exists and `overwrite` is False.
     """
-    return as_store(store).copy(from_, to, overwrite=overwrite)
+    if isinstance(to, str) or hasattr(to, "__fspath__"):
+        return as_store(store).copy(from_, to, **_within(path, options))
+    from ._transfer import _copy_wait
+
+    return _copy_wait(store, from_, to, path, **options)
 
 
+@overload
 def copy_async(
     store: Any, from_: PathInput, to: PathInput, *, overwrite: bool = True
-) -> Coroutine[Any, Any, None]:
-    """Copy an object within a store, to be awaited; see `copy`."""
-    return as_store(store).copy_async(from_, to, overwrite=overwrite)
+) -> Coroutine[Any, Any, None]: ...
+@overload
+def copy_async(  # noqa: F811
+    store: Any,
+    from_: PathInput,
+    to: Any,
+    path: PathInput | None = None,
+    *,
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = 0.1,
+    **options: Unpack[CopyOptions],
+) -> Coroutine[Any, Any, TransferReport]: ...
+def copy_async(  # noqa: F811
+    store: Any, from_: PathInput, to: Any, path: PathInput | None = None, **options: Any
+) -> Any:
+    """Copy an object within a store or to another store, to be awaited; see `copy`."""
+    if isinstance(to, str) or hasattr(to, "__fspath__"):
+        return as_store(store).copy_async(from_, to, **_within(path, options))
+    from ._transfer import _copy_start
+
+    return _copy_start(store, from_, to, path, **options)
+
+
+def _within(path: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Refuse, for a copy within a store, what is for copies between stores."""
+    others = (["path"] if path is not None else []) + sorted(options.keys() - {"overwrite"})
+    if others:
+        raise TypeError(
+            f"{', '.join(others)}: for copies between stores, copy(store, from_, other_store, path, ...)"
+        )
+    return options
 
 
 def rename(store: Any, from_: PathInput, to: PathInput, *, overwrite: bool = True) -> None:

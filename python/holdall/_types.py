@@ -125,6 +125,90 @@ class CopyReport(TypedDict):
     """Whether the service made the copy."""
 
 
+class ReadOptions(TypedDict, total=False):
+    """How the bytes of an object are read; None stands for an option that is not given."""
+
+    parts: int | None
+    """Requests at once for one object (default 8)."""
+    part_size: int | None
+    """Bytes of a part (default 8 MiB); smaller objects are moved by one request. Uploads use at least 5 MiB, and more
+    where an object would have more than 10,000 parts."""
+    verify: Literal["checksum", "required", "length"] | None
+    """What is checked beyond what is always checked (ranges, lengths, and that all parts are of one version):
+    `"checksum"` (default) compares the checksum that the service states, where it states one; `"required"` makes it an
+    error when there is none; `"length"` compares none."""
+    retries: int | None
+    """Attempts without a byte of progress, after those that the store makes itself (default 4)."""
+    hedge: float | timedelta | None
+    """Ask a second time when a reply has not begun after this many seconds, and take what comes first."""
+    limit_rate: int | None
+    """Bytes per second of this transfer, within the limits of the process."""
+
+
+class DownloadOptions(ReadOptions, total=False):
+    """How an object becomes a file."""
+
+    overwrite: bool | None
+    """Whether a file that exists is replaced (default), or an error."""
+    resume: bool | None
+    """Go on with what an interrupted transfer has left, and keep what this one leaves. Without it leftovers are
+    removed."""
+    fsync: bool | None
+    """Force the file to the disk before it takes its name."""
+
+
+class UploadOptions(TypedDict, total=False):
+    """How an object is written; None stands for an option that is not given."""
+
+    parts: int | None
+    """Requests at once for one object (default 8)."""
+    part_size: int | None
+    """Bytes of a part (default 8 MiB, at least 5 MiB), more where there would be more than 10,000 of them."""
+    overwrite: bool | None
+    """Whether an object that exists is replaced (default), or an error."""
+    resume: bool | None
+    """Go on with what an interrupted upload of the same file has left, and keep what this one leaves; files only."""
+    retries: int | None
+    """Attempts without a byte of progress, after those that the store makes itself (default 4)."""
+    limit_rate: int | None
+    """Bytes per second of this transfer, within the limits of the process."""
+    attributes: Attributes | None
+    """Attributes of the new object."""
+    tags: dict[str, str] | None
+    """Tags of the new object."""
+
+
+class CopyOptions(DownloadOptions, total=False):
+    """How an object becomes another one; `fsync` is for targets that are local files."""
+
+    attributes: Attributes | None
+    """Attributes of the new object in place of those of the source."""
+    tags: dict[str, str] | None
+    """Tags of the new object."""
+
+
+class ManyOptions(CopyOptions, total=False):
+    """How many objects are copied."""
+
+    workers: int | None
+    """Objects at once (default 64)."""
+
+
+class SyncOptions(ReadOptions, total=False):
+    """How a synchronisation copies; it always replaces what differs."""
+
+    workers: int | None
+    """Objects at once (default 64)."""
+    resume: bool | None
+    """Go on with what an interrupted transfer has left, and keep what this one leaves."""
+    fsync: bool | None
+    """Force files to the disk before they take their name; for targets that are local."""
+    attributes: Attributes | None
+    """Attributes of new objects in place of those of the source."""
+    tags: dict[str, str] | None
+    """Tags of new objects."""
+
+
 class DeleteReport(TypedDict):
     """What came of deleting a prefix."""
 

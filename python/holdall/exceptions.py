@@ -33,6 +33,7 @@ __all__ = [
     "PreconditionError",
     "StalledError",
     "StoreNotFoundError",
+    "TransferError",
     "UnauthenticatedError",
     "UnknownConfigurationKeyError",
 ]
@@ -163,6 +164,20 @@ class CorruptReplyError(GenericError):
     """The reply contradicts itself or the request."""
 
     kind = "corrupt"
+
+
+class TransferError(BaseError):
+    """Some objects of a transfer failed; the others are in their place.
+
+    ``result`` says what became of each; the first failure is the ``__cause__``.
+    """
+
+    kind = "transfer"
+
+    def __init__(self, message: str, result: object = None) -> None:
+        super().__init__(message, result)
+        self._message = message
+        self.result = result
 
 
 _CLASSES = {

@@ -12,6 +12,7 @@
 //! | `ais_server` | the AIS server in this process |
 //! | `files` | the cores of file objects |
 //! | `stac` | STAC documents and their assets |
+//! | `transfer` | downloads, uploads, copies, synchronisations |
 
 use pyo3::prelude::*;
 
@@ -26,6 +27,7 @@ mod ops;
 mod runtime;
 mod stac;
 mod stores;
+mod transfer;
 
 /// The system's allocator gives every large buffer back to the system and faults its pages in anew for the next one,
 /// which costs more than the copy into it.
@@ -49,5 +51,6 @@ fn _holdall(module: &Bound<'_, PyModule>) -> PyResult<()> {
     stores::register(module)?;
     ops::register(module)?;
     files::register(module)?;
-    stac::register(module)
+    stac::register(module)?;
+    transfer::register(module)
 }

@@ -1,6 +1,7 @@
 //! Operations on stores, as methods of their base class.
 
 pub(crate) mod key;
+pub(crate) mod put;
 
 mod body;
 mod get;
@@ -9,7 +10,6 @@ mod many;
 mod meta;
 mod methods;
 mod options;
-mod put;
 
 use pyo3::prelude::*;
 

@@ -27,7 +27,7 @@ const IN_FLIGHT_BYTES: usize = 128 * 1024 * 1024;
 const PARTS_OF_A_SIZE: usize = 1000;
 
 /// Where the content comes from.
-pub(super) enum Source {
+pub(crate) enum Source {
     Buffer(Bytes),
     File {
         file: Arc<File>,
@@ -45,7 +45,7 @@ pub(super) enum Source {
 
 impl Source {
     /// Tells the kinds of input apart, in the order that obstore does.
-    pub(super) fn of(input: &Bound<'_, PyAny>, is_async: bool) -> PyResult<Self> {
+    pub(crate) fn of(input: &Bound<'_, PyAny>, is_async: bool) -> PyResult<Self> {
         let py = input.py();
         if input.is_instance_of::<PyBytes>() {
             return Ok(Self::Buffer(input.extract::<Input>()?.0));
@@ -72,7 +72,7 @@ impl Source {
         if input.hasattr("__aiter__")? && (is_async || !input.hasattr("__iter__")?) {
             if !is_async {
                 return Err(PyValueError::new_err(
-                    "an asynchronous iterator needs put_async: a synchronous put has no event loop",
+                    "an asynchronous iterator needs put_async or upload_async: a synchronous call has no event loop",
                 ));
             }
             return Ok(Self::AsyncIterator {
@@ -101,7 +101,7 @@ impl Source {
     }
 
     /// The next `size` bytes or somewhat more, in the pieces they came in; empty at the end.
-    async fn next(&mut self, offset: u64, size: usize) -> Result<Vec<Bytes>, Failure> {
+    pub(crate) async fn next(&mut self, offset: u64, size: usize) -> Result<Vec<Bytes>, Failure> {
         match self {
             Self::Buffer(data) => {
                 let piece = data.split_to(size.min(data.len()));
@@ -202,7 +202,7 @@ fn take_some_async(
 }
 
 /// Why a put failed: the store, or the Python object it read from.
-pub(super) enum Failure {
+pub(crate) enum Failure {
     Store(Error),
     Python(PyErr),
 }

@@ -81,8 +81,10 @@ struct Inner {
     limits: Limits,
     memory: Arc<Semaphore>,
     requests: Arc<Semaphore>,
-    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
+    hosts: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
     pace: Mutex<Option<Instant>>,
+    /// The budget whose bandwidth is shared too.
+    wider: Option<Budget>,
 }
 
 static GLOBAL: LazyLock<ArcSwap<Budget>> =
@@ -97,8 +99,22 @@ impl Budget {
             limits,
             memory: count(units as usize),
             requests: count(limits.requests),
-            hosts: Mutex::default(),
+            hosts: Arc::default(),
             pace: Mutex::default(),
+            wider: None,
+        }))
+    }
+
+    /// The same memory and requests with a bandwidth of their own, in bytes per second, within that of this budget.
+    #[must_use]
+    pub fn with_rate(&self, bytes_per_second: u64) -> Self {
+        Self(Arc::new(Inner {
+            limits: self.0.limits.with_bytes_per_second(Some(bytes_per_second)),
+            memory: self.0.memory.clone(),
+            requests: self.0.requests.clone(),
+            hosts: self.0.hosts.clone(),
+            pace: Mutex::default(),
+            wider: Some(self.clone()),
         }))
     }
 
@@ -158,16 +174,22 @@ impl Budget {
 
     /// Waits until `bytes` more may pass.
     pub(super) async fn pace(&self, bytes: usize) {
-        let Some(rate) = self.0.limits.bytes_per_second.filter(|rate| *rate > 0) else { return };
+        let own = self.due(bytes);
+        let until = own.max(self.0.wider.as_ref().and_then(|wider| wider.due(bytes)));
+        if let Some(until) = until {
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    /// When `bytes` more have passed at the rate of this budget; `None` without one.
+    fn due(&self, bytes: usize) -> Option<Instant> {
+        let rate = self.0.limits.bytes_per_second.filter(|rate| *rate > 0)?;
         let takes = Duration::from_secs_f64(bytes as f64 / rate as f64);
-        let until = {
-            let mut pace = self.0.pace.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            let free = pace.filter(|free| *free > now).unwrap_or(now);
-            *pace = Some(free + takes);
-            free + takes
-        };
-        tokio::time::sleep_until(until).await;
+        let mut pace = self.0.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let free = pace.filter(|free| *free > now).unwrap_or(now);
+        *pace = Some(free + takes);
+        *pace
     }
 }
 
@@ -210,6 +232,19 @@ mod tests {
         let start = Instant::now();
         for _ in 0..5 {
             budget.pace(2000).await;
+        }
+        assert!(start.elapsed() >= Duration::from_millis(100));
+    }
+
+    #[tokio::test]
+    async fn a_rate_of_its_own_keeps_the_memory_of_the_whole() {
+        let budget = Budget::new(Limits::default().with_memory_bytes(64 * 1024));
+        let narrow = budget.with_rate(100_000);
+        let _held = narrow.memory(64 * 1024).await.unwrap();
+        assert!(futures::poll!(Box::pin(budget.memory(4096))).is_pending());
+        let start = Instant::now();
+        for _ in 0..5 {
+            narrow.pace(2000).await;
         }
         assert!(start.elapsed() >= Duration::from_millis(100));
     }

@@ -1,5 +1,6 @@
 //! Uploads in parts that a service keeps open between requests.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -275,6 +276,31 @@ impl Upload {
     }
 }
 
+/// How many cancelled uploads are being aborted.
+static CLEANING: AtomicUsize = AtomicUsize::new(0);
+
+/// One of them.
+struct Cleaning;
+
+impl Cleaning {
+    fn begin() -> Self {
+        CLEANING.fetch_add(1, Ordering::AcqRel);
+        Self
+    }
+}
+
+impl Drop for Cleaning {
+    fn drop(&mut self) {
+        CLEANING.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// How many cancelled uploads of this process are still being aborted in the background. A process that is about to end
+/// waits for them, a little: what is cut off here is left to the next transfer to the same target.
+pub fn aborting() -> usize {
+    CLEANING.load(Ordering::Acquire)
+}
+
 impl Drop for Upload {
     /// A cancelled upload is aborted in the background; should the process end before, its journal tells the next one.
     fn drop(&mut self) {
@@ -285,7 +311,9 @@ impl Drop for Upload {
         let (store, full, id) =
             (self.store.clone(), self.full.clone(), std::mem::take(&mut self.id));
         let (journal, slot) = (self.journal.take(), self.slot.take());
+        let cleaning = Cleaning::begin();
         runtime.spawn(async move {
+            let _cleaning = cleaning;
             let Some(service) = store.provider().multipart() else { return };
             if service.abort_multipart(&full, &id).await.is_ok()
                 && let Some(journal) = journal

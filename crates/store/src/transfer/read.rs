@@ -62,14 +62,7 @@ impl Transfer {
         buffer: &mut [u8],
     ) -> Result<()> {
         let object = Object::new(store, &pin.location);
-        if range.end > pin.size || range.end - range.start != buffer.len() as u64 {
-            let detail = format!(
-                "bytes {range:?} of {} do not fit a buffer of {} bytes",
-                pin.size,
-                buffer.len()
-            );
-            return Err(Error::new(ErrorKind::InvalidArgument, "read", object.url(), detail));
-        }
+        check_room(&object, pin, &range, buffer)?;
         self.fetch_into(&object, pin, range, None, None, buffer).await
     }
 
@@ -82,11 +75,24 @@ impl Transfer {
         range: Range<u64>,
         stream: futures::stream::BoxStream<'static, object_store::Result<Bytes>>,
     ) -> Result<Bytes> {
-        let object = Object::new(store, &pin.location);
         let mut region = Region::new(in_memory(range.end - range.start)?);
-        let body = Body::new(range.clone(), stream);
-        self.fetch_into(&object, pin, range, Some(body), None, region.as_mut_slice()).await?;
+        self.finish_read_into(store, pin, range, stream, region.as_mut_slice()).await?;
         Ok(region.into())
+    }
+
+    /// The same into `buffer`, which has the length of the range.
+    pub async fn finish_read_into(
+        &self,
+        store: &Store,
+        pin: &ObjectMeta,
+        range: Range<u64>,
+        stream: futures::stream::BoxStream<'static, object_store::Result<Bytes>>,
+        buffer: &mut [u8],
+    ) -> Result<()> {
+        let object = Object::new(store, &pin.location);
+        check_room(&object, pin, &range, buffer)?;
+        let body = Body::new(range.clone(), stream);
+        self.fetch_into(&object, pin, range, Some(body), None, buffer).await
     }
 
     async fn fill_memory(
@@ -130,6 +136,16 @@ impl Transfer {
         };
         fetch.run(body).await
     }
+}
+
+fn check_room(object: &Object, pin: &ObjectMeta, range: &Range<u64>, buffer: &[u8]) -> Result<()> {
+    let length = range.end.checked_sub(range.start);
+    if range.end <= pin.size && length == Some(buffer.len() as u64) {
+        return Ok(());
+    }
+    let (size, room) = (pin.size, buffer.len());
+    let detail = format!("bytes {range:?} of {size} do not fit a buffer of {room} bytes");
+    Err(Error::new(ErrorKind::InvalidArgument, "read", object.url(), detail))
 }
 
 fn in_memory(bytes: u64) -> Result<usize> {

@@ -1,0 +1,152 @@
+//! Objects as streams: in order, a few parts ahead.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream, FuturesOrdered};
+use futures::{FutureExt, StreamExt};
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
+use super::Transfer;
+use super::budget::Held;
+use super::fetch::Grid;
+use super::object::{Accept, Body, Object};
+use crate::checksum::{Checksum, Hasher};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Store;
+
+impl Transfer {
+    /// Reads an object as a stream: its bytes in order, parts fetched side by side ahead of whoever reads.
+    ///
+    /// # Errors
+    /// The stream ends with an error when the object changes or breaks off for good, and after its last byte when the
+    /// bytes are not what the service states: what was read before is of no use then.
+    pub async fn stream(
+        &self,
+        store: &Store,
+        path: &Path,
+    ) -> Result<(ObjectMeta, BoxStream<'static, Result<Bytes>>)> {
+        let object = Object::new(store, path);
+        let part = self.options.part_bytes;
+        let opened = object.open(None, part).await?;
+        let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
+        let meta = opened.meta.clone();
+        self.events.planned(meta.size);
+        let grid = Grid::new(0..meta.size, self.options.read_part(meta.size));
+        let state = Reading {
+            hasher: expected.as_ref().map(|sum| Hasher::new(sum.algorithm())),
+            expected,
+            // Without ranges there is one body, which is read from its first byte to its last.
+            most: if opened.has_ranges { self.options.parts } else { 1 },
+            ahead: FuturesOrdered::new(),
+            next: 0,
+            body: Some(opened.body),
+            grid,
+            ready: VecDeque::new(),
+            held: None,
+            ended: false,
+            transfer: self.clone(),
+            object,
+            meta: meta.clone(),
+        };
+        Ok((meta, stream::unfold(state, step).boxed()))
+    }
+}
+
+async fn step(mut state: Reading) -> Option<(Result<Bytes>, Reading)> {
+    if state.ended {
+        return None;
+    }
+    let next = state.next().await;
+    state.ended = !matches!(next, Ok(Some(_)));
+    if state.ended {
+        state.transfer.events.ended(next.is_ok());
+    }
+    Some((next.transpose()?, state))
+}
+
+struct Part {
+    pieces: VecDeque<Bytes>,
+    held: Held,
+    /// What is left of a body that goes beyond the part.
+    rest: Option<Body>,
+}
+
+struct Reading {
+    transfer: Transfer,
+    object: Object,
+    meta: ObjectMeta,
+    grid: Grid,
+    expected: Option<Checksum>,
+    hasher: Option<Hasher>,
+    /// Parts on their way, at most this many.
+    most: usize,
+    ahead: FuturesOrdered<BoxFuture<'static, Result<Part>>>,
+    /// The first part that has not been asked for.
+    next: usize,
+    /// A body that may begin with this part.
+    body: Option<Body>,
+    ready: VecDeque<Bytes>,
+    /// Memory of the part that is being handed out.
+    held: Option<Held>,
+    ended: bool,
+}
+
+impl Reading {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            if let Some(piece) = self.ready.pop_front() {
+                if let Some(hasher) = &mut self.hasher {
+                    hasher.update(&piece);
+                }
+                return Ok(Some(piece));
+            }
+            self.held.take();
+            self.ask();
+            let Some(part) = self.ahead.next().await else { return self.check().map(|()| None) };
+            let part = part?;
+            (self.ready, self.held) = (part.pieces, Some(part.held));
+            self.body = part.rest.or(self.body.take());
+        }
+    }
+
+    /// Asks for parts: from the first on, so that the memory for the next one is never behind that of later ones.
+    fn ask(&mut self) {
+        while self.next < self.grid.len() && self.ahead.len() < self.most {
+            let range = self.grid.part(self.next);
+            self.next += 1;
+            let mut body = self.body.take().filter(|body| body.range.start == range.start);
+            let (transfer, object) = (self.transfer.clone(), self.object.clone());
+            let meta = self.meta.clone();
+            let part = async move {
+                let held = transfer.budget.memory(range.end - range.start).await?;
+                let _request = transfer.budget.request(&object.store).await;
+                let mut pieces = Pieces(VecDeque::new());
+                transfer.read_range(&object, &meta, range, &mut body, &mut pieces).await?;
+                Ok(Part { pieces: pieces.0, held, rest: body })
+            };
+            self.ahead.push_back(part.boxed());
+        }
+    }
+
+    fn check(&mut self) -> Result<()> {
+        match (&self.expected, self.hasher.take().map(Hasher::finish)) {
+            (Some(expected), Some(found)) if *expected != found => {
+                let detail = format!("its checksum is {expected}, what arrived has {found}");
+                Err(Error::new(ErrorKind::Corrupt, "get", self.object.url(), detail))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+struct Pieces(VecDeque<Bytes>);
+
+impl Accept for Pieces {
+    async fn accept(&mut self, piece: Bytes) -> Result<()> {
+        self.0.push_back(piece);
+        Ok(())
+    }
+}

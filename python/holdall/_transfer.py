@@ -1,0 +1,1073 @@
+"""Moving objects: to and from files, between stores, one by one and in numbers.
+
+All of it goes through one engine: parts side by side, every part of one version, checked against the checksums that
+services state, published whole or not at all, within the limits of the process (`set_limits`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from . import _holdall
+from ._foreign import as_store
+from .exceptions import InvalidArgumentError, TransferError
+from .store import LocalStore, from_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from typing import IO, TypeAlias, TypeVar, Unpack
+
+    from ._types import (
+        Buffer,
+        CopyOptions,
+        DownloadOptions,
+        ManyOptions,
+        PutInput,
+        ReadOptions,
+        SyncOptions,
+        UploadOptions,
+    )
+
+    T = TypeVar("T")
+    PathInput: TypeAlias = str | os.PathLike[str]
+    Patterns: TypeAlias = str | Iterable[str]
+    Compare: TypeAlias = Literal["size_and_time", "size", "checksum"]
+    OnError: TypeAlias = Literal["raise", "return"]
+
+__all__ = [
+    "Limits",
+    "Outcome",
+    "Snapshot",
+    "SyncAction",
+    "SyncPlan",
+    "TransferReport",
+    "TransferResult",
+    "copy_prefix",
+    "copy_prefix_async",
+    "download",
+    "download_async",
+    "download_prefix",
+    "download_prefix_async",
+    "get_limits",
+    "move",
+    "move_async",
+    "plan_sync",
+    "plan_sync_async",
+    "read_into",
+    "read_into_async",
+    "set_limits",
+    "sync",
+    "sync_async",
+    "upload",
+    "upload_async",
+    "upload_dir",
+    "upload_dir_async",
+]
+
+_PROGRESS_SECONDS = 0.1
+
+
+# What comes out
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How far a transfer is; what `progress` is called with."""
+
+    objects: int
+    """Objects known so far, whatever became of them."""
+    objects_done: int
+    """Objects that are in their place."""
+    objects_failed: int
+    """Objects that failed."""
+    bytes: int
+    """Bytes of the objects known so far."""
+    bytes_done: int
+    """Bytes that are in their place."""
+    bytes_resumed: int
+    """Of these, bytes that an earlier, interrupted transfer had moved."""
+    retries: int
+    """Requests that were repeated."""
+    elapsed: timedelta
+    """Time since the start."""
+    finished: bool
+    """Whether this is the last call, however the transfer ended."""
+
+    @property
+    def rate(self) -> float:
+        """Bytes per second since the start, not counting what an earlier transfer had moved."""
+        moved = max(0, self.bytes_done - self.bytes_resumed)
+        return moved / max(self.elapsed.total_seconds(), 1e-9)
+
+    @property
+    def remaining(self) -> timedelta | None:
+        """Time left at the present rate; None before anything has moved."""
+        left = max(0, self.bytes - self.bytes_done)
+        return timedelta(seconds=left / self.rate) if self.rate > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReport:
+    """What came of the transfer of one object."""
+
+    bytes: int
+    """Length in bytes; 0 for copies made by the service, which does not tell."""
+    server_side: bool
+    """Whether the service made the copy, with no byte passing through this process."""
+    resumed_bytes: int
+    """Bytes that an earlier, interrupted transfer had moved."""
+    checksum: str | None
+    """The checksum of the source that the content was found to have, as ``"crc32c:1a2b3c4d"``."""
+    e_tag: str | None
+    """The entity tag of the new object or file (of the source, when a Python object was written to)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one object of many."""
+
+    action: Literal["copy", "move", "delete"]
+    """What was to be done."""
+    source: str
+    """The key in the source, relative to the prefix or directory that was given."""
+    target: str
+    """The key in the target, relative to the prefix or directory that was given."""
+    size: int
+    """Length in bytes, as the listing said."""
+    report: TransferReport | None
+    """What came of it; None when it failed."""
+    error: Exception | None
+    """Why it failed; None when it did not."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it went well."""
+        return self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferResult:
+    """What became of many objects. Iterating gives the outcomes."""
+
+    outcomes: list[Outcome]
+    """One per object that was to be copied, moved or deleted, in the order in which they ended."""
+    skipped: int = 0
+    """Objects that a synchronisation found to be the same."""
+    skipped_bytes: int = 0
+    """Their length in bytes."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything went well."""
+        return all(outcome.ok for outcome in self.outcomes)
+
+    @property
+    def done(self) -> list[Outcome]:
+        """The outcomes that went well."""
+        return [outcome for outcome in self.outcomes if outcome.ok]
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """The outcomes that did not."""
+        return [outcome for outcome in self.outcomes if not outcome.ok]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the objects that were copied or moved."""
+        return sum(o.size for o in self.outcomes if o.ok and o.action != "delete")
+
+    def raise_for_errors(self) -> None:
+        """Raise `TransferError`, which carries this result, when something failed."""
+        failed = self.failed
+        if failed:
+            raise TransferError(_failed_text(failed, len(self.outcomes)), self) from failed[0].error
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return iter(self.outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncAction:
+    """One step of a synchronisation."""
+
+    action: Literal["copy", "delete"]
+    """What is to be done."""
+    path: str
+    """The key, relative to both source and target."""
+    size: int
+    """Length in bytes."""
+    reason: Literal["missing", "different"] | None
+    """Why an object is copied; None for deletions."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlan:
+    """What a synchronisation would do: data that can be printed, kept as JSON, changed, and followed (`sync(plan=…)`)."""
+
+    source: str
+    """The URL of the source, without credentials."""
+    target: str
+    """The URL of the target, without credentials."""
+    actions: list[SyncAction] = field(default_factory=list)
+    """Copies and deletions, in the order of the keys. Copies come first when the plan is followed."""
+    skipped: int = 0
+    """Objects that are the same."""
+    skipped_bytes: int = 0
+    """Their length in bytes."""
+
+    @property
+    def copies(self) -> list[SyncAction]:
+        """The objects to be copied."""
+        return [action for action in self.actions if action.action == "copy"]
+
+    @property
+    def deletions(self) -> list[SyncAction]:
+        """The objects to be deleted."""
+        return [action for action in self.actions if action.action == "delete"]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes to be copied."""
+        return sum(action.size for action in self.copies)
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """Write the plan as JSON."""
+        return json.dumps(asdict(self), indent=indent)
+
+    @classmethod
+    def from_json(cls, text: str) -> SyncPlan:
+        """Read a plan that `to_json` has written."""
+        data = json.loads(text)
+        try:
+            return cls(**data | {"actions": [SyncAction(**one) for one in data["actions"]]})
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"this is not the JSON of a SyncPlan: {error}") from error
+
+    def __str__(self) -> str:
+        lines = [f"{one.action:6} {one.size:>15,} {one.path}" for one in self.actions]
+        lines.append(
+            f"{self.source} -> {self.target}: {len(self.copies)} to copy ({self.bytes:,} bytes), "
+            f"{len(self.deletions)} to delete, {self.skipped} unchanged"
+        )
+        return "\n".join(lines)
+
+    def __iter__(self) -> Iterator[SyncAction]:
+        return iter(self.actions)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What all transfers of the process may use at once."""
+
+    memory: int
+    """Bytes of objects held in memory."""
+    requests: int
+    """Requests in flight."""
+    requests_per_host: int
+    """Requests in flight to one bucket, container or host."""
+    rate: int | None
+    """Bytes per second, read and written together; None without a limit."""
+
+
+def _failed_text(failed: list[Outcome], total: int) -> str:
+    first = "; ".join(str(outcome.error) for outcome in failed[:3])
+    more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
+    return f"{len(failed)} of {total} objects failed: {first}{more}"
+
+
+def _report(value: Any) -> TransferReport:
+    return TransferReport(*value)
+
+
+def _result(value: Any, on_error: str) -> TransferResult:
+    done, skipped, skipped_bytes, broken = value
+    outcomes = [
+        Outcome(action, source, target, size, report and TransferReport(*report), error)
+        for action, source, target, size, report, error in done
+    ]
+    result = TransferResult(outcomes, skipped, skipped_bytes)
+    if broken is not None:
+        if not outcomes:
+            raise broken
+        text = f"not all objects could be found, {len(outcomes)} were dealt with before: {broken}"
+        raise TransferError(text, result) from broken
+    if on_error == "raise":
+        result.raise_for_errors()
+    return result
+
+
+# Waiting, with somebody who looks on
+
+
+def _snapshot(operation: _holdall.Operation, finished: bool) -> Snapshot:
+    now = operation.snapshot()
+    return Snapshot(*now[:7], timedelta(seconds=now[7]), finished)
+
+
+class _Watch:
+    """Calls `progress`, and knows whether it has raised."""
+
+    def __init__(
+        self,
+        operation: _holdall.Operation,
+        progress: Callable[[Snapshot], object],
+        interval: float,
+    ) -> None:
+        if not callable(progress):
+            raise TypeError(f"progress is called with a Snapshot: {progress!r} cannot be")
+        if interval <= 0:
+            raise ValueError(f"progress_interval is a positive number of seconds, not {interval!r}")
+        self.operation, self.progress, self.interval = operation, progress, interval
+        self.raised = False
+
+    def tell(self, finished: bool = False) -> None:
+        try:
+            self.progress(_snapshot(self.operation, finished))
+        except BaseException:
+            self.raised = True
+            raise
+
+    def end(self) -> None:
+        """Tell of an end that is not a good one: the error that led there is the one to report."""
+        if not self.raised:
+            with suppress(Exception):
+                self.tell(finished=True)
+
+
+def _wait(
+    operation: _holdall.Operation,
+    convert: Callable[[Any], T],
+    progress: Callable[[Snapshot], object] | None,
+    interval: float,
+) -> T:
+    if progress is None:
+        return convert(operation.wait(None, 0))
+    watch = _Watch(operation, progress, interval)
+    try:
+        watch.tell()
+        value = operation.wait(watch.tell, interval)
+    except BaseException:
+        watch.end()
+        raise
+    watch.tell(finished=True)
+    return convert(value)
+
+
+def _start(
+    operation: _holdall.Operation,
+    convert: Callable[[Any], T],
+    progress: Callable[[Snapshot], object] | None,
+    interval: float,
+) -> Coroutine[Any, Any, T]:
+    if progress is None:
+        return operation.start(convert)
+    watch = _Watch(operation, progress, interval)
+    return _watched(operation.start(convert), watch)
+
+
+async def _watched(awaitable: Coroutine[Any, Any, T], watch: _Watch) -> T:
+    task = asyncio.ensure_future(awaitable)
+    try:
+        while not task.done():
+            watch.tell()
+            await asyncio.wait({task}, timeout=watch.interval)
+        value = task.result()
+    except BaseException:
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        watch.end()
+        raise
+    watch.tell(finished=True)
+    return value
+
+
+@atexit.register
+def _settle() -> None:
+    """Give uploads that were cancelled a moment to be aborted; what is left the next upload to the same place finds."""
+    running, _ = _holdall._unsettled()
+    if running:
+        time.sleep(0.02)
+    until = time.monotonic() + 2
+    while _holdall._unsettled()[1] and time.monotonic() < until:
+        time.sleep(0.005)
+
+
+# One object
+
+
+def _download(
+    store: Any, path: PathInput, file: PathInput | IO[bytes], options: Any
+) -> _holdall.Operation:
+    ours = as_store(store)
+    if not isinstance(file, str) and hasattr(file, "write"):
+        return _holdall._download_to_writer(ours, path, file, options)
+    name = os.fspath(file)
+    if os.path.isdir(name) or name.endswith(("/", os.sep)):
+        raise InvalidArgumentError(
+            f"download {path} to {name}: that is a directory; give the name of the file"
+        )
+    return _holdall._download(ours, path, name, options)
+
+
+def download(
+    store: Any,
+    path: PathInput,
+    file: PathInput | IO[bytes],
+    *,
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[DownloadOptions],
+) -> TransferReport:
+    """Download an object to a file.
+
+    The file appears under its name when it is whole and checked, not before; its directory is made where needed. Large
+    objects arrive in parts, several at once, all of one version.
+
+    Args:
+        store: where the object is.
+        path: the key.
+        file: the name of the file; or an object with ``write``, which gets the bytes in order (the checksum is
+            compared when all have been written).
+        progress: is called with a `Snapshot`, on this thread, at once, every `progress_interval` and at the end. What
+            it raises ends the transfer. `holdall.progress` has some that draw bars.
+        progress_interval: seconds between two calls.
+        options: see `holdall.DownloadOptions`. With an object to write to: those of `holdall.ReadOptions`.
+
+    Raises:
+        NotFoundError: there is no such object.
+        AlreadyExistsError: the file exists and ``overwrite`` is False.
+        CorruptReplyError: what arrives is not what the service states.
+        PreconditionError: the object keeps changing.
+    """
+    operation = _download(store, path, file, options)
+    return _wait(operation, _report, progress, progress_interval)
+
+
+def download_async(
+    store: Any,
+    path: PathInput,
+    file: PathInput | IO[bytes],
+    *,
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[DownloadOptions],
+) -> Coroutine[Any, Any, TransferReport]:
+    """Download an object to a file, to be awaited; see `download`. Cancelling it leaves no file."""
+    operation = _download(store, path, file, options)
+    return _start(operation, _report, progress, progress_interval)
+
+
+def upload(
+    store: Any,
+    path: PathInput,
+    file: PutInput,
+    *,
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[UploadOptions],
+) -> TransferReport:
+    """Upload a file, or what some other object holds.
+
+    Readers see the old object or the new one, never a part. Large files go in parts, several at once; what cannot be
+    completed is removed from the service.
+
+    Args:
+        store: where to write.
+        path: the key.
+        file: a path object **or str, the name of a local file**; bytes or any buffer; a file object, read from its
+            present position; an iterable of buffers.
+        progress: see `download`.
+        progress_interval: seconds between two calls.
+        options: see `holdall.UploadOptions`.
+
+    Raises:
+        NotFoundError: there is no such file.
+        AlreadyExistsError: the object exists and ``overwrite`` is False.
+        PreconditionError: the file changes while it is read.
+        CorruptReplyError: what the service received is not what was sent.
+    """
+    operation = _holdall._upload(as_store(store), path, file, False, options)
+    return _wait(operation, _report, progress, progress_interval)
+
+
+def upload_async(
+    store: Any,
+    path: PathInput,
+    file: PutInput,
+    *,
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[UploadOptions],
+) -> Coroutine[Any, Any, TransferReport]:
+    """Upload a file or what an object holds, an asynchronous iterable too, to be awaited; see `upload`.
+
+    Cancelling it leaves the object as it was, and aborts what has begun with the service.
+    """
+    operation = _holdall._upload(as_store(store), path, file, True, options)
+    return _start(operation, _report, progress, progress_interval)
+
+
+def _copy(
+    source: Any, from_: PathInput, target: Any, to: PathInput | None, moves: bool, options: Any
+) -> _holdall.Operation:
+    to = from_ if to is None else to
+    return _holdall._copy(as_store(source), from_, as_store(target), to, moves, options)
+
+
+def _copy_wait(
+    source: Any,
+    from_: PathInput,
+    target: Any,
+    to: PathInput | None,
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Any,
+) -> TransferReport:
+    """Do what `holdall.copy` does between stores."""
+    operation = _copy(source, from_, target, to, False, options)
+    return _wait(operation, _report, progress, progress_interval)
+
+
+def _copy_start(
+    source: Any,
+    from_: PathInput,
+    target: Any,
+    to: PathInput | None,
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Any,
+) -> Coroutine[Any, Any, TransferReport]:
+    """Do what `holdall.copy_async` does between stores."""
+    operation = _copy(source, from_, target, to, False, options)
+    return _start(operation, _report, progress, progress_interval)
+
+
+def move(
+    source: Any,
+    from_: PathInput,
+    target: Any,
+    to: PathInput | None = None,
+    *,
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[CopyOptions],
+) -> TransferReport:
+    """Move an object to another store, or to another key: copy it, check the copy, then delete it.
+
+    Args:
+        source: where the object is.
+        from_: its key.
+        target: where it goes.
+        to: its key there; the same by default.
+        progress: see `download`.
+        progress_interval: seconds between two calls.
+        options: see `holdall.CopyOptions`.
+
+    Raises:
+        InvalidArgumentError: source and target are the same object.
+    """
+    operation = _copy(source, from_, target, to, True, options)
+    return _wait(operation, _report, progress, progress_interval)
+
+
+def move_async(
+    source: Any,
+    from_: PathInput,
+    target: Any,
+    to: PathInput | None = None,
+    *,
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[CopyOptions],
+) -> Coroutine[Any, Any, TransferReport]:
+    """Move an object to another store, to be awaited; see `move`."""
+    operation = _copy(source, from_, target, to, True, options)
+    return _start(operation, _report, progress, progress_interval)
+
+
+def read_into(
+    store: Any,
+    path: PathInput,
+    buffer: Buffer,
+    *,
+    start: int | None = None,
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[ReadOptions],
+) -> int:
+    """Read an object into memory of the caller: a numpy array, a bytearray, a memoryview, shared memory.
+
+    Parts arrive side by side at their final place, without a copy in between. The buffer is held until the call ends:
+    it cannot be resized meanwhile.
+
+    Args:
+        store: where the object is.
+        path: the key.
+        buffer: writable and C-contiguous, of any item type; it may be larger than the object.
+        start: read from this byte on, as much as fits; without it the whole object has to fit.
+        progress: see `download`.
+        progress_interval: seconds between two calls.
+        options: see `holdall.ReadOptions`. Checksums are of whole objects: with `start` none is compared.
+
+    Returns:
+        How many bytes were read. What the buffer holds after an error is undefined.
+
+    Raises:
+        InvalidArgumentError: the buffer is smaller than the object.
+        PreconditionError: the object changed meanwhile.
+    """
+    operation = _holdall._read_into(as_store(store), path, buffer, start, options)
+    return _wait(operation, int, progress, progress_interval)
+
+
+def read_into_async(
+    store: Any,
+    path: PathInput,
+    buffer: Buffer,
+    *,
+    start: int | None = None,
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[ReadOptions],
+) -> Coroutine[Any, Any, int]:
+    """Read an object into memory of the caller, to be awaited; see `read_into`.
+
+    The buffer is held until the result has been taken; after a cancellation, until the transfer has heard of it.
+    """
+    operation = _holdall._read_into(as_store(store), path, buffer, start, options)
+    return _start(operation, int, progress, progress_interval)
+
+
+# Many objects
+
+
+def _place(place: Any, mkdir: bool) -> Any:
+    """Return the store that a store, a URL or a directory stands for."""
+    if isinstance(place, (str, os.PathLike)):
+        text = os.fspath(place)
+        if "://" in text:
+            return from_url(text)
+        return LocalStore(text, mkdir=mkdir)
+    return as_store(place)
+
+
+def _check_on_error(on_error: str) -> str:
+    if on_error not in ("raise", "return"):
+        raise ValueError(f"on_error is 'raise' or 'return', not {on_error!r}")
+    return on_error
+
+
+def _many(
+    source: Any,
+    from_: PathInput | None,
+    target: Any,
+    to: PathInput | None,
+    include: Patterns | None,
+    exclude: Patterns | None,
+    on_error: str,
+    options: Any,
+) -> tuple[_holdall.Operation, Callable[[Any], TransferResult]]:
+    _check_on_error(on_error)
+    operation = _holdall._copy_prefix(
+        _place(source, False), from_, _place(target, True), to, False, include, exclude, options
+    )
+    return operation, lambda value: _result(value, on_error)
+
+
+def download_prefix(
+    store: Any,
+    prefix: PathInput | None,
+    directory: PathInput,
+    *,
+    include: Patterns | None = None,
+    exclude: Patterns | None = None,
+    on_error: OnError = "raise",
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[ManyOptions],
+) -> TransferResult:
+    """Download every object below a prefix into a directory.
+
+    Args:
+        store: where the objects are.
+        prefix: whole segments that the keys start with; None for all objects. Keys without it become names of files.
+        directory: where the files go; it is made where needed.
+        include: take in keys that match this pattern, or one of these; alone, only these. `*` and `?` stay within a
+            segment, `**` crosses segments, `[a-z]` and `{a,b}` are alternatives; a pattern without a slash looks at
+            the last segment. Keys are relative to the prefix.
+        exclude: leave out keys that match, unless an inclusion takes them in.
+        on_error: ``"raise"`` a `TransferError` with all outcomes when all objects have been tried and some failed,
+            or ``"return"`` the result.
+        progress: see `download`.
+        progress_interval: seconds between two calls.
+        options: see `holdall.ManyOptions`.
+    """
+    operation, convert = _many(
+        store, prefix, os.fspath(directory), None, include, exclude, on_error, options
+    )
+    return _wait(operation, convert, progress, progress_interval)
+
+
+def download_prefix_async(
+    store: Any,
+    prefix: PathInput | None,
+    directory: PathInput,
+    *,
+    include: Patterns | None = None,
+    exclude: Patterns | None = None,
+    on_error: OnError = "raise",
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[ManyOptions],
+) -> Coroutine[Any, Any, TransferResult]:
+    """Download every object below a prefix into a directory, to be awaited; see `download_prefix`."""
+    operation, convert = _many(
+        store, prefix, os.fspath(directory), None, include, exclude, on_error, options
+    )
+    return _start(operation, convert, progress, progress_interval)
+
+
+def upload_dir(
+    store: Any,
+    prefix: PathInput | None,
+    directory: PathInput,
+    *,
+    include: Patterns | None = None,
+    exclude: Patterns | None = None,
+    on_error: OnError = "raise",
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[ManyOptions],
+) -> TransferResult:
+    """Upload every file below a directory.
+
+    Args:
+        store: where the objects go.
+        prefix: what is put before their keys; None for nothing.
+        directory: where the files are. Symbolic links are followed.
+        include: see `download_prefix`; names are relative to the directory.
+        exclude: see `download_prefix`.
+        on_error: see `download_prefix`.
+        progress: see `download`.
+        progress_interval: seconds between two calls.
+        options: see `holdall.ManyOptions`.
+
+    Raises:
+        StoreNotFoundError: there is no such directory.
+    """
+    operation, convert = _many(
+        os.fspath(directory), None, store, prefix, include, exclude, on_error, options
+    )
+    return _wait(operation, convert, progress, progress_interval)
+
+
+def upload_dir_async(
+    store: Any,
+    prefix: PathInput | None,
+    directory: PathInput,
+    *,
+    include: Patterns | None = None,
+    exclude: Patterns | None = None,
+    on_error: OnError = "raise",
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[ManyOptions],
+) -> Coroutine[Any, Any, TransferResult]:
+    """Upload every file below a directory, to be awaited; see `upload_dir`."""
+    operation, convert = _many(
+        os.fspath(directory), None, store, prefix, include, exclude, on_error, options
+    )
+    return _start(operation, convert, progress, progress_interval)
+
+
+def copy_prefix(
+    source: Any,
+    from_: PathInput | None,
+    target: Any,
+    to: PathInput | None,
+    *,
+    include: Patterns | None = None,
+    exclude: Patterns | None = None,
+    on_error: OnError = "raise",
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[ManyOptions],
+) -> TransferResult:
+    """Copy every object below a prefix to another prefix, of another store or the same.
+
+    Args:
+        source: where the objects are: a store, a URL, or a local directory.
+        from_: what their keys start with, whole segments; None for all objects.
+        target: where they go: a store, a URL, or a local directory.
+        to: what their keys start with there; None for nothing.
+        include: see `download_prefix`.
+        exclude: see `download_prefix`.
+        on_error: see `download_prefix`.
+        progress: see `download`.
+        progress_interval: seconds between two calls.
+        options: see `holdall.ManyOptions`.
+
+    Raises:
+        InvalidArgumentError: the target is the source or lies inside it.
+    """
+    operation, convert = _many(source, from_, target, to, include, exclude, on_error, options)
+    return _wait(operation, convert, progress, progress_interval)
+
+
+def copy_prefix_async(
+    source: Any,
+    from_: PathInput | None,
+    target: Any,
+    to: PathInput | None,
+    *,
+    include: Patterns | None = None,
+    exclude: Patterns | None = None,
+    on_error: OnError = "raise",
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[ManyOptions],
+) -> Coroutine[Any, Any, TransferResult]:
+    """Copy every object below a prefix to another prefix, to be awaited; see `copy_prefix`."""
+    operation, convert = _many(source, from_, target, to, include, exclude, on_error, options)
+    return _start(operation, convert, progress, progress_interval)
+
+
+# Synchronising
+
+
+def _planning(
+    source: Any,
+    target: Any,
+    compare: Compare,
+    delete: bool,
+    include: Patterns | None,
+    exclude: Patterns | None,
+) -> tuple[_holdall.Operation, Callable[[Any], SyncPlan]]:
+    from_, to = _place(source, False), _place(target, True)
+    operation = _holdall._plan(from_, None, to, None, compare, delete, include, exclude)
+
+    def convert(steps: Any) -> SyncPlan:
+        actions = [SyncAction(*step) for step in steps if step[0] != "skip"]
+        same = [size for kind, _, size, _ in steps if kind == "skip"]
+        return SyncPlan(from_._url, to._url, actions, len(same), sum(same))
+
+    return operation, convert
+
+
+def plan_sync(
+    source: Any,
+    target: Any,
+    *,
+    compare: Compare = "size_and_time",
+    delete: bool = False,
+    include: Patterns | None = None,
+    exclude: Patterns | None = None,
+) -> SyncPlan:
+    """Compare two places and return what `sync` would do; nothing is changed.
+
+    Args:
+        source: a store, a URL, or a local directory.
+        target: a store, a URL, or a local directory.
+        compare: see `sync`.
+        delete: see `sync`.
+        include: see `download_prefix`.
+        exclude: see `download_prefix`.
+    """
+    operation, convert = _planning(source, target, compare, delete, include, exclude)
+    return _wait(operation, convert, None, _PROGRESS_SECONDS)
+
+
+def plan_sync_async(
+    source: Any,
+    target: Any,
+    *,
+    compare: Compare = "size_and_time",
+    delete: bool = False,
+    include: Patterns | None = None,
+    exclude: Patterns | None = None,
+) -> Coroutine[Any, Any, SyncPlan]:
+    """Compare two places and return what `sync` would do, to be awaited; see `plan_sync`."""
+    operation, convert = _planning(source, target, compare, delete, include, exclude)
+    return _start(operation, convert, None, _PROGRESS_SECONDS)
+
+
+def _syncing(
+    source: Any,
+    target: Any,
+    plan: SyncPlan | None,
+    compare: Compare,
+    delete: bool,
+    include: Patterns | None,
+    exclude: Patterns | None,
+    on_error: OnError,
+    options: Any,
+) -> tuple[_holdall.Operation, Callable[[Any], TransferResult]]:
+    _check_on_error(on_error)
+    from_, to = _place(source, False), _place(target, True)
+    if plan is None:
+        operation = _holdall._sync(
+            from_, None, to, None, compare, delete, include, exclude, options
+        )
+        return operation, lambda value: _result(value, on_error)
+    if delete or include is not None or exclude is not None or compare != "size_and_time":
+        raise ValueError(
+            "a plan says what is done: compare, delete, include and exclude go with plan_sync"
+        )
+    for name, planned, given in (
+        ("source", plan.source, from_._url),
+        ("target", plan.target, to._url),
+    ):
+        if planned != given:
+            raise ValueError(f"the plan is for the {name} {planned}, not for {given}")
+    actions: list[tuple[str, str, int]] = [(a.action, a.path, a.size) for a in plan.actions]
+    operation = _holdall._follow(from_, None, to, None, actions, options)
+
+    def convert(value: Any) -> TransferResult:
+        done, _, _, broken = value
+        return _result((done, plan.skipped, plan.skipped_bytes, broken), on_error)
+
+    return operation, convert
+
+
+@overload
+def sync(
+    source: Any,
+    target: Any,
+    *,
+    dry_run: Literal[True],
+    compare: Compare = ...,
+    delete: bool = ...,
+    include: Patterns | None = ...,
+    exclude: Patterns | None = ...,
+) -> SyncPlan: ...
+@overload
+def sync(
+    source: Any,
+    target: Any,
+    *,
+    plan: SyncPlan | None = ...,
+    dry_run: Literal[False] = ...,
+    compare: Compare = ...,
+    delete: bool = ...,
+    include: Patterns | None = ...,
+    exclude: Patterns | None = ...,
+    on_error: OnError = ...,
+    progress: Callable[[Snapshot], object] | None = ...,
+    progress_interval: float = ...,
+    **options: Unpack[SyncOptions],
+) -> TransferResult: ...
+def sync(
+    source: Any,
+    target: Any,
+    *,
+    plan: SyncPlan | None = None,
+    dry_run: bool = False,
+    compare: Compare = "size_and_time",
+    delete: bool = False,
+    include: Patterns | None = None,
+    exclude: Patterns | None = None,
+    on_error: OnError = "raise",
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[SyncOptions],
+) -> TransferResult | SyncPlan:
+    """Make a target like a source, copying only what differs.
+
+    Listings of both sides are read side by side, in bounded memory, and copies begin at once.
+
+    Args:
+        source: a store, a URL, or a local directory.
+        target: a store, a URL, or a local directory, which is made where needed.
+        plan: what to do, from `plan_sync`, in place of a comparison.
+        dry_run: return the plan, and change nothing.
+        compare: when objects are the same: ``"size_and_time"`` (the same size, and the target is not older; times as
+            precise as the target keeps them), ``"size"``, or ``"checksum"`` (by MD5 entity tags where both sides
+            have them, by reading otherwise).
+        delete: delete in the target what the source does not have, after everything was copied without an error. What
+            the filters leave out is not deleted. A source without any object is refused, unless it is a local
+            directory.
+        include: see `download_prefix`.
+        exclude: see `download_prefix`.
+        on_error: see `download_prefix`.
+        progress: see `download`.
+        progress_interval: seconds between two calls.
+        options: see `holdall.SyncOptions`.
+
+    Raises:
+        InvalidArgumentError: the target is the source or lies inside it, or would be emptied.
+        TransferError: some objects failed; ``error.result`` has all outcomes.
+    """
+    if dry_run:
+        _refuse_with_dry_run(plan, options)
+        return plan_sync(
+            source, target, compare=compare, delete=delete, include=include, exclude=exclude
+        )
+    operation, convert = _syncing(
+        source, target, plan, compare, delete, include, exclude, on_error, options
+    )
+    return _wait(operation, convert, progress, progress_interval)
+
+
+def sync_async(
+    source: Any,
+    target: Any,
+    *,
+    plan: SyncPlan | None = None,
+    compare: Compare = "size_and_time",
+    delete: bool = False,
+    include: Patterns | None = None,
+    exclude: Patterns | None = None,
+    on_error: OnError = "raise",
+    progress: Callable[[Snapshot], object] | None = None,
+    progress_interval: float = _PROGRESS_SECONDS,
+    **options: Unpack[SyncOptions],
+) -> Coroutine[Any, Any, TransferResult]:
+    """Make a target like a source, to be awaited; see `sync`. `plan_sync_async` makes plans."""
+    operation, convert = _syncing(
+        source, target, plan, compare, delete, include, exclude, on_error, options
+    )
+    return _start(operation, convert, progress, progress_interval)
+
+
+def _refuse_with_dry_run(plan: SyncPlan | None, options: Any) -> None:
+    given = (["plan"] if plan is not None else []) + sorted(options)
+    if given:
+        raise ValueError(f"dry_run makes a plan, which does not depend on {', '.join(given)}")
+
+
+# Limits
+
+
+def set_limits(
+    *,
+    memory: int | None = None,
+    requests: int | None = None,
+    requests_per_host: int | None = None,
+    rate: int | None = None,
+) -> Limits:
+    """Set what all transfers of the process may use at once; what is None stays. Returns the limits that hold then.
+
+    Transfers that run keep to the limits that they began with.
+
+    Args:
+        memory: bytes of objects held in memory (default 256 MiB).
+        requests: requests in flight (default 256).
+        requests_per_host: requests in flight to one bucket, container or host (default 256).
+        rate: bytes per second, read and written together; 0 for no limit (the default).
+    """
+    _holdall._set_limits(memory, requests, requests_per_host, rate)
+    return get_limits()
+
+
+def get_limits() -> Limits:
+    """Return what all transfers of the process may use at once."""
+    return Limits(*_holdall._limits())

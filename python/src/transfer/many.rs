@@ -1,0 +1,316 @@
+//! Transfers of many objects.
+
+use std::sync::Arc;
+
+use futures::stream::{BoxStream, FuturesUnordered};
+use futures::{StreamExt, TryStreamExt, future, stream};
+use holdall::store::local::LocalStore;
+use holdall::store::object_store::path::Path;
+use holdall::store::transfer::{
+    Action, Compare, Filter, Job, Outcome, Report, SyncOptions, Transfer, Verb, plan,
+};
+use holdall::store::{Error, ErrorKind, Result, Store};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::operation::{Done, Many, Operation, Value};
+use super::options::{self, MANY, SYNC};
+use crate::ops::key::Key;
+use crate::stores::PyStore;
+
+/// Where many objects are, or go.
+fn store_below(store: &Bound<'_, PyStore>, prefix: Option<Key>) -> Store {
+    let store = &store.get().handle.store;
+    prefix.map_or_else(|| store.clone(), |prefix| store.with_prefix(&prefix.0))
+}
+
+/// All objects below a prefix to keys below another; with `moves`, the first ones are deleted then.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "called from one place, by position")]
+pub(crate) fn _copy_prefix(
+    source: &Bound<'_, PyStore>,
+    from_: Option<Key>,
+    target: &Bound<'_, PyStore>,
+    to: Option<Key>,
+    moves: bool,
+    include: Option<&Bound<'_, PyAny>>,
+    exclude: Option<&Bound<'_, PyAny>>,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<Operation> {
+    let (source, target) = (store_below(source, from_), store_below(target, to));
+    let transfer = options::transfer(options, MANY)?;
+    options::check_fsync(&transfer, &target)?;
+    let filter = options::filter(include, exclude)?;
+    let verb = if moves { Verb::Move } else { Verb::Copy };
+    let transfer = with_verb(transfer, verb);
+    let events = transfer.events().clone();
+    let work = async move {
+        check_apart(&source, &target)?;
+        let jobs = jobs(&source, filter);
+        Ok(Value::Many(run(&transfer, &source, &target, jobs).await))
+    };
+    Ok(Operation::new(&events, work))
+}
+
+/// What a synchronisation would do.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "called from one place, by position")]
+pub(crate) fn _plan(
+    source: &Bound<'_, PyStore>,
+    from_: Option<Key>,
+    target: &Bound<'_, PyStore>,
+    to: Option<Key>,
+    compare: &str,
+    delete: bool,
+    include: Option<&Bound<'_, PyAny>>,
+    exclude: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Operation> {
+    let (source, target) = (store_below(source, from_), store_below(target, to));
+    let options = sync_options(compare, delete, options::filter(include, exclude)?)?;
+    let work = async move {
+        check_sync(&source, &target, delete).await?;
+        plan(&source, &target, options).try_collect().await.map(Value::Plan)
+    };
+    Ok(Operation::new(&holdall::store::transfer::Events::new(), work))
+}
+
+/// Compares and copies at once; deletes when everything was copied.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "called from one place, by position")]
+pub(crate) fn _sync(
+    source: &Bound<'_, PyStore>,
+    from_: Option<Key>,
+    target: &Bound<'_, PyStore>,
+    to: Option<Key>,
+    compare: &str,
+    delete: bool,
+    include: Option<&Bound<'_, PyAny>>,
+    exclude: Option<&Bound<'_, PyAny>>,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<Operation> {
+    let (source, target) = (store_below(source, from_), store_below(target, to));
+    let transfer = options::transfer(options, SYNC)?;
+    options::check_fsync(&transfer, &target)?;
+    let how = sync_options(compare, delete, options::filter(include, exclude)?)?;
+    let events = transfer.events().clone();
+    let work = async move {
+        check_sync(&source, &target, delete).await?;
+        let actions = plan(&source, &target, how);
+        Ok(Value::Many(follow(&transfer, &source, &target, actions).await))
+    };
+    Ok(Operation::new(&events, work))
+}
+
+/// Does what a plan says: triples of kind, key and size.
+#[pyfunction]
+pub(crate) fn _follow(
+    source: &Bound<'_, PyStore>,
+    from_: Option<Key>,
+    target: &Bound<'_, PyStore>,
+    to: Option<Key>,
+    actions: Vec<(String, Key, u64)>,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<Operation> {
+    let (source, target) = (store_below(source, from_), store_below(target, to));
+    let transfer = options::transfer(options, SYNC)?;
+    options::check_fsync(&transfer, &target)?;
+    let actions = actions.into_iter().map(|(kind, Key(path), size)| match kind.as_str() {
+        "copy" => {
+            let reason = holdall::store::transfer::Reason::Missing;
+            Ok(Action::Copy { path, size, reason })
+        }
+        "delete" => Ok(Action::Delete { path, size }),
+        _ => Err(PyValueError::new_err(format!(
+            "a plan has actions 'copy' and 'delete', not '{kind}'"
+        ))),
+    });
+    let actions = actions.collect::<PyResult<Vec<_>>>()?;
+    let events = transfer.events().clone();
+    let work = async move {
+        check_apart(&source, &target)?;
+        let actions = stream::iter(actions).map(Ok).boxed();
+        Ok(Value::Many(follow(&transfer, &source, &target, actions).await))
+    };
+    Ok(Operation::new(&events, work))
+}
+
+fn with_verb(transfer: Transfer, verb: Verb) -> Transfer {
+    let options = transfer.options().clone().with_verb(verb);
+    transfer.with_options(options)
+}
+
+fn sync_options(compare: &str, delete: bool, filter: Filter) -> PyResult<SyncOptions> {
+    let compare = match compare {
+        "size_and_time" => Compare::SizeAndTime,
+        "size" => Compare::Size,
+        "checksum" => Compare::Checksum,
+        _ => {
+            return Err(PyValueError::new_err(format!(
+                "compare is 'size_and_time', 'size' or 'checksum', not '{compare}'"
+            )));
+        }
+    };
+    Ok(SyncOptions::default().with_compare(compare).with_delete(delete).with_filter(filter))
+}
+
+/// Refuses to copy a place into itself, which would not end, or not change anything.
+fn check_apart(source: &Store, target: &Store) -> Result<()> {
+    let is_file = |store: &Store| store.provider().scheme() == "file";
+    let (one, other) = (source.provider(), target.provider());
+    let comparable = Arc::ptr_eq(one, other) || (is_file(source) && is_file(target));
+    let (from, to) = (source.url(), target.url());
+    let inside = to == from || to.starts_with(&format!("{}/", from.trim_end_matches('/')));
+    if !comparable || !inside {
+        return Ok(());
+    }
+    let detail = format!("it is, or lies inside of, the other place {from}: keep them apart");
+    Err(Error::new(ErrorKind::InvalidArgument, "copy", to, detail))
+}
+
+/// The same for a synchronisation, and refuses to empty the target for the sake of a source without objects: stores do
+/// not tell an empty prefix from a misspelt one. A local directory exists, or could not have been opened.
+async fn check_sync(source: &Store, target: &Store, delete: bool) -> Result<()> {
+    check_apart(source, target)?;
+    if delete {
+        // The source is nothing that it has itself, and would be deleted.
+        check_apart(target, source)?;
+    }
+    if !delete || source.provider().scheme() == "file" {
+        return Ok(());
+    }
+    if source.objects(None).try_next().await?.is_some() {
+        return Ok(());
+    }
+    let detail = format!(
+        "{} has no objects, and `delete` would empty the target; `delete_prefix` does that",
+        source.url()
+    );
+    Err(Error::new(ErrorKind::InvalidArgument, "sync", target.url(), detail))
+}
+
+fn jobs(source: &Store, filter: Filter) -> BoxStream<'static, Result<Job>> {
+    source
+        .objects(None)
+        .try_filter(move |meta| future::ready(filter.allows(meta.location.as_ref())))
+        .map_ok(|meta| Job { from: meta.location.clone(), to: meta.location, size: meta.size })
+        .boxed()
+}
+
+/// Runs jobs, several at once. When their stream breaks off, those that have begun are finished.
+async fn run(
+    transfer: &Transfer,
+    source: &Store,
+    target: &Store,
+    jobs: BoxStream<'static, Result<Job>>,
+) -> Many {
+    let actions = jobs.map_ok(Step::Copy).boxed();
+    steps(transfer, source, target, actions).await.0
+}
+
+/// Follows a plan: copies first, and deletes only when all of them went well.
+async fn follow(
+    transfer: &Transfer,
+    source: &Store,
+    target: &Store,
+    actions: BoxStream<'static, Result<Action>>,
+) -> Many {
+    let steps_of = actions.map_ok(|action| match action {
+        Action::Copy { path, size, .. } => Step::Copy(Job { from: path.clone(), to: path, size }),
+        Action::Skip { size, .. } => Step::Skip(size),
+        Action::Delete { path, size } => Step::Delete(path, size),
+    });
+    let (mut many, deletions) = steps(transfer, source, target, steps_of.boxed()).await;
+    let went_well = many.broken.is_none() && many.done.iter().all(|one| one.result.is_ok());
+    match went_well {
+        true => delete(target, deletions, &mut many).await,
+        false => many.done.extend(deletions.into_iter().map(|(path, size)| {
+            let detail = "kept, because something could not be copied";
+            let url = target.url_of(&path);
+            deleted(path, size, Err(Error::new(ErrorKind::Precondition, "delete", url, detail)))
+        })),
+    }
+    many
+}
+
+enum Step {
+    Copy(Job),
+    Skip(u64),
+    Delete(Path, u64),
+}
+
+async fn steps(
+    transfer: &Transfer,
+    source: &Store,
+    target: &Store,
+    mut steps: BoxStream<'static, Result<Step>>,
+) -> (Many, Vec<(Path, u64)>) {
+    let (mut many, mut deletions) = (Many::default(), Vec::new());
+    let mut running = FuturesUnordered::new();
+    let workers = transfer.options().workers;
+    let mut ended = false;
+    loop {
+        tokio::select! {
+            biased;
+            Some(outcome) = running.next() => many.done.push(done(transfer, outcome)),
+            step = steps.next(), if !ended && running.len() < workers => match step {
+                Some(Ok(Step::Copy(job))) => running.push(transfer.run_one(source, target, job)),
+                Some(Ok(Step::Skip(bytes))) => {
+                    many.skipped += 1;
+                    many.skipped_bytes += bytes;
+                }
+                Some(Ok(Step::Delete(path, size))) => deletions.push((path, size)),
+                Some(Err(error)) => {
+                    many.broken = Some(error);
+                    ended = true;
+                }
+                None => ended = true,
+            },
+            else => return (many, deletions),
+        }
+    }
+}
+
+fn done(transfer: &Transfer, outcome: Outcome) -> Done {
+    let Outcome { job: Job { from, to, size }, result } = outcome;
+    let action = match transfer.options().verb {
+        Verb::Copy => "copy",
+        Verb::Move => "move",
+    };
+    Done { action, from, to, size, result }
+}
+
+fn deleted(path: Path, size: u64, result: Result<()>) -> Done {
+    let result = result.map(|()| Report::default());
+    Done { action: "delete", from: path.clone(), to: path, size, result }
+}
+
+async fn delete(target: &Store, deletions: Vec<(Path, u64)>, many: &mut Many) {
+    let sizes: std::collections::HashMap<_, _> = deletions.iter().cloned().collect();
+    let mut wanted = Vec::with_capacity(deletions.len());
+    for (path, size) in deletions {
+        match behind_link(target, &path) {
+            Some(error) => many.done.push(deleted(path, size, Err(error))),
+            None => wanted.push(path),
+        }
+    }
+    let mut outcomes = target.delete_many(stream::iter(wanted).boxed());
+    while let Some((path, outcome)) = outcomes.next().await {
+        let size = sizes.get(&path).copied().unwrap_or_default();
+        many.done.push(deleted(path, size, outcome));
+    }
+}
+
+/// Refuses to delete what is behind a symbolic link to a directory: it may be somebody else's.
+fn behind_link(target: &Store, path: &Path) -> Option<Error> {
+    let local = target.provider().as_any().downcast_ref::<LocalStore>()?;
+    let root = local.file_path(target.prefix()).ok()?;
+    let mut dir = root;
+    let (parents, _) = path.as_ref().rsplit_once('/')?;
+    let link = parents.split('/').find_map(|segment| {
+        dir.push(segment);
+        dir.is_symlink().then(|| dir.display().to_string())
+    })?;
+    let detail = format!("kept: it is behind the symbolic link {link}");
+    Some(Error::new(ErrorKind::NotSupported, "delete", target.url_of(path), detail))
+}

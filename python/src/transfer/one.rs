@@ -1,0 +1,208 @@
+//! Transfers of one object.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use holdall::store::object_store::{ObjectStoreExt, path::Path};
+use holdall::store::transfer::{Report, Transfer};
+use holdall::store::{Error, ErrorKind, Result, Store};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::operation::{Operation, Value};
+use super::options::{self, COPY, DOWNLOAD, READ, UPLOAD};
+use super::room::Room;
+use crate::bytes::Bytes as PyHeldBytes;
+use crate::errors::to_py;
+use crate::ops::key::Key;
+use crate::ops::put::{self, Source};
+use crate::stores::PyStore;
+
+/// Bytes that are taken from a Python object at a time.
+const PIECE_BYTES: usize = 4 * 1024 * 1024;
+
+/// An object into a file.
+#[pyfunction]
+pub(crate) fn _download(
+    store: &Bound<'_, PyStore>,
+    path: Key,
+    file: PathBuf,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<Operation> {
+    let transfer = options::transfer(options, DOWNLOAD)?;
+    let store = store.get().handle.store.clone();
+    let work = move |transfer: Transfer| async move {
+        transfer.download(&store, &path.0, file).await.map(Value::Report)
+    };
+    Ok(Operation::new(&transfer.events().clone(), work(transfer)))
+}
+
+/// An object into a Python object with `write`.
+#[pyfunction]
+pub(crate) fn _download_to_writer(
+    store: &Bound<'_, PyStore>,
+    path: Key,
+    writer: Py<PyAny>,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<Operation> {
+    let transfer = options::transfer(options, READ)?;
+    let store = store.get().handle.store.clone();
+    let events = transfer.events().clone();
+    let work = async move {
+        let (meta, mut pieces) = transfer.stream(&store, &path.0).await?;
+        let mut bytes = 0;
+        while let Some(piece) = pieces.try_next().await? {
+            bytes += piece.len() as u64;
+            let writer = Python::attach(|py| writer.clone_ref(py));
+            let write = move || write_all(&writer, piece);
+            let written = tokio::task::spawn_blocking(write).await;
+            let written =
+                written.map_err(|e| Error::new(ErrorKind::Join, "download", "", e.to_string()))?;
+            written.map_err(|error| raised("download", &store, &path.0, error))?;
+        }
+        let mut report = Report::default();
+        (report.bytes, report.e_tag) = (bytes, meta.e_tag);
+        Ok(Value::Report(report))
+    };
+    Ok(Operation::new(&events, work))
+}
+
+/// An object from whatever Python offers.
+#[pyfunction]
+pub(crate) fn _upload(
+    store: &Bound<'_, PyStore>,
+    path: Key,
+    data: &Bound<'_, PyAny>,
+    is_async: bool,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<Operation> {
+    let transfer = options::transfer(options, UPLOAD)?;
+    let store = store.get().handle.store.clone();
+    let source = Source::of(data, is_async)?;
+    if transfer.options().resume && !matches!(source, Source::File { .. }) {
+        let detail = "only the upload of a file can be resumed: leave out `resume`";
+        let url = store.url_of(&path.0);
+        return Err(to_py(&Error::new(ErrorKind::InvalidArgument, "upload", url, detail)));
+    }
+    let events = transfer.events().clone();
+    let work = async move {
+        let path = &path.0;
+        let report = match source {
+            Source::File { path: file, .. } => transfer.upload(file, &store, path).await,
+            Source::Buffer(data) => transfer.write(data, &store, path).await,
+            source => {
+                let pieces = pieces(source, store.clone(), path.clone());
+                transfer.upload_stream(pieces, &store, path).await
+            }
+        };
+        report.map(Value::Report)
+    };
+    Ok(Operation::new(&events, work))
+}
+
+/// An object into another object; with `moves`, the first one is deleted then.
+#[pyfunction]
+pub(crate) fn _copy(
+    source: &Bound<'_, PyStore>,
+    from_: Key,
+    target: &Bound<'_, PyStore>,
+    to: Key,
+    moves: bool,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<Operation> {
+    let transfer = options::transfer(options, COPY)?;
+    let source = source.get().handle.store.clone();
+    let target = target.get().handle.store.clone();
+    options::check_fsync(&transfer, &target)?;
+    let events = transfer.events().clone();
+    let work = async move {
+        let report = match moves {
+            true => transfer.rename(&source, &from_.0, &target, &to.0).await,
+            false => transfer.copy(&source, &from_.0, &target, &to.0).await,
+        };
+        report.map(Value::Report)
+    };
+    Ok(Operation::new(&events, work))
+}
+
+/// An object, or its bytes from `start` on, into a buffer.
+#[pyfunction]
+pub(crate) fn _read_into(
+    store: &Bound<'_, PyStore>,
+    path: Key,
+    buffer: &Bound<'_, PyAny>,
+    start: Option<u64>,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<Operation> {
+    let transfer = options::transfer(options, READ)?;
+    let store = store.get().handle.store.clone();
+    let mut room = Room::of(buffer)?;
+    let events = transfer.events().clone();
+    let work = async move {
+        let path = &path.0;
+        let bytes = match start {
+            None => transfer.read_into(&store, path, room.as_mut_slice()).await?,
+            Some(start) => read_from(&transfer, &store, path, start, &mut room).await?,
+        };
+        Ok(Value::Read(bytes, room))
+    };
+    Ok(Operation::new(&events, work))
+}
+
+/// Fills a buffer from the byte `start` of an object on, as far as both go.
+async fn read_from(
+    transfer: &Transfer,
+    store: &Store,
+    path: &Path,
+    start: u64,
+    room: &mut Room,
+) -> Result<usize> {
+    let meta = store.head(path).await.map_err(|e| store.error("read", path, e))?;
+    let end = meta.size.min(start.saturating_add(room.len() as u64));
+    if start >= end {
+        return Ok(0);
+    }
+    let length = (end - start) as usize;
+    transfer.read_range_into(store, &meta, start..end, &mut room.as_mut_slice()[..length]).await?;
+    Ok(length)
+}
+
+/// What a Python object gives, as a stream.
+fn pieces(source: Source, store: Store, path: Path) -> BoxStream<'static, Result<Bytes>> {
+    let next = |(mut source, offset, store, path): (Source, u64, Store, Path)| async move {
+        let pieces = source.next(offset, PIECE_BYTES).await.map_err(|failure| match failure {
+            put::Failure::Store(error) => error,
+            put::Failure::Python(error) => raised("upload", &store, &path, error),
+        })?;
+        let length: usize = pieces.iter().map(Bytes::len).sum();
+        let state = (source, offset + length as u64, store, path);
+        Ok::<_, Error>((length > 0).then_some((stream::iter(pieces).map(Ok), state)))
+    };
+    stream::try_unfold((source, 0, store, path), next).try_flatten().boxed()
+}
+
+/// An exception of Python on its way through Rust.
+fn raised(operation: &'static str, store: &Store, path: &Path, error: PyErr) -> Error {
+    let source = Box::new(crate::errors::Raised(error));
+    let source = holdall::store::object_store::Error::Generic { store: "python", source };
+    Error::from_store(operation, store.url_of(path), source)
+}
+
+fn write_all(writer: &Py<PyAny>, piece: Bytes) -> PyResult<()> {
+    Python::attach(|py| {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let data = Bound::new(py, PyHeldBytes(rest.clone()))?;
+            let written = writer.bind(py).call_method1("write", (data,))?;
+            // Raw files may take less than they are given; what returns None has taken it all.
+            let taken = match written.is_none() {
+                true => rest.len(),
+                false => written.extract::<usize>()?.clamp(1, rest.len()),
+            };
+            drop(rest.split_to(taken));
+        }
+        Ok(())
+    })
+}

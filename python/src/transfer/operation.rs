@@ -1,0 +1,220 @@
+//! A transfer that is waited for or awaited, and that tells how far it is.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use holdall::store::object_store::path::Path;
+use holdall::store::transfer::{Action, Events, Reason, Report};
+use holdall::store::{Error, ErrorKind, Result};
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+use tokio::task::JoinHandle;
+
+use super::room::Room;
+use crate::awaitable::future_into_py;
+use crate::errors::to_py;
+use crate::runtime::{block_on, runtime};
+
+/// What a transfer ends with.
+pub(super) enum Value {
+    Report(Report),
+    /// Bytes that were read into a buffer, which is released on the thread of the caller.
+    Read(usize, Room),
+    Many(Many),
+    Plan(Vec<Action>),
+}
+
+/// What became of many objects.
+#[derive(Default)]
+pub(super) struct Many {
+    pub(super) done: Vec<Done>,
+    pub(super) skipped: u64,
+    pub(super) skipped_bytes: u64,
+    /// Why no more objects were looked for.
+    pub(super) broken: Option<Error>,
+}
+
+/// What became of one of them.
+pub(super) struct Done {
+    pub(super) action: &'static str,
+    pub(super) from: Path,
+    pub(super) to: Path,
+    pub(super) size: u64,
+    pub(super) result: Result<Report>,
+}
+
+type Work = BoxFuture<'static, Result<Value>>;
+
+/// A transfer. It begins when it is waited for.
+#[pyclass(frozen, module = "holdall")]
+pub(crate) struct Operation {
+    events: Events,
+    work: Mutex<Option<Work>>,
+}
+
+impl Operation {
+    pub(super) fn new(
+        events: &Events,
+        work: impl Future<Output = Result<Value>> + Send + 'static,
+    ) -> Self {
+        let counted = async {
+            let _running = Running::begin();
+            work.await
+        };
+        Self { events: events.clone(), work: Mutex::new(Some(counted.boxed())) }
+    }
+
+    fn take(&self) -> PyResult<Work> {
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        work.ok_or_else(|| PyRuntimeError::new_err("this transfer has already begun"))
+    }
+}
+
+#[pymethods]
+impl Operation {
+    /// How far it is: objects, done, failed; bytes, done, resumed; retries; seconds.
+    fn snapshot(&self) -> (u64, u64, u64, u64, u64, u64, u64, f64) {
+        let now = self.events.snapshot();
+        (
+            now.objects,
+            now.objects_done,
+            now.objects_failed,
+            now.bytes,
+            now.bytes_done,
+            now.bytes_resumed,
+            now.retries,
+            now.elapsed.as_secs_f64(),
+        )
+    }
+
+    /// Runs it to its end; calls `tell` every `interval` seconds meanwhile. When a signal handler or `tell` raises, the
+    /// transfer is given up.
+    fn wait(
+        &self,
+        py: Python<'_>,
+        tell: Option<&Bound<'_, PyAny>>,
+        interval: f64,
+    ) -> PyResult<Py<PyAny>> {
+        let mut task = Task(runtime().spawn(self.take()?));
+        let Some(tell) = tell else {
+            let ended = block_on(py, task)?;
+            return value_out(py, ended);
+        };
+        let interval = Duration::try_from_secs_f64(interval).unwrap_or(Duration::MAX);
+        loop {
+            let next = async { tokio::time::timeout(interval, &mut task).await };
+            match block_on(py, next)? {
+                Ok(ended) => return value_out(py, ended),
+                Err(_) => drop(tell.call0()?),
+            }
+        }
+    }
+
+    /// Begins it, to be awaited; `convert` makes the result.
+    fn start<'py>(&self, py: Python<'py>, convert: Py<PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        future_into_py(py, false, self.take()?, move |py, ended| {
+            convert.call1(py, (value_out(py, ended)?,))
+        })
+    }
+}
+
+/// How many transfers run, cancelled ones included that have not heard of it yet; and how many uploads that were
+/// cancelled are still being aborted in the background.
+#[pyfunction]
+pub(crate) fn _unsettled() -> (usize, usize) {
+    (RUNNING.load(Ordering::Acquire), holdall::store::transfer::aborting())
+}
+
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+/// A transfer that has begun and not ended.
+struct Running;
+
+impl Running {
+    fn begin() -> Self {
+        RUNNING.fetch_add(1, Ordering::AcqRel);
+        Self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A task that ends when nobody waits for it any more.
+struct Task(JoinHandle<Result<Value>>);
+
+impl Future for Task {
+    type Output = Result<Value>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let joined = std::task::ready!(self.0.poll_unpin(context));
+        Poll::Ready(joined.unwrap_or_else(|error| {
+            Err(Error::new(ErrorKind::Join, "transfer", "", error.to_string()))
+        }))
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn value_out(py: Python<'_>, ended: Result<Value>) -> PyResult<Py<PyAny>> {
+    match ended.map_err(|e| to_py(&e))? {
+        Value::Report(report) => report_out(py, &report),
+        Value::Read(bytes, _room) => bytes.into_py_any(py),
+        Value::Many(many) => many_out(py, many),
+        Value::Plan(actions) => {
+            let actions = actions.iter().map(|action| action_out(py, action));
+            PyList::new(py, actions.collect::<PyResult<Vec<_>>>()?)?.into_py_any(py)
+        }
+    }
+}
+
+fn report_out(py: Python<'_>, report: &Report) -> PyResult<Py<PyAny>> {
+    let checksum = report.checksum.as_ref().map(ToString::to_string);
+    let report =
+        (report.bytes, report.server_side, report.resumed_bytes, checksum, report.e_tag.as_deref());
+    report.into_py_any(py)
+}
+
+fn many_out(py: Python<'_>, many: Many) -> PyResult<Py<PyAny>> {
+    let done = PyList::empty(py);
+    for one in many.done {
+        let (report, error) = match &one.result {
+            Ok(report) => (report_out(py, report)?, py.None()),
+            Err(error) => (py.None(), to_py(error).into_value(py).into_any()),
+        };
+        done.append((one.action, one.from.as_ref(), one.to.as_ref(), one.size, report, error))?;
+    }
+    let broken = match &many.broken {
+        Some(error) => to_py(error).into_value(py).into_any(),
+        None => py.None(),
+    };
+    (done, many.skipped, many.skipped_bytes, broken).into_py_any(py)
+}
+
+fn action_out<'py>(py: Python<'py>, action: &Action) -> PyResult<Bound<'py, PyTuple>> {
+    let (kind, path, size, reason) = match action {
+        Action::Copy { path, size, reason: Reason::Missing } => {
+            ("copy", path, size, Some("missing"))
+        }
+        Action::Copy { path, size, reason: Reason::Different } => {
+            ("copy", path, size, Some("different"))
+        }
+        Action::Skip { path, size } => ("skip", path, size, None),
+        Action::Delete { path, size } => ("delete", path, size, None),
+    };
+    (kind, path.as_ref(), *size, reason).into_pyobject(py)
+}
