@@ -12,7 +12,7 @@ import obstore
 
 from . import report, workloads
 from .harness import WORKLOADS, Place, measure
-from .server import serving
+from .server import nginx, serving
 
 LIBRARIES = {"holdall": holdall, "obstore": obstore}
 _SHARED_MEMORY = Path("/dev/shm")
@@ -55,6 +55,7 @@ def main() -> int:
     parent = arguments.folder or (_SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None)
     for name, value in report.machine().items():
         print(f"{name}: {value}")
+    print(f"HTTP server: {'nginx' if nginx() else 'a loop in Python'}")
     print(
         f"\nmedians of {rounds} rounds; ratio: how many times faster holdall is\n\n{report.HEADER}"
     )

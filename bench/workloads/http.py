@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
+import socket
 from urllib.parse import urlsplit
 
 from ..harness import CEILING, Prepared, workload
+from ..server import BODY
 
 
 def _stores(place, libraries):
@@ -25,12 +26,19 @@ def get(place, libraries):
         for _ in range(count):
             library.get(store, "object").bytes()
 
-    connection = http.client.HTTPConnection(urlsplit(place.url).netloc)
+    address = urlsplit(place.url)
+    connection = socket.create_connection((address.hostname, address.port))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    request = f"GET /object HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode()
 
     def plain():
+        # The same bytes over a bare socket, without a look at what they mean.
         for _ in range(count):
-            connection.request("GET", "/object")
-            connection.getresponse().read()
+            connection.sendall(request)
+            received = connection.recv(65536)
+            length = received.index(b"\r\n\r\n") + 4 + len(BODY) - len(received)
+            while length:
+                length -= len(connection.recv(length))
 
     rounds = {
         name: lambda library=library, name=name: run(library, stores[name])

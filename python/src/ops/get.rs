@@ -17,7 +17,7 @@ use super::{meta, options};
 use crate::awaitable::future_into_py;
 use crate::bytes::Bytes;
 use crate::errors::{StoreError, to_py};
-use crate::runtime::{block_on, quick_or_block_on, ready_or_block_on};
+use crate::runtime::{Driver, block_with, follow, quick_or_block_on, ready_or_block_on};
 
 /// Smallest chunk of a stream, unless the caller asks for another, in bytes.
 const MIN_CHUNK_BYTES: usize = 10 * 1024 * 1024;
@@ -35,6 +35,8 @@ pub(crate) struct GetResult {
     /// Whether reading the body works on the thread that asks.
     local: bool,
     ready: bool,
+    /// What drives the connection that the body comes through.
+    driver: Driver,
 }
 
 /// The URL of an object, put together when an error needs it.
@@ -55,8 +57,19 @@ impl Url {
     }
 }
 
+impl Drop for GetResult {
+    fn drop(&mut self) {
+        let Some(driver) = &self.driver else { return };
+        let unread = self.body.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if unread.is_some() {
+            drop(unread);
+            driver.settle();
+        }
+    }
+}
+
 impl GetResult {
-    pub(super) fn new(result: RustGetResult, url: Url, sync: bool) -> Self {
+    pub(super) fn new(result: RustGetResult, url: Url, sync: bool, driver: Driver) -> Self {
         let scheme = url.0.provider().scheme();
         let RustGetResult { payload, meta, range, attributes, .. } = result;
         Self {
@@ -67,6 +80,7 @@ impl GetResult {
             local: scheme == "memory" || (sync && scheme == "file"),
             ready: scheme == "memory",
             body: Mutex::new(Some(Body::new(payload, range))),
+            driver,
         }
     }
 
@@ -104,7 +118,7 @@ impl GetResult {
         let read = match (self.ready, self.local) {
             (true, _) => quick_or_block_on(py, body)?,
             (_, true) => ready_or_block_on(py, body)?,
-            _ => block_on(py, body)?,
+            _ => block_with(py, &self.driver, body)?,
         };
         Ok(Bytes(read.map_err(|e| to_py(&self.url.error(e)))?))
     }
@@ -117,19 +131,21 @@ impl GetResult {
     /// The whole body, to be awaited.
     fn bytes_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (body, url, local) = (self.take()?, self.url.clone(), self.local && !self.ready);
+        let driver = self.driver.clone();
         let read = async move {
-            match local {
+            match (driver, local) {
+                (Some(driver), _) => follow(driver, body.bytes()).await,
                 // The result of a synchronous call, read asynchronously: its file is read off the event loop.
-                true => {
+                (None, true) => {
                     let runtime = tokio::runtime::Handle::current();
                     let read = move || runtime.block_on(body.bytes());
-                    tokio::task::spawn_blocking(read).await.unwrap_or_else(|e| Err(e.into()))
+                    Ok(tokio::task::spawn_blocking(read).await.unwrap_or_else(|e| Err(e.into())))
                 }
-                false => body.bytes().await,
+                (None, false) => Ok(body.bytes().await),
             }
         };
         future_into_py(py, self.ready, read, move |py, read| {
-            let read = read.map_err(|e| to_py(&url.error(e)))?;
+            let read = read?.map_err(|e| to_py(&url.error(e)))?;
             Ok(Bound::new(py, Bytes(read))?.into_any().unbind())
         })
     }
@@ -148,6 +164,7 @@ impl GetResult {
             url: self.url.clone(),
             local: self.local,
             ready: self.ready,
+            driver: self.driver.clone(),
         })
     }
 
@@ -177,6 +194,19 @@ pub(crate) struct BytesStream {
     url: Url,
     local: bool,
     ready: bool,
+    driver: Driver,
+}
+
+impl Drop for BytesStream {
+    fn drop(&mut self) {
+        let Some(driver) = &self.driver else { return };
+        // Not there: read to its end, or being read by someone who keeps it.
+        let left = self.pieces.try_lock().ok().and_then(|mut pieces| pieces.take());
+        if left.is_some() {
+            drop(left);
+            driver.settle();
+        }
+    }
 }
 
 async fn next_piece(pieces: Arc<tokio::sync::Mutex<Pieces>>) -> Option<Result<RustBytes>> {
@@ -203,7 +233,10 @@ impl BytesStream {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let next = next_piece(self.pieces.clone());
-        let next = if self.local { ready_or_block_on(py, next)? } else { block_on(py, next)? };
+        let next = match self.local {
+            true => ready_or_block_on(py, next)?,
+            false => block_with(py, &self.driver, next)?,
+        };
         match next {
             Some(piece) => Ok(PyBytes::new(py, &piece.map_err(|e| to_py(&self.url.error(e)))?)),
             None => Err(PyStopIteration::new_err(())),
@@ -211,18 +244,20 @@ impl BytesStream {
     }
 
     fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let url = self.url.clone();
-        future_into_py(
-            py,
-            self.ready,
-            next_piece(self.pieces.clone()),
-            move |py, next| match next {
-                Some(piece) => {
-                    let piece = piece.map_err(|e| StoreError(url.error(e)))?;
-                    Ok(PyBytes::new(py, &piece).into_any().unbind())
-                }
-                None => Err(PyStopAsyncIteration::new_err(())),
-            },
-        )
+        let (url, driver) = (self.url.clone(), self.driver.clone());
+        let next = next_piece(self.pieces.clone());
+        let next = async move {
+            match driver {
+                Some(driver) => follow(driver, next).await,
+                None => Ok(next.await),
+            }
+        };
+        future_into_py(py, self.ready, next, move |py, next| match next? {
+            Some(piece) => {
+                let piece = piece.map_err(|e| StoreError(url.error(e)))?;
+                Ok(PyBytes::new(py, &piece).into_any().unbind())
+            }
+            None => Err(PyStopAsyncIteration::new_err(())),
+        })
     }
 }

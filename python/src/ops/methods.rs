@@ -47,6 +47,15 @@ impl PyStore {
         self.handle.run(py, operation)?.map_err(|e| to_py(&e))
     }
 
+    /// Runs an operation that sends many requests at once to its end.
+    fn wide<T: Send, F: Future<Output = Result<T>> + Send>(
+        &self,
+        py: Python<'_>,
+        operation: impl FnOnce(Store) -> F,
+    ) -> PyResult<T> {
+        self.handle.run_wide(py, operation)?.map_err(|e| to_py(&e))
+    }
+
     /// Runs an operation on a single object to its end.
     fn quick<T: Send, F: Future<Output = Result<T>> + Send>(
         &self,
@@ -332,11 +341,10 @@ impl PyStore {
         let options = options::get_options(options)?;
         let url = Url::new(self.handle.sync_store(), path.0);
         let path = url.path();
-        let got = self
-            .handle
-            .run_quick(py, |store| async move { store.get_opts(path, options).await })?;
+        let (got, driver) =
+            self.handle.run_kept(py, |store| async move { store.get_opts(path, options).await })?;
         let got = got.map_err(|e| to_py(&url.error(e)))?;
-        Ok(GetResult::new(got, url, true))
+        Ok(GetResult::new(got, url, true, driver))
     }
 
     /// Read an object, to be awaited.
@@ -355,7 +363,7 @@ impl PyStore {
         };
         future_into_py(py, self.handle.ready, got, move |py, (got, url)| {
             let got = got.map_err(|e| StoreError(url.error(e)))?;
-            object(py, Bound::new(py, GetResult::new(got, url, false))?)
+            object(py, Bound::new(py, GetResult::new(got, url, false, None))?)
         })
     }
 
@@ -401,8 +409,14 @@ impl PyStore {
         max_concurrency: usize,
     ) -> PyResult<Object> {
         let ranges = ranges_in(&starts, ends, lengths)?;
-        let all =
-            self.quick(py, |store| get_ranges(store, path.0, ranges, coalesce, max_concurrency))?;
+        let all = match ranges.len() == 1 || self.handle.ready {
+            true => {
+                self.quick(py, |store| get_ranges(store, path.0, ranges, coalesce, max_concurrency))
+            }
+            false => {
+                self.wide(py, |store| get_ranges(store, path.0, ranges, coalesce, max_concurrency))
+            }
+        }?;
         ranges_out(py, all)
     }
 
@@ -536,7 +550,7 @@ impl PyStore {
         let prefix = prefix.map(|key| key.0);
         deleted_out(
             py,
-            self.sync(py, |store| async move { store.delete_prefix(prefix.as_ref()).await })?,
+            self.wide(py, |store| async move { store.delete_prefix(prefix.as_ref()).await })?,
         )
     }
 
@@ -854,7 +868,7 @@ impl PyStore {
     ) -> PyResult<Object> {
         let (keys, on_error) = (many::keys(paths)?, OnError::parse(on_error)?);
         let done =
-            self.handle.run(py, |store| many::get(store, keys, max_concurrency, on_error))?;
+            self.handle.run_wide(py, |store| many::get(store, keys, max_concurrency, on_error))?;
         many::bytes_out(py, done)
     }
 
@@ -883,7 +897,7 @@ impl PyStore {
     ) -> PyResult<Object> {
         let (keys, on_error) = (many::keys(paths)?, OnError::parse(on_error)?);
         let done =
-            self.handle.run(py, |store| many::head(store, keys, max_concurrency, on_error))?;
+            self.handle.run_wide(py, |store| many::head(store, keys, max_concurrency, on_error))?;
         many::metas_out(py, done)
     }
 
@@ -912,7 +926,7 @@ impl PyStore {
     ) -> PyResult<Object> {
         let (items, on_error) = (many::items(items)?, OnError::parse(on_error)?);
         let done =
-            self.handle.run(py, |store| many::put(store, items, max_concurrency, on_error))?;
+            self.handle.run_wide(py, |store| many::put(store, items, max_concurrency, on_error))?;
         many::puts_out(py, done)
     }
 
@@ -939,7 +953,7 @@ impl PyStore {
         on_error: &str,
     ) -> PyResult<Object> {
         let (keys, on_error) = (many::keys(paths)?, OnError::parse(on_error)?);
-        let done = self.handle.run(py, |store| many::delete(store, keys, on_error))?;
+        let done = self.handle.run_wide(py, |store| many::delete(store, keys, on_error))?;
         many::deletes_out(py, done)
     }
 

@@ -11,6 +11,8 @@ use holdall::store::{Provider, Store};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::runtime::{Driver, block_here, block_on, quick_or_block_on, ready_or_block_on};
+
 pub(crate) use classes::scheme_name;
 pub(crate) use classes::{AzureStore, GCSStore, HTTPStore, LocalStore, MemoryStore, S3Store};
 
@@ -32,15 +34,27 @@ impl Handle {
         Self { inline: store.inline(), store, ready }
     }
 
-    /// Runs an operation and waits for it.
+    /// Runs an operation and waits for it; its requests go through connections of the calling thread.
     pub(crate) fn run<T: Send, F: Future<Output = T> + Send>(
         &self,
         py: Python<'_>,
         operation: impl FnOnce(Store) -> F,
     ) -> PyResult<T> {
         match &self.inline {
-            Some(inline) => crate::runtime::ready_or_block_on(py, operation(inline.clone())),
-            None => crate::runtime::block_on(py, operation(self.store.clone())),
+            Some(inline) => ready_or_block_on(py, operation(inline.clone())),
+            None => block_here(py, false, operation(self.store.clone())).map(|(done, _)| done),
+        }
+    }
+
+    /// As [`run`](Self::run), for operations that send many requests at once: the workers share them.
+    pub(crate) fn run_wide<T: Send, F: Future<Output = T> + Send>(
+        &self,
+        py: Python<'_>,
+        operation: impl FnOnce(Store) -> F,
+    ) -> PyResult<T> {
+        match &self.inline {
+            Some(inline) => ready_or_block_on(py, operation(inline.clone())),
+            None => block_on(py, operation(self.store.clone())),
         }
     }
 
@@ -50,9 +64,21 @@ impl Handle {
         py: Python<'_>,
         operation: impl FnOnce(Store) -> F,
     ) -> PyResult<T> {
-        match self.ready {
-            true => crate::runtime::quick_or_block_on(py, operation(self.store.clone())),
-            false => self.run(py, operation),
+        self.run_kept(py, operation).map(|(done, _)| done)
+    }
+
+    /// As [`run_quick`](Self::run_quick); returns also what drives the rest of the result.
+    pub(crate) fn run_kept<T: Send, F: Future<Output = T> + Send>(
+        &self,
+        py: Python<'_>,
+        operation: impl FnOnce(Store) -> F,
+    ) -> PyResult<(T, Driver)> {
+        match &self.inline {
+            Some(inline) if self.ready => {
+                Ok((quick_or_block_on(py, operation(inline.clone()))?, None))
+            }
+            Some(inline) => Ok((ready_or_block_on(py, operation(inline.clone()))?, None)),
+            None => block_here(py, true, operation(self.store.clone())),
         }
     }
 

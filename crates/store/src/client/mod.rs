@@ -4,6 +4,7 @@
 //! through the same pool. Requests to a host that asks for less get a pace (`pacing`). Requests time out on silence, never on duration: a body that is moving is not cut.
 
 mod connector;
+mod direct;
 pub(crate) mod file_body;
 mod integrity;
 mod options;
@@ -17,5 +18,6 @@ mod tls;
 pub(crate) use integrity::{Integrity, stated};
 
 pub use connector::SharedConnector;
+pub use direct::{SLICE, alone};
 pub use options::ClientOptions;
 pub use pool::{pool_count, reset_after_fork, shared_client};

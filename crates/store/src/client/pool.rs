@@ -14,6 +14,7 @@ use object_store::client::{
     HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
 
+use super::direct::Direct;
 use super::file_body::{FileBody, UploadFile};
 use super::pacing;
 use super::progress::{Download, Movement, Stalled, Upload};
@@ -60,8 +61,9 @@ pub fn reset_after_fork() {
     pacing::reset_after_fork();
 }
 
-/// Runtimes whose connections one pool keeps; programs have one, tests have many.
-const MOST_RUNTIMES: usize = 8;
+/// Runtimes whose connections one pool keeps. Programs in Python have one for each thread that waits, and one for all
+/// else; tests have many, one after the other.
+const MOST_RUNTIMES: usize = 80;
 
 /// To whom connections belong: the process that opened them, and the runtime that drives them and ends with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +79,16 @@ impl Owner {
     }
 }
 
+/// Counts the forks behind this process.
+pub(super) fn generation() -> u64 {
+    GENERATION.load(Ordering::Acquire)
+}
+
 struct Pool {
     options: ClientOptions,
+    /// Made with the pool, to see that the options are usable; for the first who asks.
+    spare: Mutex<Option<reqwest::Client>>,
+    direct: Option<Direct>,
     clients: ArcSwap<Vec<(Owner, reqwest::Client)>>,
 }
 
@@ -90,8 +100,9 @@ impl std::fmt::Debug for Pool {
 
 impl Pool {
     fn new(options: ClientOptions) -> Result<Self> {
-        let first = (Owner::now(), build(&options)?);
-        Ok(Self { options, clients: ArcSwap::from_pointee(vec![first]) })
+        let spare = Mutex::new(Some(build(&options)?));
+        let direct = Direct::new(&options)?;
+        Ok(Self { options, spare, direct, clients: ArcSwap::default() })
     }
 
     fn client(&self) -> Result<reqwest::Client, HttpError> {
@@ -101,7 +112,12 @@ impl Pool {
             return Ok(client.clone());
         }
         drop(clients);
-        let client = build(&self.options).map_err(|e| HttpError::new(HttpErrorKind::Request, e))?;
+        // Not waited for: a thread of the parent may have held the lock at a fork.
+        let spare = self.spare.try_lock().ok().and_then(|mut spare| spare.take());
+        let client = match spare {
+            Some(client) => client,
+            None => build(&self.options).map_err(|e| HttpError::new(HttpErrorKind::Request, e))?,
+        };
         let before = self.clients.rcu(|clients| {
             let own = clients.iter().filter(|(of, _)| of.generation == owner.generation).cloned();
             let mut own: Vec<_> = own.collect();
@@ -120,6 +136,17 @@ impl Pool {
 #[async_trait]
 impl HttpService for Pool {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        if let Some(direct) = &self.direct
+            && let Some(host) = direct.host(&request)
+        {
+            let authority = request.uri().authority().map_or("", |authority| authority.as_str());
+            let pass = pacing::enter(authority).await;
+            if let Some(mut reply) = direct.send(&host, &request).await? {
+                pass.replied(authority, reply.status(), reply.headers());
+                Integrity::note(&mut reply);
+                return Ok(reply);
+            }
+        }
         let (parts, body) = request.into_parts();
         let url = parts.uri.to_string().parse::<url::Url>();
         let url = url.map_err(|e| HttpError::new(HttpErrorKind::Request, e))?;
@@ -143,10 +170,10 @@ impl HttpService for Pool {
         let reply = self.client()?.execute(request);
         let reply = match self.options.timeout {
             Some(limit) => unless_stalled(reply, &movement, limit).await?,
-            None => reply.await.map_err(transport_error)?,
+            None => reply.await.map_err(reqwest_error)?,
         };
         pass.replied(&authority, reply.status(), reply.headers());
-        if let Some(request) = elsewhere.request(&reply)? {
+        if let Some(request) = elsewhere.request(reply.status(), reply.headers(), reply.url())? {
             let bare = ClientOptions { default_headers: Vec::new(), ..self.options.clone() };
             let client =
                 shared_client(&bare).map_err(|e| HttpError::new(HttpErrorKind::Request, e))?;
@@ -155,7 +182,7 @@ impl HttpService for Pool {
         let reply: http::Response<reqwest::Body> = reply.into();
         let (parts, body) = reply.into_parts();
         let limit = self.options.read_timeout.or(self.options.timeout);
-        let body = Download::new(body.map_err(transport_error), limit);
+        let body = Download::new(body.map_err(reqwest_error), limit);
         let mut response = HttpResponse::from_parts(parts, HttpResponseBody::new(body));
         Integrity::note(&mut response);
         Ok(response)
@@ -173,7 +200,7 @@ async fn unless_stalled(
     loop {
         let silence = std::pin::pin!(tokio::time::sleep(limit));
         match select(reply.as_mut(), silence).await {
-            Either::Left((result, _)) => return result.map_err(transport_error),
+            Either::Left((result, _)) => return result.map_err(reqwest_error),
             Either::Right(_) if movement.count() == seen => {
                 return Err(Stalled(limit, "waiting for the response").into_http());
             }
@@ -248,8 +275,8 @@ fn build(options: &ClientOptions) -> Result<reqwest::Client> {
 }
 
 /// Turns a failure of the transport into the kinds that the retry policy of the stores knows.
-fn transport_error(error: reqwest::Error) -> HttpError {
-    let mut kind = if error.is_timeout() {
+fn reqwest_error(error: reqwest::Error) -> HttpError {
+    let kind = if error.is_timeout() {
         HttpErrorKind::Timeout
     } else if error.is_connect() {
         HttpErrorKind::Connect
@@ -258,7 +285,17 @@ fn transport_error(error: reqwest::Error) -> HttpError {
     } else {
         HttpErrorKind::Unknown
     };
-    let mut cause = StdError::source(&error);
+    HttpError::new(refined(kind, &error), error.without_url())
+}
+
+/// As [`reqwest_error`], for errors of hyper itself.
+pub(super) fn transport_error(error: hyper::Error) -> HttpError {
+    HttpError::new(refined(HttpErrorKind::Unknown, &error), error)
+}
+
+/// What the causes of an error say about its kind.
+fn refined(mut kind: HttpErrorKind, error: &(dyn StdError + 'static)) -> HttpErrorKind {
+    let mut cause = error.source();
     while let Some(e) = cause {
         if let Some(stalled) = e.downcast_ref::<HttpError>() {
             kind = stalled.kind();
@@ -278,7 +315,7 @@ fn transport_error(error: reqwest::Error) -> HttpError {
         cause = e.source();
     }
     if kind == HttpErrorKind::Unknown {
-        let text = chain(&error);
+        let text = chain(error);
         if text.contains("connection closed before message completed")
             || text.contains("operation was canceled")
             || text.contains("error reading a body from connection")
@@ -287,7 +324,7 @@ fn transport_error(error: reqwest::Error) -> HttpError {
             kind = HttpErrorKind::Interrupted;
         }
     }
-    HttpError::new(kind, error.without_url())
+    kind
 }
 
 fn chain(error: &dyn StdError) -> String {

@@ -7,9 +7,10 @@ use http::header::{
     ACCEPT, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LOCATION,
     RANGE,
 };
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpRequestBody};
 use reqwest::redirect::{Attempt, Policy};
+use url::Url;
 
 /// Redirects of one request, as browsers count them.
 const MOST: usize = 10;
@@ -30,6 +31,14 @@ pub(super) fn within_origin() -> Policy {
         let here = attempt.previous().last().map(|url| url.origin());
         if here == Some(attempt.url().origin()) { attempt.follow() } else { attempt.stop() }
     })
+}
+
+/// Where a reply sends the client.
+pub(super) fn target(status: StatusCode, headers: &HeaderMap, url: &Url) -> Option<Url> {
+    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    url.join(headers.get(LOCATION)?.to_str().ok()?).ok()
 }
 
 /// What of a request may be sent elsewhere.
@@ -54,15 +63,11 @@ impl Elsewhere {
     /// For redirects of writes, whose body and credentials were meant for this origin, and for too many.
     pub(super) fn request(
         self,
-        reply: &reqwest::Response,
+        status: StatusCode,
+        headers: &HeaderMap,
+        url: &Url,
     ) -> Result<Option<HttpRequest>, HttpError> {
-        let location = reply.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-        let Some(target) = location.and_then(|location| reply.url().join(location).ok()) else {
-            return Ok(None);
-        };
-        if !matches!(reply.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-            return Ok(None);
-        }
+        let Some(target) = target(status, headers, url) else { return Ok(None) };
         let refuse = |why: &str| {
             let origin = target.origin().ascii_serialization();
             let text = format!("{why} to {origin}");

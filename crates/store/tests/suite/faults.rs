@@ -1,8 +1,12 @@
 //! Services that misbehave: every fault ends, within the retry policy, in a typed error that names operation and target.
+//!
+//! This file is a module twice: as `faults_alone` its requests are those of a thread that does nothing else.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
+use holdall_store::client;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{ObjectStore, ObjectStoreExt, RetryConfig};
 use holdall_store::{Error, ErrorKind, OpenOptions, Registry, Store};
@@ -34,15 +38,26 @@ fn open(endpoint: &str) -> Store {
     Registry::default().open("s3://bucket", &options).unwrap().0
 }
 
+/// Runs an operation as this module does.
+async fn run<T>(operation: impl Future<Output = T>) -> T {
+    let mut operation = pin!(operation);
+    let alone = module_path!().ends_with("alone");
+    std::future::poll_fn(|cx| match alone {
+        true => client::alone(|| operation.as_mut().poll(cx)),
+        false => operation.as_mut().poll(cx),
+    })
+    .await
+}
+
 async fn read(store: &Store) -> Result<Vec<u8>, Error> {
     let key = Path::from("some/key");
     let read = async { Ok(store.get(&key).await?.bytes().await?.to_vec()) };
-    read.await.map_err(|e| store.error("get", &key, e))
+    run(read).await.map_err(|e| store.error("get", &key, e))
 }
 
 async fn read_range(store: &Store) -> Result<Vec<u8>, Error> {
     let key = Path::from("some/key");
-    let read = store.get_range(&key, 2..6).await;
+    let read = run(store.get_range(&key, 2..6)).await;
     read.map(|data| data.to_vec()).map_err(|e| store.error("get_range", &key, e))
 }
 
@@ -157,7 +172,7 @@ async fn ranges_that_were_not_asked_for_are_errors() {
 async fn malformed_listings_are_errors() {
     for body in ["", "<ListBucketResult><Contents><Key>a", "not XML at all", "<Other/>"] {
         let server = Server::start(vec![Reply::http("200 OK", &[], body)]).await;
-        let listed = s3(&server).objects(None).try_collect::<Vec<_>>().await;
+        let listed = run(s3(&server).objects(None).try_collect::<Vec<_>>()).await;
         let Err(error) = listed else {
             // An empty document of another name has no objects, and says so.
             assert_eq!(body, "<Other/>");
@@ -237,7 +252,7 @@ async fn a_failed_upload_leaves_no_success() {
     let server = Server::start(vec![Reply::http("500 Internal Server Error", &[], "")]).await;
     let store = s3(&server);
     let key = Path::from("k");
-    let error = store.put(&key, "x".into()).await.unwrap_err();
+    let error = run(store.put(&key, "x".into())).await.unwrap_err();
     let error = store.error("put", &key, error);
     check(&error, ErrorKind::Other, "put");
     assert_eq!(error.status(), Some(500));

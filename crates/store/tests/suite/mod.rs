@@ -1,7 +1,11 @@
 mod cloud;
 mod conformance;
+mod direct;
 mod embedded;
 mod faults;
+#[expect(clippy::duplicate_mod, reason = "the same tests, run in another way")]
+#[path = "faults.rs"]
+mod faults_alone;
 mod http;
 mod listing;
 mod loopback;

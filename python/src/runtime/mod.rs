@@ -1,6 +1,9 @@
-//! One runtime per process, made at the first use and made anew in a forked child.
+//! One shared runtime per process, made at the first use and made anew in a forked child, for what goes on by itself;
+//! and one per waiting thread ([`local`]), for what ends with the call.
 
-use std::pin::pin;
+mod local;
+
+use std::pin::{Pin, pin};
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -10,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
+
+pub(crate) use local::{Local, follow};
 
 static RUNTIME: AtomicPtr<Runtime> = AtomicPtr::new(ptr::null_mut());
 
@@ -53,6 +58,7 @@ pub(crate) fn runtime() -> &'static Runtime {
 #[pyfunction]
 pub(crate) fn _after_fork() {
     RUNTIME.store(ptr::null_mut(), Ordering::Release);
+    local::after_fork();
     holdall::store::client::reset_after_fork();
 }
 
@@ -82,30 +88,72 @@ pub(crate) fn block_on<T: Send>(
     py: Python<'_>,
     future: impl Future<Output = T> + Send,
 ) -> PyResult<T> {
-    py.detach(|| {
-        let _context = runtime().enter();
-        let mut future = pin!(future);
-        let waiter =
-            Arc::new(Waiter { thread: std::thread::current(), woken: AtomicBool::new(false) });
-        let waker = Waker::from(waiter.clone());
-        let mut next_look = Instant::now() + SIGNAL_INTERVAL;
+    py.detach(|| wait_on_workers(pin!(future)))
+}
+
+fn wait_on_workers<T>(mut future: Pin<&mut impl Future<Output = T>>) -> PyResult<T> {
+    let _context = runtime().enter();
+    let waiter = Arc::new(Waiter { thread: std::thread::current(), woken: AtomicBool::new(false) });
+    let waker = Waker::from(waiter.clone());
+    let mut next_look = Instant::now() + SIGNAL_INTERVAL;
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Ok(value);
+        }
         loop {
-            if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-                return Ok(value);
+            let now = Instant::now();
+            if now >= next_look {
+                look_for_signals()?;
+                next_look = now + SIGNAL_INTERVAL;
             }
-            loop {
-                let now = Instant::now();
-                if now >= next_look {
-                    look_for_signals()?;
-                    next_look = now + SIGNAL_INTERVAL;
+            if waiter.woken.swap(false, Ordering::Acquire) {
+                break;
+            }
+            std::thread::park_timeout(next_look.saturating_duration_since(now));
+        }
+    }
+}
+
+/// Where something that outlives its call is driven: by the shared runtime (None), or by whoever waits.
+pub(crate) type Driver = Option<Arc<Local>>;
+
+/// As [`block_on`], with the calling thread driving its own sockets; for operations that end with the call, and `alone`
+/// where they send one request at a time. Returns also what drives the rest, where there is one (a body).
+pub(crate) fn block_here<T: Send>(
+    py: Python<'_>,
+    alone: bool,
+    future: impl Future<Output = T> + Send,
+) -> PyResult<(T, Driver)> {
+    py.detach(|| match local::Lease::take() {
+        Some(lease) => {
+            let local = lease.local();
+            let done = {
+                let future = pin!(future);
+                local.drive(future, alone)
+            };
+            match done {
+                Ok(value) => Ok((value, Some(local.clone()))),
+                Err(error) => {
+                    // The requests that were given up close their connections now, not at the next call.
+                    local.settle();
+                    Err(error)
                 }
-                if waiter.woken.swap(false, Ordering::Acquire) {
-                    break;
-                }
-                std::thread::park_timeout(next_look.saturating_duration_since(now));
             }
         }
+        None => wait_on_workers(pin!(future)).map(|value| (value, None)),
     })
+}
+
+/// Waits for a future that a driver belongs to.
+pub(crate) fn block_with<T: Send>(
+    py: Python<'_>,
+    driver: &Driver,
+    future: impl Future<Output = T> + Send,
+) -> PyResult<T> {
+    match driver {
+        Some(local) => py.detach(|| local.drive(pin!(future), true)),
+        None => block_on(py, future),
+    }
 }
 
 /// Lets the interpreter run signal handlers. A daemon thread that still waits when the interpreter has gone has nowhere
@@ -144,8 +192,6 @@ pub(crate) fn ready_or_block_on<T: Send>(
     }
 }
 
-pub(crate) fn poll_once<T>(
-    future: std::pin::Pin<&mut (impl Future<Output = T> + ?Sized)>,
-) -> Poll<T> {
+pub(crate) fn poll_once<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Poll<T> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }

@@ -1,0 +1,194 @@
+//! Requests of a thread that waits for one reply and has nothing else to do.
+//!
+//! Such a thread gains nothing from a reactor: it writes the request to its socket, sleeps on that socket, and reads the
+//! reply. What is left out (tasks, wake-ups, an event queue) costs several times what a short request does. HTTP itself
+//! is hyper's; plain `http://` only, for with TLS the cost is elsewhere.
+//!
+//! A caller marks the polls of such a future with [`alone`]. Waits are cut into slices, after which the future is pending
+//! and asks to be polled again, so that the caller can look around.
+
+mod body;
+mod connection;
+mod idle;
+mod socket;
+
+use std::cell::Cell;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::header::{ACCEPT, HOST, LOCATION, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Uri};
+use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody};
+
+use self::body::DirectBody;
+use self::connection::{Connection, Message};
+use self::idle::{Host, Idle};
+use super::ClientOptions;
+use super::file_body::UploadFile;
+use super::pool::transport_error;
+use crate::error::Result as StoreResult;
+
+thread_local! {
+    static ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Polls a future that is all that this thread has to do: its requests may put the thread to sleep, for at most
+/// [`SLICE`] at a time.
+pub fn alone<T>(poll: impl FnOnce() -> T) -> T {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            ALONE.set(self.0);
+        }
+    }
+    let _before = Before(ALONE.replace(true));
+    poll()
+}
+
+fn is_alone() -> bool {
+    ALONE.get()
+}
+
+/// Longest sleep within one poll.
+pub const SLICE: Duration = Duration::from_millis(40);
+
+/// What is the same for all requests of a pool.
+#[derive(Debug)]
+pub(super) struct Direct {
+    headers: HeaderMap,
+    connect_timeout: Option<Duration>,
+    timeout: Option<Duration>,
+    body_timeout: Option<Duration>,
+    shuffle: bool,
+    idle: Idle,
+    /// Hosts that answered with a redirect.
+    redirecting: ArcSwap<Vec<Host>>,
+}
+
+impl Direct {
+    /// None where the options ask for more than direct requests can do.
+    pub(super) fn new(options: &ClientOptions) -> StoreResult<Option<Self>> {
+        if !options.allow_http || options.http2_only || has_proxy(options) {
+            return Ok(None);
+        }
+        let mut headers = options.header_map();
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        if let Ok(agent) = HeaderValue::from_str(&options.user_agent) {
+            headers.entry(USER_AGENT).or_insert(agent);
+        }
+        Ok(Some(Self {
+            headers,
+            connect_timeout: options.connect_timeout,
+            timeout: options.timeout,
+            body_timeout: options.read_timeout.or(options.timeout),
+            shuffle: options.randomize_addresses,
+            idle: Idle::new(options.pool_idle_timeout, options.pool_max_idle_per_host),
+            redirecting: ArcSwap::default(),
+        }))
+    }
+
+    /// The host of a request that can be sent from here: the thread has nothing else to do, and the host does not
+    /// redirect, whose rules are not repeated here.
+    pub(super) fn host(&self, request: &HttpRequest) -> Option<Host> {
+        let here = is_alone()
+            && request.uri().scheme() == Some(&http::uri::Scheme::HTTP)
+            && request.extensions().get::<UploadFile>().is_none();
+        let host = if here { Host::of(request.uri()) } else { None };
+        host.filter(|host| !self.redirecting.load().contains(host))
+    }
+
+    /// Sends a request and waits for the head of the reply; None where that is a redirect.
+    pub(super) async fn send(
+        &self,
+        host: &Host,
+        request: &HttpRequest,
+    ) -> Result<Option<HttpResponse>, HttpError> {
+        let reply = self.exchange(host, self.message(request)?).await?;
+        if reply.status().is_redirection() && reply.headers().contains_key(LOCATION) {
+            self.redirecting.rcu(|hosts| {
+                let mut hosts = Vec::clone(hosts);
+                hosts.push(host.clone());
+                hosts
+            });
+            return Ok(None);
+        }
+        Ok(Some(reply))
+    }
+
+    async fn exchange(&self, host: &Host, message: Message) -> Result<HttpResponse, HttpError> {
+        let mut message = message;
+        loop {
+            let (mut connection, used) = match self.idle.take(host) {
+                Some(connection) => (connection, true),
+                None => (self.connect(host).await?, false),
+            };
+            let reply = match connection.send(message, self.timeout).await {
+                Ok(reply) => reply,
+                // Closed while it was idle, and nothing was sent.
+                Err((_, Some(unsent))) if used => {
+                    message = unsent;
+                    continue;
+                }
+                Err((error, _)) => return Err(error),
+            };
+            let (parts, incoming) = reply.into_parts();
+            let idle = self.idle.clone();
+            let body = DirectBody::new(incoming, connection, idle, host.clone(), self.body_timeout);
+            return Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)));
+        }
+    }
+
+    async fn connect(&self, host: &Host) -> Result<Connection, HttpError> {
+        let socket = socket::connect(host, self.connect_timeout, self.shuffle).await?;
+        Connection::new(socket).await
+    }
+
+    /// The request as it goes over the wire.
+    fn message(&self, request: &HttpRequest) -> Result<Message, HttpError> {
+        let uri = request.uri();
+        let bad = |e: http::Error| HttpError::new(HttpErrorKind::Request, e);
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut message = http::Request::new(request.body().clone());
+        *message.method_mut() = request.method().clone();
+        *message.uri_mut() = Uri::try_from(path).map_err(|e| bad(e.into()))?;
+        let mut headers = request.headers().clone();
+        if !headers.contains_key(HOST) {
+            // Without user and password, which never belong to the name of a host.
+            let authority = uri.authority().map_or("", |authority| authority.as_str());
+            let name = authority.rsplit_once('@').map_or(authority, |(_, name)| name);
+            let name = name.strip_suffix(":80").unwrap_or(name);
+            headers.insert(HOST, HeaderValue::from_str(name).map_err(|e| bad(e.into()))?);
+        }
+        for (name, value) in &self.headers {
+            if !headers.contains_key(name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        *message.headers_mut() = headers;
+        Ok(message)
+    }
+}
+
+/// Whether plain requests may have to go through a proxy.
+fn has_proxy(options: &ClientOptions) -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    options.proxy_url.is_some()
+        || ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].into_iter().any(set)
+}
+
+/// Sleeps for a slice, if this thread may; when nothing has come it asks to be polled again.
+fn doze(cx: &Context<'_>, socket: &socket::State, left: Option<Duration>) -> Poll<()> {
+    let woken = match is_alone() {
+        true if socket.wait_in_read() => true,
+        true if socket.is_full() => socket.wait(left.map_or(SLICE, |left| left.min(SLICE))),
+        true => false,
+        // A future that wandered off to a thread with other work must not stop that.
+        false => socket.wait(Duration::from_millis(1)),
+    };
+    if woken {
+        return Poll::Ready(());
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}

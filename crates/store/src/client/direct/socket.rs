@@ -1,0 +1,228 @@
+//! Sockets, and the sleep until they can be used again.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::{SocketAddr, TcpStream};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use object_store::client::{HttpError, HttpErrorKind};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
+
+use super::SLICE;
+use super::idle::Host;
+
+/// Connects to the first address of a host that answers.
+pub(super) async fn connect(
+    host: &Host,
+    limit: Option<Duration>,
+    shuffle: bool,
+) -> Result<Socket, HttpError> {
+    let failed = |e: io::Error| HttpError::new(HttpErrorKind::Connect, e);
+    let found = tokio::net::lookup_host((host.name(), host.port())).await;
+    let mut addresses: Vec<SocketAddr> = found.map_err(failed)?.collect();
+    if shuffle {
+        fastrand::shuffle(&mut addresses);
+    }
+    // The time is for all addresses together: one that does not answer must leave some to the others.
+    let share = limit.map(|limit| limit / u32::try_from(addresses.len()).unwrap_or(1).max(1));
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for address in addresses {
+        let connecting = tokio::net::TcpStream::connect(address);
+        let connected = match share {
+            Some(share) => tokio::time::timeout(share, connecting)
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+            None => connecting.await,
+        };
+        match connected.and_then(tokio::net::TcpStream::into_std) {
+            Ok(stream) => {
+                return State::new(stream).map(|state| Socket(Arc::new(state))).map_err(failed);
+            }
+            Err(error) => last = error,
+        }
+    }
+    let kind = match last.kind() {
+        io::ErrorKind::TimedOut => HttpErrorKind::Timeout,
+        _ => HttpErrorKind::Connect,
+    };
+    Err(HttpError::new(kind, last))
+}
+
+/// The end of a connection that hyper reads and writes; it shares its state with whoever sleeps on it.
+pub(super) struct Socket(Arc<State>);
+
+impl Socket {
+    pub(super) fn state(&self) -> Arc<State> {
+        self.0.clone()
+    }
+}
+
+/// What is known of a socket. It blocks, for at most a slice of time, but only reads that are told to.
+pub(super) struct State {
+    stream: TcpStream,
+    /// Bytes that went either way.
+    moved: AtomicU64,
+    /// Whether the last write could not be done.
+    full: AtomicBool,
+    /// Whether there is nothing to read, as far as is known.
+    empty: AtomicBool,
+    /// Whether the next read sleeps until there is something.
+    patient: AtomicBool,
+}
+
+impl State {
+    fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(SLICE))?;
+        Ok(Self {
+            stream,
+            moved: AtomicU64::new(0),
+            full: AtomicBool::new(false),
+            empty: AtomicBool::new(false),
+            patient: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn moved(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
+    }
+
+    /// Lets no read sleep.
+    pub(super) fn hurry(&self) {
+        self.patient.store(false, Ordering::Relaxed);
+    }
+
+    /// Lets the next read look for itself.
+    pub(super) fn forget(&self) {
+        self.empty.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether hyper has something to write that the socket does not take.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    /// Lets the next read sleep, where nothing is left to write; false when it has slept in vain.
+    pub(super) fn wait_in_read(&self) -> bool {
+        let slept = self.patient.load(Ordering::Relaxed);
+        let sleeps = !slept && !self.is_full();
+        self.patient.store(sleeps, Ordering::Relaxed);
+        if sleeps {
+            self.forget();
+        }
+        sleeps
+    }
+
+    /// Sleeps until the socket can be read, or written where that was not possible; false when the time is over, or a
+    /// signal came.
+    pub(super) fn wait(&self, most: Duration) -> bool {
+        self.forget();
+        let mut wanted = PollFlags::IN;
+        if self.is_full() {
+            wanted |= PollFlags::OUT;
+        }
+        let most = Timespec { tv_sec: most.as_secs() as _, tv_nsec: most.subsec_nanos().into() };
+        // An error of the socket makes it readable, and the read tells which.
+        matches!(poll(&mut [PollFd::new(&self.stream, wanted)], Some(&most)), Ok(1..))
+    }
+
+    fn write(&self, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        loop {
+            let sent = match slices {
+                [one] => send(&self.stream, one, flags),
+                many => sendmsg(&self.stream, many, &mut SendAncillaryBuffer::default(), flags),
+            };
+            return match sent {
+                Ok(count) => {
+                    self.moved.fetch_add(count as u64, Ordering::Relaxed);
+                    self.full.store(false, Ordering::Relaxed);
+                    // The answer takes longer than hyper does to ask for it.
+                    self.empty.store(true, Ordering::Relaxed);
+                    Poll::Ready(Ok(count))
+                }
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) => {
+                    self.full.store(true, Ordering::Relaxed);
+                    Poll::Pending
+                }
+                Err(error) => Poll::Ready(Err(error.into())),
+            };
+        }
+    }
+
+    fn read(&self, buffer: &mut [MaybeUninit<u8>]) -> Poll<io::Result<usize>> {
+        if self.empty.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        let patient = self.patient.load(Ordering::Relaxed);
+        let flags = if patient { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
+        let room = buffer.len();
+        match recv(&self.stream, buffer, flags) {
+            Ok((_, count)) => {
+                self.moved.fetch_add(count as u64, Ordering::Relaxed);
+                self.patient.store(false, Ordering::Relaxed);
+                // After the end there is always something to read: the end.
+                self.empty.store(count > 0 && count < room, Ordering::Relaxed);
+                Poll::Ready(Ok(count))
+            }
+            Err(Errno::AGAIN | Errno::INTR) => {
+                self.empty.store(true, Ordering::Relaxed);
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
+    }
+}
+
+impl Read for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        #[expect(
+            unsafe_code,
+            reason = "the system call only writes to the buffer, and says how much of it it has written"
+        )]
+        self.0.read(unsafe { buffer.as_mut() }).map_ok(|count| unsafe { buffer.advance(count) })
+    }
+}
+
+impl Write for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0.write(&[io::IoSlice::new(data)])
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.write(slices)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.stream.shutdown(std::net::Shutdown::Write))
+    }
+}
