@@ -29,6 +29,7 @@ pub use object_store;
 
 pub mod aws;
 pub mod azure;
+pub mod cache;
 pub mod checksum;
 pub mod client;
 mod cloud;

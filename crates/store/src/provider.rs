@@ -85,6 +85,12 @@ pub trait Provider: ObjectStore {
     /// The URL of the root of this store, without credentials and without a trailing slash: `s3://bucket`.
     fn location(&self) -> String;
 
+    /// Text that tells this store from all others: caches keep what they know under it. By default the
+    /// [`location`](Self::location); stores at an address of their own (an endpoint) add it.
+    fn identity(&self) -> String {
+        self.location()
+    }
+
     /// For downcasts in [`copy_from`](Self::copy_from) and in code that knows the concrete store.
     fn as_any(&self) -> &dyn Any;
 

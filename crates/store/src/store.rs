@@ -169,7 +169,22 @@ impl ObjectStore for Store {
             return self.provider.get_ranges(&self.full_path(location), ranges).await;
         }
         // Through `get_opts`, which checks what comes back.
-        let fetch = |range| self.get_range(location, range);
+        let fetch = async |span: Range<u64>| {
+            let bytes = self.get_range(location, span.clone()).await?;
+            let end = span.start + bytes.len() as u64;
+            let is_outside =
+                |range: &&Range<u64>| span.contains(&range.start) && range.start >= end;
+            match ranges.iter().find(is_outside) {
+                None => Ok(bytes),
+                Some(range) => Err(object_store::Error::Generic {
+                    store: "holdall",
+                    source: format!(
+                        "the range {range:?} lies outside of the object, which has {end} bytes"
+                    )
+                    .into(),
+                }),
+            }
+        };
         object_store::coalesce_ranges(ranges, fetch, object_store::OBJECT_STORE_COALESCE_DEFAULT)
             .await
     }

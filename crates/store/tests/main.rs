@@ -4,6 +4,7 @@
 //! * `embedded`: what is particular to memory and local files.
 //! * `operations`: listing, deletion and copies beyond the trait.
 //! * `listing`: listing with many requests at once.
+//! * `cache`: what is kept of a store is never wrong, never older than allowed, and survives kills.
 //! * `cloud`: versions, tags, attributes and copies inside the services.
 //! * `http`: servers that speak HTTP in their own way.
 //! * `profiles`: credentials and settings from AWS profiles.

@@ -5,7 +5,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use holdall::store::object_store::{CopyMode, ObjectStoreExt};
 use holdall::store::transfer::{Job, Outcome, Transfer, Verb, Verify};
-use holdall::store::{Error, ErrorKind, Store};
+use holdall::store::{Error, ErrorKind, ParallelOptions, Store};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 
@@ -91,7 +91,7 @@ async fn many(
         bail!("the target {to_url} is the source or lies inside it: the copy would never end");
     }
     let jobs = from
-        .objects(None)
+        .objects_parallel(None, ParallelOptions::default())
         .try_filter(move |meta| futures::future::ready(filter.allows(meta.location.as_ref())))
         .map_ok(|meta| Job { from: meta.location.clone(), to: meta.location, size: meta.size })
         .boxed();

@@ -77,6 +77,13 @@ impl Provider for S3Store {
         format!("s3://{}", self.plan.bucket)
     }
 
+    fn identity(&self) -> String {
+        let settings = self.settings();
+        let given = |key| settings.get(key).unwrap_or_default();
+        let endpoint = [S3Key::S3Endpoint, S3Key::Endpoint].map(given).join(" ");
+        format!("{} {endpoint}", self.location())
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

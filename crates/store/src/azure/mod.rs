@@ -129,6 +129,13 @@ impl Provider for AzureStore {
         format!("az://{}", self.container)
     }
 
+    fn identity(&self) -> String {
+        let settings = self.settings();
+        let given = |key| settings.get(key).unwrap_or_default();
+        let account = [AzureKey::AccountName, AzureKey::Endpoint].map(given).join(" ");
+        format!("{} {account}", self.location())
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

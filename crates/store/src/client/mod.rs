@@ -21,3 +21,5 @@ pub use connector::SharedConnector;
 pub use direct::{SLICE, alone};
 pub use options::ClientOptions;
 pub use pool::{pool_count, reset_after_fork, shared_client};
+
+pub(crate) use pool::generation;

@@ -80,7 +80,7 @@ impl Owner {
 }
 
 /// Counts the forks behind this process.
-pub(super) fn generation() -> u64 {
+pub(crate) fn generation() -> u64 {
     GENERATION.load(Ordering::Acquire)
 }
 

@@ -127,6 +127,10 @@ impl Provider for GcsStore {
         format!("gs://{}", self.bucket)
     }
 
+    fn identity(&self) -> String {
+        format!("{} {}", self.location(), self.base_url)
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

@@ -115,7 +115,8 @@ fn failed(error: Errno) -> Error {
     }
 }
 
-fn name_of(attribute: &Attribute) -> String {
+/// The name of the extended attribute for an attribute.
+pub(crate) fn name_of(attribute: &Attribute) -> String {
     match attribute {
         Attribute::ContentDisposition => format!("{PREFIX}content-disposition"),
         Attribute::ContentEncoding => format!("{PREFIX}content-encoding"),
@@ -128,7 +129,8 @@ fn name_of(attribute: &Attribute) -> String {
     }
 }
 
-fn attribute_of(name: &str) -> Option<Attribute> {
+/// The attribute of an extended attribute's name.
+pub(crate) fn attribute_of(name: &str) -> Option<Attribute> {
     if let Some(key) = name.strip_prefix(META) {
         return Some(Attribute::Metadata(key.to_owned().into()));
     }

@@ -10,7 +10,7 @@
 //! The normal face runs each operation as one task of the blocking pool. The inline face
 //! ([`Provider::inline`]) does its system calls on the thread that polls.
 
-mod attributes;
+pub(crate) mod attributes;
 mod list;
 mod object_store_impl;
 mod paths;

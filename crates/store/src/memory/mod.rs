@@ -36,11 +36,23 @@ pub struct MemoryStore {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
+    /// Tells it from a store that had its place before.
+    born: u64,
     objects: RwLock<BTreeMap<Key, Entry>>,
     uploads: RwLock<BTreeMap<String, multipart::Upload>>,
     next: AtomicU64,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            born: fastrand::u64(..),
+            objects: RwLock::default(),
+            uploads: RwLock::default(),
+            next: AtomicU64::default(),
+        }
+    }
 }
 
 /// A key as the path it was parsed to, so that a listing need not parse it again, found by its text.
@@ -154,6 +166,12 @@ impl Provider for MemoryStore {
 
     fn location(&self) -> String {
         "memory://".to_owned()
+    }
+
+    fn identity(&self) -> String {
+        // Another process, or another store in this one, has other objects.
+        let shared = Arc::as_ptr(&self.shared) as usize;
+        format!("memory://{}/{shared:x}/{}", std::process::id(), self.shared.born)
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -1,3 +1,4 @@
+mod cache;
 mod cloud;
 mod conformance;
 mod direct;
