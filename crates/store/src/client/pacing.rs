@@ -151,20 +151,19 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 struct Host {
     control: Mutex<Control>,
-    /// Requests go out in the order in which they came; the first one in line holds it and waits.
-    line: tokio::sync::Mutex<()>,
 }
 
 impl Host {
     fn new(now: Instant) -> Self {
-        Self { control: Mutex::new(Control::new(now)), line: tokio::sync::Mutex::default() }
+        Self { control: Mutex::new(Control::new(now)) }
     }
 
-    /// Waits for a turn; returns the epoch in which it came.
+    /// Waits for a turn; returns the epoch in which it came. Who waits holds nothing: a task that nobody drives any more
+    /// keeps no other from its turn.
     async fn turn(&self) -> u64 {
-        let _line = self.line.lock().await;
+        let ticket = locked(&self.control).ticket();
         loop {
-            let turn = locked(&self.control).take(Instant::now());
+            let turn = locked(&self.control).take(Instant::now(), ticket);
             match turn {
                 Ok(epoch) => return epoch,
                 // The rate may change meanwhile.
@@ -190,8 +189,11 @@ enum Phase {
 #[derive(Debug)]
 struct Control {
     phase: Phase,
-    /// When the next request can go.
-    next: Instant,
+    /// Tickets given out; requests go in their order.
+    tickets: u64,
+    /// Tickets whose turn has come, with the part of the next one, and when that was so.
+    turns: f64,
+    turns_at: Instant,
     held_until: Option<Instant>,
     /// Counts reductions.
     epoch: u64,
@@ -208,7 +210,9 @@ impl Control {
     fn new(now: Instant) -> Self {
         Self {
             phase: Phase::Measuring { until: now + MEASURE },
-            next: now,
+            tickets: 0,
+            turns: 0.0,
+            turns_at: now,
             held_until: None,
             epoch: 0,
             exhausted: now,
@@ -219,24 +223,35 @@ impl Control {
         }
     }
 
+    fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+
     /// Takes a turn: the epoch, or how long to wait.
-    fn take(&mut self, now: Instant) -> Result<u64, Duration> {
+    fn take(&mut self, now: Instant, ticket: u64) -> Result<u64, Duration> {
         if let Some(until) = self.held_until {
             if now < until {
-                self.waited = now;
+                (self.waited, self.turns_at) = (now, now);
                 return Err(until - now);
             }
             self.held_until = None;
         }
         self.advance(now);
-        let Some(rate) = self.rate(now) else { return Ok(self.epoch) };
-        if now < self.next {
-            self.waited = now;
-            return Err(self.next - now);
+        let Some(rate) = self.rate(now) else {
+            (self.turns, self.turns_at) = (self.tickets as f64, now);
+            return Ok(self.epoch);
+        };
+        let gained = now.saturating_duration_since(self.turns_at).as_secs_f64() * rate;
+        // Turns that nobody takes are lost, but for those of a moment: timers wake late.
+        let most = (self.tickets - 1) as f64 + (CREDIT.as_secs_f64() * rate).max(1.0);
+        (self.turns, self.turns_at) = ((self.turns + gained).min(most), now);
+        let missing = ticket as f64 - self.turns;
+        if missing <= 0.0 {
+            return Ok(self.epoch);
         }
-        let earliest = now.checked_sub(CREDIT).unwrap_or(now);
-        self.next = self.next.max(earliest) + Duration::from_secs_f64(1.0 / rate);
-        Ok(self.epoch)
+        self.waited = now;
+        Err(Duration::from_secs_f64(missing / rate))
     }
 
     /// Requests per second; `None` while there is no pace.
@@ -340,7 +355,6 @@ impl Control {
         let inflection = ((top - rate) / (STEEPNESS * top)).cbrt();
         let since = now + hold;
         self.phase = Phase::Cubic { since, top, inflection, calm_until: since + calm };
-        self.next = self.next.max(now);
     }
 
     fn begin_epoch(&mut self, now: Instant, hold: Duration) {
@@ -453,6 +467,7 @@ mod tests {
     ) -> Vec<(u32, u32)> {
         let latency = Duration::from_millis(5);
         let mut free = vec![begin; 24];
+        let mut tickets: Vec<u64> = free.iter().map(|_| control.ticket()).collect();
         let mut outcomes = vec![(0, 0); seconds as usize];
         let end = begin + Duration::from_secs(seconds);
         loop {
@@ -460,11 +475,12 @@ mod tests {
             if at >= end {
                 return outcomes;
             }
-            match control.take(at) {
+            match control.take(at, tickets[worker]) {
                 Err(wait) => free[worker] = at + wait.clamp(Duration::from_micros(100), DOUBLE),
                 Ok(epoch) => {
                     let second = &mut outcomes[(at - begin).as_secs() as usize];
                     free[worker] = at + latency;
+                    tickets[worker] = control.ticket();
                     match bucket.take(at) {
                         true => {
                             control.accepted(at);
@@ -473,6 +489,7 @@ mod tests {
                         false => {
                             if control.is_over(at) {
                                 *control = Control::new(at);
+                                tickets.iter_mut().for_each(|ticket| *ticket = control.ticket());
                             }
                             control.refused(at, epoch, retry_after);
                             free[worker] += Duration::from_millis(100);
@@ -539,7 +556,8 @@ mod tests {
         control.refused(now, 0, None);
         for i in 0..300 {
             let at = now + Duration::from_millis(i);
-            assert!(control.take(at).is_ok());
+            let ticket = control.ticket();
+            assert!(control.take(at, ticket).is_ok());
             control.accepted(at);
         }
         assert!(control.is_over(now + Duration::from_millis(300)));
@@ -569,7 +587,8 @@ mod tests {
         let (mut bucket, mut control) = (Bucket::new(100.0, 20.0, now), Control::new(now));
         simulate(&mut bucket, &mut control, now, 5, None);
         let later = now + Duration::from_secs(5) + FORGET * 2;
-        assert!(control.take(later).is_ok());
+        let ticket = control.ticket();
+        assert!(control.take(later, ticket).is_ok());
         assert!(control.is_over(later));
     }
 
@@ -578,10 +597,13 @@ mod tests {
         let now = Instant::now();
         let mut control = Control::new(now);
         control.refused(now, 0, Some(Duration::from_secs(7)));
-        assert_eq!(control.take(now), Err(Duration::from_secs(7)));
-        assert!(control.take(now + Duration::from_secs(7)).is_ok());
+        let ticket = control.ticket();
+        assert_eq!(control.take(now, ticket), Err(Duration::from_secs(7)));
+        let first = Duration::from_secs_f64(1.0 / FIRST_RATE);
+        assert!(control.take(now + Duration::from_secs(7) + first, ticket).is_ok());
         control.refused(now + Duration::from_secs(8), 1, Some(Duration::from_secs(86_400)));
-        assert_eq!(control.take(now + Duration::from_secs(8)), Err(MOST_HOLD));
+        let ticket = control.ticket();
+        assert_eq!(control.take(now + Duration::from_secs(8), ticket), Err(MOST_HOLD));
     }
 
     #[test]
