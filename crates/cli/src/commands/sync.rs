@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use std::pin::pin;
+
 use anyhow::{Result, bail};
-use futures::stream::FuturesUnordered;
-use futures::{StreamExt, stream};
+use futures::stream::BoxStream;
+use futures::{SinkExt, StreamExt, TryStreamExt, future};
+use holdall::store::Store;
 use holdall::store::object_store::path::Path;
-use holdall::store::transfer::{self, Action, Compare, Job, SyncOptions, Verb};
+use holdall::store::transfer::{self, Action, Compare, Job, Step, SyncOptions, Transfer, Verb};
 use holdall::store::{url::Backend, url::StoreUrl};
 use serde_json::json;
 
@@ -47,99 +50,150 @@ pub(super) async fn run(context: &Context<'_>, args: &Sync) -> Result<Exit> {
         .with_compare(compare)
         .with_delete(args.delete)
         .with_filter(filter(&args.filter)?);
-    let mut plan = transfer::plan(&from, &to, options);
-    let transfer = args.engine.transfer();
-    let workers = transfer.options().workers;
-    let mut report = Report::new(context, &from, &to, Verb::Copy, args.dry_run, &transfer);
-    let (mut running, mut deletions, mut skipped) = (FuturesUnordered::new(), Vec::new(), 0u64);
-    let mut failed = None;
-    loop {
-        tokio::select! {
-            Some(outcome) = running.next() => report.outcome(&outcome)?,
-            action = plan.next(), if running.len() < workers && failed.is_none() => match action {
-                Some(Ok(Action::Copy { path, size, .. })) => {
-                    let job = Job { from: path.clone(), to: path, size };
-                    report.planned();
-                    match args.dry_run {
-                        true => report.would(&job)?,
-                        false => running.push(transfer.run_one(&from, &to, job)),
-                    }
-                }
-                Some(Ok(Action::Delete { path, .. })) => deletions.push(path),
-                Some(Ok(Action::Skip { .. })) => skipped += 1,
-                Some(Err(error)) => failed = Some(error),
-                None => break,
-            },
-            else => break,
-        }
+    let plan = transfer::plan(&from, &to, options);
+    match args.dry_run {
+        true => show(context, &from, &to, &target, plan).await,
+        false => carry_out(context, &from, &to, &target, plan, &args.engine.transfer()).await,
     }
-    while let Some(outcome) = running.next().await {
-        report.outcome(&outcome)?;
-    }
-    report.finish();
-    if let Some(error) = failed {
-        return Err(error.into());
-    }
-    let mut exit = report.exit();
-    let wanted = deletions.len();
-    let deleted = match exit {
-        Exit::Done => delete(context, &target, deletions, args.dry_run).await?,
-        Exit::Partial => {
-            if wanted > 0 {
-                context.printer.note(&format!(
-                    "kept {wanted} objects that the source does not have, because copies failed"
-                ));
-            }
-            0
-        }
-    };
-    if exit == Exit::Done && deleted < wanted {
-        exit = Exit::Partial;
-    }
-    let would = if args.dry_run { "would delete" } else { "deleted" };
-    context.printer.note(&format!("{}, {skipped} unchanged, {would} {deleted}", report.summary()));
-    Ok(exit)
 }
 
-async fn delete(
+type Plan = BoxStream<'static, holdall::store::Result<Action>>;
+
+/// Says what would be done.
+async fn show(
     context: &Context<'_>,
+    from: &Store,
+    to: &Store,
     target: &Place,
-    mut paths: Vec<Path>,
-    dry_run: bool,
-) -> Result<usize> {
-    let store = &target.below();
-    let mut links = BTreeSet::new();
-    paths.retain(|path| match target.link_above(path) {
-        Some(link) => {
-            links.insert(link);
-            false
+    mut plan: Plan,
+) -> Result<Exit> {
+    let mut report = Report::new(context, from, to, Verb::Copy, true, &Transfer::new());
+    let (mut deleted, mut skipped) = (0u64, 0u64);
+    let mut links = Links::default();
+    while let Some(action) = plan.next().await.transpose()? {
+        match action {
+            Action::Copy { path, size, .. } => {
+                let job = Job { from: path.clone(), to: path, size };
+                report.planned();
+                report.would(&job)?;
+            }
+            Action::Skip { .. } => skipped += 1,
+            Action::Delete { path, .. } if links.keep(context, target, &path) => {}
+            Action::Delete { path, .. } => {
+                deleted += 1;
+                deletion(context, to, &path, None)?;
+            }
         }
-        None => true,
+    }
+    report.finish();
+    let summary = report.summary();
+    context.printer.note(&format!("{summary}, {skipped} unchanged, would delete {deleted}"));
+    Ok(links.exit(Exit::Done))
+}
+
+async fn carry_out(
+    context: &Context<'_>,
+    from: &Store,
+    to: &Store,
+    target: &Place,
+    plan: Plan,
+    transfer: &Transfer,
+) -> Result<Exit> {
+    let mut report = Report::new(context, from, to, Verb::Copy, false, transfer);
+    let (mut deleted, mut skipped, mut kept) = (0u64, 0u64, 0u64);
+    let mut exit = Exit::Done;
+    let mut links = Links::default();
+    // What a symbolic link leads to is not the target's to delete.
+    let plan = plan.map_ok(|action| match &action {
+        Action::Delete { path, .. } if links.keep(context, target, path) => None,
+        _ => Some(action),
     });
-    for link in links {
-        context.printer.error(&kept_behind(&link));
-    }
-    let mut outcomes = match dry_run {
-        true => stream::iter(paths).map(|path| (path, Ok(()))).boxed(),
-        false => store.delete_many(stream::iter(paths).boxed()),
+    let mut plan = pin!(plan.try_filter_map(future::ok));
+    let (actions, planned) = futures::channel::mpsc::channel(0);
+    let feed = async move {
+        let mut actions = actions;
+        while let Some(action) = plan.next().await {
+            if actions.send(action).await.is_err() {
+                break;
+            }
+        }
     };
-    let mut deleted = 0;
-    while let Some((path, outcome)) = outcomes.next().await {
-        let url = store.url_of(&path);
-        match &outcome {
-            Ok(()) => deleted += 1,
-            Err(error) => context.printer.error(&error.to_string()),
+    let steps = transfer.run_plan(from, to, planned.boxed());
+    let follow = async {
+        // Dropped at the end, however it ends: nobody waits for its plan to be read.
+        let mut steps = steps;
+        while let Some(step) = steps.next().await {
+            match step? {
+                Step::Copied(outcome) => {
+                    report.planned();
+                    report.outcome(&outcome)?;
+                }
+                Step::Skipped { .. } => skipped += 1,
+                Step::Kept { .. } => kept += 1,
+                Step::Deleted { path, result } => {
+                    deleted += u64::from(result.is_ok());
+                    if let Err(error) = &result {
+                        exit = Exit::Partial;
+                        context.printer.error(&error.to_string());
+                    }
+                    deletion(context, to, &path, Some(&result))?;
+                }
+                _ => {}
+            }
         }
-        if context.printer.is_json() || (outcome.is_ok() && (dry_run || context.printer.verbose)) {
-            let done = if dry_run { "would delete" } else { "deleted" };
-            let json = || {
-                json!({
-                    "action": "delete", "url": url, "dry_run": dry_run, "ok": outcome.is_ok(),
-                    "error": outcome.as_ref().err().map(ToString::to_string),
-                })
-            };
-            context.printer.outcome(|| format!("{done} {url}"), json)?;
-        }
+        Ok::<_, anyhow::Error>(())
+    };
+    let ((), followed) = futures::join!(feed, follow);
+    report.finish();
+    followed?;
+    if kept > 0 {
+        context.printer.note(&format!(
+            "kept {kept} objects that the source does not have, because copies failed"
+        ));
     }
-    Ok(deleted)
+    let summary = report.summary();
+    context.printer.note(&format!("{summary}, {skipped} unchanged, deleted {deleted}"));
+    Ok(links.exit(if report.exit() == Exit::Partial { Exit::Partial } else { exit }))
+}
+
+/// Tells what becomes of a deletion; one that has not been made has no result.
+fn deletion(
+    context: &Context<'_>,
+    store: &Store,
+    path: &Path,
+    result: Option<&holdall::store::Result<()>>,
+) -> Result<()> {
+    let failure = result.and_then(|result| result.as_ref().err());
+    let told = result.is_none() || context.printer.verbose;
+    if !context.printer.is_json() && (failure.is_some() || !told) {
+        return Ok(());
+    }
+    let url = store.url_of(path);
+    let done = if result.is_none() { "would delete" } else { "deleted" };
+    let json = || {
+        json!({
+            "action": "delete", "url": url, "dry_run": result.is_none(), "ok": failure.is_none(),
+            "error": failure.map(ToString::to_string),
+        })
+    };
+    context.printer.outcome(|| format!("{done} {url}"), json)
+}
+
+/// The symbolic links behind which nothing is deleted, each told once.
+#[derive(Default)]
+struct Links(BTreeSet<std::path::PathBuf>);
+
+impl Links {
+    /// Whether a deletion lies behind a link.
+    fn keep(&mut self, context: &Context<'_>, target: &Place, path: &Path) -> bool {
+        let Some(link) = target.link_above(path) else { return false };
+        if self.0.insert(link.clone()) {
+            context.printer.error(&kept_behind(&link));
+        }
+        true
+    }
+
+    fn exit(&self, otherwise: Exit) -> Exit {
+        if self.0.is_empty() { otherwise } else { Exit::Partial }
+    }
 }

@@ -6,6 +6,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 
+use crate::checksum::Checksum;
 use crate::error::Result;
 use crate::store::Store;
 
@@ -17,7 +18,10 @@ pub enum Compare {
     SizeAndTime,
     /// The same size.
     Size,
-    /// The same content: by the MD5 in the entity tags where both have one, by reading both otherwise.
+    /// The same size and the same entity tag: for copies made inside one service, or from S3 to S3 in one piece.
+    ETag,
+    /// The same content: by the MD5 in the entity tags where both have one, by checksums of one kind that both services
+    /// keep, by reading both otherwise.
     Checksum,
 }
 
@@ -34,19 +38,34 @@ impl Compare {
         }
         match self {
             Self::Size => Ok(true),
+            Self::ETag => Ok(from.e_tag.is_some() && from.e_tag == to.e_tag),
             Self::SizeAndTime => Ok(!is_older(to.last_modified, from.last_modified)),
             Self::Checksum => match (md5_of(from), md5_of(to)) {
                 (Some(a), Some(b)) => Ok(a == b),
-                _ => {
-                    let (a, b) = futures::try_join!(
-                        hash(source, &from.location),
-                        hash(target, &to.location)
-                    )?;
-                    Ok(a == b)
-                }
+                _ => same_content(source, from, target, to).await,
             },
         }
     }
+}
+
+async fn same_content(
+    source: &Store,
+    from: &ObjectMeta,
+    target: &Store,
+    to: &ObjectMeta,
+) -> Result<bool> {
+    let (a, b) = futures::join!(
+        source.checksums(&from.location, from.e_tag.as_deref()),
+        target.checksums(&to.location, to.e_tag.as_deref())
+    );
+    // A service that does not tell its checksums is read.
+    let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
+    let of_one_kind = |a: &Checksum| b.iter().find(|b| b.algorithm() == a.algorithm());
+    if let Some((a, b)) = a.iter().find_map(|a| Some((a, of_one_kind(a)?))) {
+        return Ok(a == b);
+    }
+    let (a, b) = futures::try_join!(hash(source, &from.location), hash(target, &to.location))?;
+    Ok(a == b)
 }
 
 /// Whether a target is older than a source, as far as its clock can tell: S3, Azure and HTTP give whole seconds, Cloud

@@ -61,7 +61,7 @@ pub use filter::Filter;
 pub use multipart::aborting;
 pub use options::{TransferOptions, Verify};
 pub use run::{Job, Outcome, Verb};
-pub use sync::{Action, Reason, SyncOptions, plan};
+pub use sync::{Action, Reason, Step, SyncOptions, plan};
 
 use crate::checksum::Checksum;
 use crate::error::Result;

@@ -3,13 +3,15 @@
 use std::cmp::Ordering;
 use std::pin::Pin;
 
-use futures::stream::{BoxStream, Peekable};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::future::{self, BoxFuture};
+use futures::stream::{BoxStream, FuturesUnordered, Peekable};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::ObjectMeta;
 use object_store::path::Path;
+use serde::Serialize;
 
-use super::{Compare, Filter};
-use crate::error::Result;
+use super::{Compare, Filter, Job, Outcome, Transfer};
+use crate::error::{Error, Result};
 use crate::listing::ParallelOptions;
 use crate::store::Store;
 
@@ -49,7 +51,8 @@ impl SyncOptions {
 }
 
 /// Why an object is copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Reason {
     /// The target has no such object.
     Missing,
@@ -58,11 +61,13 @@ pub enum Reason {
 }
 
 /// One step of a synchronisation. Keys are relative to both stores.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "lowercase")]
 pub enum Action {
     /// Copy from source to target.
     Copy {
         /// The key.
+        #[serde(serialize_with = "text")]
         path: Path,
         /// Length in bytes.
         size: u64,
@@ -72,6 +77,7 @@ pub enum Action {
     /// Leave the target's object, which is the same.
     Skip {
         /// The key.
+        #[serde(serialize_with = "text")]
         path: Path,
         /// Length in bytes.
         size: u64,
@@ -79,9 +85,41 @@ pub enum Action {
     /// Delete from the target what the source does not have.
     Delete {
         /// The key.
+        #[serde(serialize_with = "text")]
         path: Path,
         /// Length in bytes.
         size: u64,
+    },
+}
+
+fn text<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(path.as_ref())
+}
+
+/// What became of one step.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Step {
+    /// The object was copied, or could not be.
+    Copied(Outcome),
+    /// The target's object is the same.
+    Skipped {
+        /// The key.
+        path: Path,
+        /// Length in bytes.
+        size: u64,
+    },
+    /// The target's object was deleted, or could not be.
+    Deleted {
+        /// The key.
+        path: Path,
+        /// Why it is still there.
+        result: Result<()>,
+    },
+    /// The target's object was to be deleted, and was kept because a copy failed.
+    Kept {
+        /// The key.
+        path: Path,
     },
 }
 
@@ -90,49 +128,59 @@ type Listing = Pin<Box<Peekable<BoxStream<'static, Result<ObjectMeta>>>>>;
 /// Compares two stores, key by key, in bounded memory: both listings are sorted and read side by side.
 ///
 /// A failed listing ends the plan with its error. Deletions can stand between copies; whoever runs a plan deletes
-/// after it has come to its end without an error.
+/// after it has come to its end without an error, as [`Transfer::run_plan`] does.
 pub fn plan(
     source: &Store,
     target: &Store,
     options: SyncOptions,
 ) -> BoxStream<'static, Result<Action>> {
-    let state = Plan {
-        from: listing(source, &options.filter),
-        to: listing(target, &options.filter),
-        source: source.clone(),
-        target: target.clone(),
-        options,
-    };
-    stream::try_unfold(state, |mut state| async move {
-        loop {
-            match state.step().await? {
-                Step::Do(action) => return Ok(Some((action, state))),
-                Step::Nothing => {}
-                Step::End => return Ok(None),
+    let both =
+        Both { from: listing(source, &options.filter), to: listing(target, &options.filter) };
+    let pairs = stream::try_unfold(both, |mut both| async move {
+        Ok::<_, Error>(both.next().await?.map(|pair| (pair, both)))
+    });
+    let (source, target) = (source.clone(), target.clone());
+    let (compare, delete) = (options.compare, options.delete);
+    pairs
+        .map_ok(move |pair| {
+            let (source, target) = (source.clone(), target.clone());
+            async move {
+                Ok(match pair {
+                    (Some(from), None) => Some(copy(from, Reason::Missing)),
+                    (Some(from), Some(to)) => {
+                        Some(match compare.same(&source, &from, &target, &to).await? {
+                            true => Action::Skip { path: from.location, size: from.size },
+                            false => copy(from, Reason::Different),
+                        })
+                    }
+                    (None, Some(to)) if delete => {
+                        Some(Action::Delete { path: to.location, size: to.size })
+                    }
+                    (None, _) => None,
+                })
             }
-        }
-    })
-    .boxed()
+        })
+        .try_buffered(COMPARISONS)
+        .try_filter_map(future::ok)
+        .boxed()
 }
 
-struct Plan {
+/// Objects compared at once, where comparing takes requests.
+const COMPARISONS: usize = 16;
+
+type Pair = (Option<ObjectMeta>, Option<ObjectMeta>);
+
+/// Two sorted listings, side by side.
+struct Both {
     from: Listing,
     to: Listing,
-    source: Store,
-    target: Store,
-    options: SyncOptions,
 }
 
-enum Step {
-    Do(Action),
-    Nothing,
-    End,
-}
-
-impl Plan {
-    async fn step(&mut self) -> Result<Step> {
+impl Both {
+    /// What both have of the next key.
+    async fn next(&mut self) -> Result<Option<Pair>> {
         let order = match (self.from.as_mut().peek().await, self.to.as_mut().peek().await) {
-            (None, None) => return Ok(Step::End),
+            (None, None) => return Ok(None),
             // Errors come first, whichever side they are on.
             (Some(Err(_)), _) | (_, None) => Ordering::Less,
             (_, Some(Err(_))) | (None, _) => Ordering::Greater,
@@ -140,25 +188,125 @@ impl Plan {
         };
         let from = if order.is_le() { self.from.next().await.transpose()? } else { None };
         let to = if order.is_ge() { self.to.next().await.transpose()? } else { None };
-        Ok(match (from, to) {
-            (Some(from), None) => Step::Do(copy(&from, Reason::Missing)),
-            (Some(from), Some(to)) => {
-                let same = self.options.compare.same(&self.source, &from, &self.target, &to);
-                match same.await? {
-                    true => Step::Do(Action::Skip { path: from.location, size: from.size }),
-                    false => Step::Do(copy(&from, Reason::Different)),
-                }
-            }
-            (None, Some(to)) if self.options.delete => {
-                Step::Do(Action::Delete { path: to.location, size: to.size })
-            }
-            _ => Step::Nothing,
-        })
+        Ok(Some((from, to)))
     }
 }
 
-fn copy(from: &ObjectMeta, reason: Reason) -> Action {
-    Action::Copy { path: from.location.clone(), size: from.size, reason }
+fn copy(from: ObjectMeta, reason: Reason) -> Action {
+    Action::Copy { path: from.location, size: from.size, reason }
+}
+
+impl Transfer {
+    /// Makes `target` like `source`: copies what differs and, when asked, deletes what only the target has.
+    pub fn sync(
+        &self,
+        source: &Store,
+        target: &Store,
+        options: SyncOptions,
+    ) -> BoxStream<'static, Result<Step>> {
+        self.run_plan(source, target, plan(source, target, options))
+    }
+
+    /// Carries out a plan, several copies at once; deletions come last, and only when everything was copied.
+    ///
+    /// An error of the plan itself is the last item, after the copies that were under way.
+    pub fn run_plan(
+        &self,
+        source: &Store,
+        target: &Store,
+        plan: BoxStream<'static, Result<Action>>,
+    ) -> BoxStream<'static, Result<Step>> {
+        let run = Run {
+            transfer: self.clone(),
+            source: source.clone(),
+            target: target.clone(),
+            plan: Some(plan),
+            running: FuturesUnordered::new(),
+            deletions: Vec::new(),
+            has_failed: false,
+            error: None,
+            rest: None,
+        };
+        stream::unfold(run, |mut run| async move { run.step().await.map(|step| (step, run)) })
+            .boxed()
+    }
+}
+
+/// A plan that is being carried out.
+struct Run {
+    transfer: Transfer,
+    source: Store,
+    target: Store,
+    /// What is still to be looked at.
+    plan: Option<BoxStream<'static, Result<Action>>>,
+    running: FuturesUnordered<BoxFuture<'static, Outcome>>,
+    deletions: Vec<Path>,
+    has_failed: bool,
+    error: Option<Error>,
+    /// What comes after the copies.
+    rest: Option<BoxStream<'static, Step>>,
+}
+
+impl Run {
+    async fn step(&mut self) -> Option<Result<Step>> {
+        loop {
+            let may_start = self.running.len() < self.transfer.options().workers;
+            let action = match self.plan.as_mut().filter(|_| may_start) {
+                Some(plan) => tokio::select! {
+                    biased;
+                    Some(outcome) = self.running.next() => return Some(Ok(self.ended(outcome))),
+                    action = plan.next() => action,
+                },
+                None => match self.running.next().await {
+                    Some(outcome) => return Some(Ok(self.ended(outcome))),
+                    None => return self.after_copies().await,
+                },
+            };
+            match action {
+                Some(Ok(Action::Copy { path, size, .. })) => {
+                    let job = Job { from: path.clone(), to: path, size };
+                    let (transfer, source, target) =
+                        (self.transfer.clone(), self.source.clone(), self.target.clone());
+                    let run = async move { transfer.run_one(&source, &target, job).await };
+                    self.running.push(run.boxed());
+                }
+                Some(Ok(Action::Skip { path, size })) => {
+                    return Some(Ok(Step::Skipped { path, size }));
+                }
+                Some(Ok(Action::Delete { path, .. })) => self.deletions.push(path),
+                Some(Err(error)) => {
+                    self.error = Some(error);
+                    self.plan = None;
+                }
+                None => self.plan = None,
+            }
+        }
+    }
+
+    fn ended(&mut self, outcome: Outcome) -> Step {
+        self.has_failed |= outcome.result.is_err();
+        Step::Copied(outcome)
+    }
+
+    async fn after_copies(&mut self) -> Option<Result<Step>> {
+        if let Some(error) = self.error.take() {
+            // Half a plan deletes nothing: what it had not seen yet might be what is missing.
+            self.deletions.clear();
+            return Some(Err(error));
+        }
+        if self.rest.is_none() {
+            let deletions = stream::iter(std::mem::take(&mut self.deletions)).boxed();
+            self.rest = Some(match self.has_failed {
+                true => deletions.map(|path| Step::Kept { path }).boxed(),
+                false => self
+                    .target
+                    .delete_many(deletions)
+                    .map(|(path, result)| Step::Deleted { path, result })
+                    .boxed(),
+            });
+        }
+        self.rest.as_mut()?.next().await.map(Ok)
+    }
 }
 
 /// The objects of a store that the filter allows, sorted by key.
@@ -177,7 +325,7 @@ fn listing(store: &Store, filter: &Filter) -> Listing {
         _ => listing,
     };
     let wanted = listing
-        .try_filter(move |meta| futures::future::ready(filter.allows(meta.location.as_ref())))
+        .try_filter(move |meta| future::ready(filter.allows(meta.location.as_ref())))
         .boxed();
     Box::pin(wanted.peekable())
 }

@@ -10,7 +10,10 @@ use holdall_store::local::{LocalOptions, LocalStore};
 use holdall_store::memory::MemoryStore;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{CopyMode, ObjectStoreExt};
-use holdall_store::transfer::{Budget, Events, Job, Limits, Transfer, TransferOptions, Verify};
+use holdall_store::transfer::{
+    Budget, Compare, Events, Job, Limits, Step, SyncOptions, Transfer, TransferOptions, Verify,
+    plan,
+};
 use holdall_store::{ErrorKind, Store};
 use tempfile::TempDir;
 
@@ -254,11 +257,19 @@ async fn a_cancelled_upload_is_aborted() {
     let engine = engine(&state);
     let key = Path::from("k");
     let upload = engine.upload_stream(endless, &store, &key);
-    let cut = tokio::time::timeout(Duration::from_millis(500), upload).await;
-    assert!(cut.is_err());
-    while !origin.server.seen().iter().any(|request| request.method == "DELETE") {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    let asked = |method: &'static str| {
+        let server = origin.server.clone();
+        async move {
+            while !server.seen().iter().any(|request| request.method == method) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    };
+    tokio::select! {
+        done = upload => panic!("it has no end: {done:?}"),
+        () = asked("PUT") => {}
     }
+    asked("DELETE").await;
     assert!(origin.get("k").is_none());
 }
 
@@ -334,4 +345,51 @@ async fn runs_tell_what_became_of_each_object() {
     let now = events.snapshot();
     assert_eq!((now.objects, now.objects_done, now.objects_failed), (51, 50, 1));
     assert_eq!(now.bytes_done, (0..50).map(|i| 1000 + i).sum::<u64>());
+}
+
+#[tokio::test]
+async fn a_synchronisation_tells_each_step_and_deletes_last() {
+    let state = tempfile::tempdir().unwrap();
+    let (source, target) = (memory(), memory());
+    for (store, keys) in [(&source, ["a", "b", "c"]), (&target, ["b", "x", "y"])] {
+        for key in keys {
+            store.put(&key.into(), key.into()).await.unwrap();
+        }
+    }
+    let options = SyncOptions::default().with_delete(true).with_compare(Compare::Checksum);
+    let planned: Vec<_> = plan(&source, &target, options.clone()).collect().await;
+    let planned: Vec<_> = planned.into_iter().map(|a| serde_json::to_string(&a.unwrap())).collect();
+    assert_eq!(
+        planned[0].as_ref().unwrap(),
+        r#"{"action":"copy","path":"a","size":1,"reason":"missing"}"#
+    );
+    let steps: Vec<_> = engine(&state).sync(&source, &target, options.clone()).collect().await;
+    let told: Vec<_> = steps
+        .iter()
+        .map(|step| match step.as_ref().unwrap() {
+            Step::Copied(outcome) => format!("+{}", outcome.job.to),
+            Step::Skipped { path, .. } => format!("={path}"),
+            Step::Deleted { path, .. } => format!("-{path}"),
+            other => format!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told[3..], ["-x", "-y"]);
+    assert!(["+a", "+c", "=b"].iter().all(|step| told.contains(&(*step).to_owned())), "{told:?}");
+    let again: Vec<_> = engine(&state).sync(&source, &target, options).collect().await;
+    assert!(again.iter().all(|step| matches!(step, Ok(Step::Skipped { .. }))), "{again:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_after_a_failed_copy() {
+    let (dir, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (source, target) = (memory(), local(&dir));
+    source.put(&"d/a".into(), "a".into()).await.unwrap();
+    target.put(&"x".into(), "x".into()).await.unwrap();
+    // A file where a directory would have to be.
+    target.put(&"d".into(), "d".into()).await.unwrap();
+    let options = SyncOptions::default().with_delete(true);
+    let steps: Vec<_> = engine(&state).sync(&source, &target, options).collect().await;
+    assert!(matches!(&steps[0], Ok(Step::Copied(outcome)) if outcome.result.is_err()), "{steps:?}");
+    assert!(steps[1..].iter().all(|step| matches!(step, Ok(Step::Kept { .. }))), "{steps:?}");
+    assert_eq!((steps.len(), names(&dir).len()), (3, 2));
 }
