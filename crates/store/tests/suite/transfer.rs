@@ -119,7 +119,7 @@ async fn faults_end_in_right_bytes_or_an_error() {
         let engine = engine(&state);
         let dir = tempfile::tempdir().unwrap();
         let mut right = 0;
-        for round in 0..6 {
+        for round in 0..3 {
             let file = dir.path().join(format!("f{round}"));
             match engine.download(&store, &"k".into(), &file).await {
                 Ok(_) => {
@@ -151,7 +151,7 @@ async fn faults_end_in_right_bytes_or_an_error() {
             }
         }
         let passing = [Fault::CutBody, Fault::Reset, Fault::Busy, Fault::Broken];
-        assert!(right == 12 || !passing.contains(&fault), "{fault:?}: {right} of 12");
+        assert!(right == 6 || !passing.contains(&fault), "{fault:?}: {right} of 6");
         assert!(names(&dir).iter().all(|name| !name.contains("holdall")), "{:?}", names(&dir));
     }
 }
