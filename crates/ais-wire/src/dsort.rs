@@ -120,7 +120,6 @@ pub struct Phase {
     /// End.
     pub end_time: DateTime<Utc>,
     /// Seconds since the start, or of the whole phase.
-    #[serde(with = "decimal")]
     pub elapsed: i64,
     /// Whether it runs.
     pub running: bool,
@@ -240,6 +239,10 @@ pub struct Metrics {
     pub archived: bool,
 }
 
+fn is_zero(value: &i64) -> bool {
+    *value == 0
+}
+
 /// A job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobInfo {
@@ -257,15 +260,15 @@ pub struct JobInfo {
     /// End.
     #[serde(default)]
     pub finish_time: DateTime<Utc>,
-    /// When sorting began.
-    #[serde(default)]
-    pub started_meta_sorting: DateTime<Utc>,
-    /// When writing began.
-    #[serde(default)]
-    pub started_shard_creation: DateTime<Utc>,
-    /// When it ended.
-    #[serde(default)]
-    pub finished_shard_creation: DateTime<Utc>,
+    /// Nanoseconds that extraction took. The names of these three on the wire say something else.
+    #[serde(rename = "started_meta_sorting", default, skip_serializing_if = "is_zero")]
+    pub extracted_ns: i64,
+    /// Nanoseconds that sorting took.
+    #[serde(rename = "started_shard_creation", default, skip_serializing_if = "is_zero")]
+    pub sorted_ns: i64,
+    /// Nanoseconds that creation took.
+    #[serde(rename = "finished_shard_creation", default, skip_serializing_if = "is_zero")]
+    pub created_ns: i64,
     /// Shards written.
     #[serde(rename = "loc-objs", with = "decimal")]
     pub objs: i64,

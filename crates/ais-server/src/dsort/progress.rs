@@ -25,9 +25,9 @@ impl Progress {
             dst_bck: plan.output.clone(),
             started_time: job.started(),
             finish_time: never(),
-            started_meta_sorting: never(),
-            started_shard_creation: never(),
-            finished_shard_creation: never(),
+            extracted_ns: 0,
+            sorted_ns: 0,
+            created_ns: 0,
             objs: 0,
             bytes: 0,
             metrics: None,
@@ -55,7 +55,13 @@ impl Progress {
                 phase.elapsed = (Utc::now() - phase.started_time).num_seconds();
             }
         }
-        JobInfo { metrics: Some(metrics), ..state.info.clone() }
+        JobInfo {
+            extracted_ns: took(&metrics.local_extraction.phase),
+            sorted_ns: took(&metrics.meta_sorting.phase),
+            created_ns: took(&metrics.shard_creation.phase),
+            metrics: Some(metrics),
+            ..state.info.clone()
+        }
     }
 
     /// Extraction of this many shards begins.
@@ -86,7 +92,6 @@ impl Progress {
     pub(super) fn sorting(&self, begins: bool) {
         let mut state = self.state();
         if begins {
-            state.info.started_meta_sorting = Utc::now();
             begin(&mut state.metrics.meta_sorting.phase);
         } else {
             end(&mut state.metrics.meta_sorting.phase);
@@ -96,7 +101,6 @@ impl Progress {
     /// Creation of this many shards begins.
     pub(super) fn creation_begins(&self, shards: usize) {
         let mut state = self.state();
-        state.info.started_shard_creation = Utc::now();
         state.metrics.shard_creation.to_create = number(shards);
         begin(&mut state.metrics.shard_creation.phase);
     }
@@ -123,7 +127,6 @@ impl Progress {
         state.metrics.archived = true;
         match error {
             None => {
-                state.info.finished_shard_creation = now;
                 end(&mut state.metrics.shard_creation.phase);
             }
             Some(error) => {
@@ -166,6 +169,11 @@ fn end(phase: &mut Phase) {
     phase.elapsed = (phase.end_time - phase.started_time).num_seconds();
     phase.running = false;
     phase.finished = true;
+}
+
+fn took(phase: &Phase) -> i64 {
+    let took = phase.end_time - phase.started_time;
+    if phase.finished { took.num_nanoseconds().unwrap_or(i64::MAX) } else { 0 }
 }
 
 fn number(count: usize) -> i64 {
