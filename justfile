@@ -19,7 +19,7 @@ fast:
 ci:
     .ci/run
 
-# one check: format, ruff, spelling, clippy, rustdoc, rust, extension, stubs, python or tools
+# one check: format, ruff, spelling, clippy, rustdoc, rust, extension, stubs, python, sdk or tools
 check +names:
     scripts/test --only {{names}}
 

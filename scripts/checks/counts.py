@@ -59,3 +59,16 @@ def pytest_counts(report: Path) -> Counts:
         f"{file}: {why}" + (f" ({n} tests)" if n > 1 else "") for (file, why), n in skipped.items()
     ]
     return counts
+
+
+def sdk_counts(folder: Path) -> Counts:
+    """Reads the reports of the official SDK's generations, one file each."""
+    total = Counts()
+    for report in sorted(folder.glob("*.xml")):
+        counts = pytest_counts(report)
+        total.passed += counts.passed
+        total.failed += counts.failed
+        total.skipped_tests += counts.skipped_tests
+        total.failures += [f"{report.stem}: {name}" for name in counts.failures]
+        total.skipped += [f"{report.stem}: {name}" for name in counts.skipped]
+    return total

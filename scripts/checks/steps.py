@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .counts import Counts, cargo_counts, pytest_counts
+from .counts import Counts, cargo_counts, pytest_counts, sdk_counts
 
 PROJECT = Path(__file__).resolve().parents[2]
 JUNIT = PROJECT / "target" / "pytest.xml"
-PYTHON_FILES = ["python", "services", "scripts", "examples", "bench"]
+PYTHON_FILES = ["python", "services", "scripts", "examples", "bench", "tests"]
 
 #: Programs of the environment that `scripts/setup` made.
 VENV = Path(sys.prefix)
@@ -87,6 +87,12 @@ STEPS = [
         PROJECT / "python",
         needs=("extension",),
         counts=lambda _: pytest_counts(JUNIT),
+    ),
+    # AIStore's own clients, each generation in an environment of its own, against the server of the command.
+    Step(
+        "sdk",
+        [cargo("build", "--locked", "-p", "holdall-cli"), [sys.executable, "tests/sdk/run.py"]],
+        counts=lambda _: sdk_counts(PROJECT / "target" / "sdk"),
     ),
     # Our own tools: scripts, services, examples (see pytest.ini).
     Step("tools", [PYTEST], counts=lambda _: pytest_counts(JUNIT)),

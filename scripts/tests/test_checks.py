@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from checks.counts import Counts, cargo_counts, pytest_counts
+from checks.counts import Counts, cargo_counts, pytest_counts, sdk_counts
 from checks.run import Result, not_run, run
 from checks.steps import Step
 
@@ -83,3 +83,12 @@ def test_what_did_not_run_is_neither_passed_nor_failed() -> None:
     result = not_run("stubs", "extension failed")
     assert isinstance(result, Result)
     assert result.counts == Counts(skipped_tests=1, skipped=["extension failed"])
+
+
+def test_generations_of_the_sdk_are_added_up(tmp_path: Path) -> None:
+    for generation in ["1.10.0", "2.0.0"]:
+        (tmp_path / f"{generation}.xml").write_text(JUNIT)
+    counts = sdk_counts(tmp_path)
+    assert (counts.passed, counts.failed, counts.skipped_tests) == (4, 2, 4)
+    assert counts.failures == ["1.10.0: test_a::test_bad", "2.0.0: test_a::test_bad"]
+    assert counts.skipped[0] == "1.10.0: test_a: no S3 service (2 tests)"

@@ -12,7 +12,7 @@ fn python(program: &str, arguments: &[&str]) -> Option<String> {
     let output = match Command::new("python3").arg("-c").arg(program).args(arguments).output() {
         Ok(output) => output,
         Err(error) => {
-            println!("SKIPPED: comparison with tarfile and zipfile: no python3 ({error})");
+            println!("SKIPPED archives of tarfile and zipfile: no python3 ({error})");
             return None;
         }
     };
