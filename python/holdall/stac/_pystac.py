@@ -142,8 +142,8 @@ class Plan:
 
     def _names_of_plan(self, stac_object: Item | Collection) -> list[tuple[str, str]]:
         text = json.dumps(stac_object.to_dict(include_self_link=False, transform_hrefs=False))
-        plan = StacPlan(text, None, "", self.config._plan_json(None))
-        return [(key, target) for key, _, _, target, *_ in plan.jobs()]
+        plan = StacPlan(text, None, "plan", self.config._plan_json(None))
+        return [(key, target.removeprefix("plan/")) for key, _, _, target, *_ in plan.jobs()]
 
     def _job(
         self,

@@ -207,7 +207,6 @@ impl Clients {
     pub(super) fn store(&self, href: &str, settings: &[(String, String)]) -> Result<Source> {
         let mut options = OpenOptions::default();
         options.retry = self.retry();
-        options.client.timeout = Some(self.0.config.http_timeout);
         options.config.extend(self.0.config.store_settings.iter().cloned());
         options.config.extend(settings.iter().cloned());
         // Stores of one root are one: the path is what differs between assets.

@@ -20,9 +20,14 @@ pub(super) fn ways(clients: &Clients, href: &str, hints: &Hints) -> Result<Vec<S
     let endpoint = config.s3_endpoint_url.clone().or_else(|| hints.endpoint.clone());
     let mut settings = Vec::new();
     let mut set = |key: &str, value: String| settings.push((key.to_owned(), value));
-    if let Some(endpoint) = endpoint {
-        set("allow_http", endpoint.starts_with("http://").to_string());
-        set("endpoint", endpoint);
+    match endpoint {
+        Some(endpoint) => {
+            set("allow_http", endpoint.starts_with("http://").to_string());
+            set("endpoint", endpoint);
+        }
+        // Whoever sets an endpoint without TLS up means it.
+        None if plain_endpoint() => set("allow_http", "true".to_owned()),
+        None => {}
     }
     // stac-asset's default is a guess, which a bucket's own answer beats.
     let configured = config.s3_region.clone().filter(|region| region != DEFAULT_S3_REGION);
@@ -70,6 +75,13 @@ pub(super) fn has_credentials() -> bool {
         |file| Some(file.into()),
     );
     named.into_iter().any(set) || file.is_some_and(|file| file.is_file())
+}
+
+/// Whether the environment names an endpoint without TLS.
+fn plain_endpoint() -> bool {
+    let names = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
+    let endpoint = names.into_iter().find_map(|name| std::env::var(name).ok());
+    endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"))
 }
 
 /// Whether this is one of Amazon's machines, which has a metadata service; asking for it elsewhere takes long.

@@ -1,0 +1,209 @@
+"""Uploads, copies, descriptions, verification and partial reads; blocking calls; the interface of stac-asset."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+
+import pystac
+import pytest
+from stac_helpers import make_item
+
+import holdall.compat
+from holdall import stac
+from holdall.stac import Config
+
+
+@pytest.fixture(params=["pystac", "dict"])
+def form(request):
+    """Both kinds of documents in turn."""
+    return (lambda item: item) if request.param == "dict" else pystac.Item.from_dict
+
+
+def as_dict(item):
+    return item if isinstance(item, dict) else item.to_dict(transform_hrefs=False)
+
+
+async def test_upload_describes_its_files(item, form, tmp_path):
+    done = await stac.upload_item(
+        form(item), tmp_path / "store", config=Config(keep_alternate="origin")
+    )
+    asset = as_dict(done)["assets"]["data"]
+    data = b"image" * 1000
+    assert asset["file:size"] == 5000
+    assert asset["file:checksum"] == "1220" + hashlib.sha256(data).hexdigest()
+    assert asset["href"] == str(tmp_path / "store/image.tif")
+    assert asset["alternate"]["origin"]["href"].endswith("/data/image.tif")
+    saved = json.loads((tmp_path / "store/one.json").read_text())
+    assert any("/file/" in schema for schema in saved["stac_extensions"])
+    assert [found.error for found in await stac.verify(saved)] == [None, None]
+    (tmp_path / "store/image.tif").write_bytes(b"x" * 5000)
+    wrong = {found.key: found.error for found in await stac.verify(saved)}
+    assert isinstance(wrong["data"], stac.IntegrityError) and wrong["meta"] is None
+    assert [found.error for found in await stac.verify(saved, content=False)] == [None, None]
+
+
+async def test_copy_between_stores(item, form, s3_store, monkeypatch, s3_environment, tmp_path):
+    base = f"s3://test-bucket/{s3_store.prefix}"
+    first = await stac.copy_item(form(item), f"{base}/a")
+    assert as_dict(first)["assets"]["data"]["href"] == f"{base}/a/image.tif"
+    second = await stac.copy_item(first, f"{base}/b", hrefs="relative")
+    assert as_dict(second)["assets"]["data"]["href"] == "./image.tif"
+    assert bytes(s3_store.get("b/image.tif").bytes()) == b"image" * 1000
+    assert s3_store.get("b/image.tif").attributes["Content-Type"].startswith("image/tiff")
+    saved = json.loads(bytes(s3_store.get("b/one.json").bytes()))
+    with stac.open_asset(saved["assets"]["data"] | {"href": f"{base}/b/image.tif"}) as file:
+        file.seek(-5, 2)
+        assert file.read() == b"image"
+
+
+async def test_copy_of_many(server, tmp_path):
+    document = {
+        "type": "FeatureCollection",
+        "features": [
+            make_item(name, {"x": server.add(f"/{name}/x", name.encode())}) for name in "ab"
+        ],
+    }
+    for form, target in ((dict, "d"), (pystac.ItemCollection.from_dict, "p")):
+        done = await stac.copy_item_collection(form(document), tmp_path / target)
+        assert (tmp_path / target / "b/x").read_bytes() == b"b"
+        assert (tmp_path / target / "item-collection.json").exists()
+        found = done["features"] if isinstance(done, dict) else [i.to_dict() for i in done.items]
+        assert found[0]["assets"]["x"]["href"] == str(tmp_path / target / "a/x")
+
+
+async def test_info(item, form, server):
+    item["assets"]["gone"] = {
+        "href": f"{server.url}/gone",
+        "alternate": {"s3": {"href": "s3://b/k"}},
+    }
+    found = {asset.key: asset for asset in await stac.info(form(item))}
+    assert (found["data"].exists, found["data"].size, found["data"].client) == (True, 5000, "http")
+    assert found["gone"].exists is False and found["gone"].error.status == 404
+    assert found["gone"].alternates == ["s3"]
+    asked = len(server.seen)
+    assert all(asset.exists is None for asset in await stac.info(form(item), offline=True))
+    assert len(server.seen) == asked
+
+
+async def test_partial_reads(server):
+    data = bytes(range(256)) * 100
+    href = server.add("/x.bin", data)
+    with stac.open_asset({"href": href}, buffer_size=1000) as file:
+        assert (file.seekable(), file.raw.size) == (True, len(data))
+        assert file.read(4) == data[:4]
+        file.seek(20_000)
+        assert file.read(300) == data[20_000:20_300]
+        ranges = await file.raw.read_ranges([0, 500, 25_599], [10, 600, 99_999])
+        assert ranges == [data[:10], data[500:600], data[25_599:]]
+        with pytest.raises(ValueError):
+            file.raw.seek(-1)
+    spans = [request.headers.get("range") for request in server.requests("/x.bin")]
+    assert "bytes=0-25599" not in spans and any(span == "bytes=500-599" for span in spans)
+    with pytest.raises(stac.HttpError):
+        stac.open_asset(f"{server.url}/gone")
+
+
+async def test_blocking_calls_inside_of_a_loop(item, tmp_path):
+    stac.blocking.download_item(item, tmp_path)
+    assert (tmp_path / "one.json").exists()
+    href = item["assets"]["meta"]["href"]
+    assert stac.blocking.read_href(href) == b"meta"
+    assert stac.blocking.asset_exists(item["assets"]["meta"])
+    stac.blocking.download_file(href, tmp_path / "copy")
+    with pytest.raises(stac.HttpError):
+        stac.blocking.assert_asset_exists({"href": href + "x"})
+
+
+def test_exceptions_survive_pickling():
+    import pickle
+
+    for error in (
+        stac.ContentTypeError("a", "b"),
+        stac.AssetOverwriteError(["a"]),
+        stac.DownloadError([ValueError("x")]),
+        stac.IntegrityError("x"),
+    ):
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again)) == (type(error), str(error))
+
+
+def peer():
+    return pytest.importorskip("stac_asset", reason="stac-asset is not installed")
+
+
+def parameters(function) -> list[tuple]:
+    return [
+        (parameter.name, parameter.kind, parameter.default)
+        for parameter in inspect.signature(function).parameters.values()
+    ]
+
+
+def test_every_name_of_stac_asset_is_here():
+    theirs = peer()
+    assert set(theirs.__all__) <= set(stac.__all__)
+    for name in (
+        "blocking",
+        "client",
+        "config",
+        "errors",
+        "messages",
+        "strategy",
+        "types",
+        "validate",
+    ):
+        module = __import__(f"stac_asset.{name}", fromlist=["x"])
+        ours = __import__(f"holdall.stac.{name}", fromlist=["x"])
+        public = [
+            n for n, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__
+        ]
+        assert [n for n in public if not n.startswith("_") and not hasattr(ours, n)] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "download_item",
+        "download_collection",
+        "download_item_collection",
+        "download_asset",
+        "download_file",
+        "assert_asset_exists",
+        "asset_exists",
+        "open_href",
+        "read_href",
+        "get_client_classes",
+    ],
+)
+def test_signatures_are_those_of_stac_asset(name):
+    theirs = peer()
+    assert parameters(getattr(stac, name)) == parameters(getattr(theirs, name))
+    if hasattr(theirs.blocking, name):
+        ours, blocking = getattr(stac.blocking, name), getattr(theirs.blocking, name)
+        assert parameters(ours) == parameters(blocking)
+
+
+def test_the_configuration_begins_like_stac_asset_s():
+    import dataclasses
+
+    theirs = [field.name for field in dataclasses.fields(peer().Config)]
+    ours = [field.name for field in dataclasses.fields(Config)]
+    assert ours[: len(theirs)] == theirs
+    mine, other = Config(), peer().Config()
+    for name in theirs:
+        a, b = getattr(mine, name), getattr(other, name)
+        assert getattr(a, "value", a) == getattr(b, "value", b), name
+
+
+def test_compat_stands_in_for_stac_asset():
+    holdall.compat.install("stac_asset")
+    try:
+        import stac_asset
+        import stac_asset.client
+        from stac_asset.types import MessageQueue
+
+        assert stac_asset.download_item is stac.download_item
+        assert stac_asset.client.Clients and MessageQueue
+    finally:
+        holdall.compat.uninstall("stac_asset")
