@@ -8,6 +8,7 @@ raised as the exception of `holdall.exceptions` or the builtin of that meaning: 
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 from holdall import exceptions as _exceptions
@@ -135,12 +136,18 @@ class AuthenticationError(StacError, ValueError):
 class HttpError(_exceptions.BaseError):
     """A server answered with a status that is a failure.
 
-    ``status`` is the status, ``url`` the address without its secrets. Where a program has imported aiohttp, it is an
+    ``status`` is the status, ``url`` the address without its secrets. A missing file is a `FileNotFoundError` as well. Where a program has imported aiohttp, it is an
     `aiohttp.ClientResponseError` as well, which is what stac-asset raises.
     """
 
     kind = "http"
     url: str | None = None
+
+    def __str__(self) -> str:
+        return self._message or ""
+
+    def __repr__(self) -> str:
+        return f"HttpError({self._message!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {name: value for name, value in self.__dict__.items() if _is_plain(value)}
@@ -184,9 +191,8 @@ def _new_http_class(store_kind: str | None, with_aiohttp: bool) -> type[HttpErro
     if with_aiohttp:
         import aiohttp
 
-        # aiohttp's exception and those of the system cannot be one.
         bases.append(aiohttp.ClientResponseError)
-    elif known is not None:
+    if known is not None:
         bases.append(known)
     if len(bases) == 1:
         return HttpError
@@ -200,7 +206,12 @@ def _http_error(store_kind: str | None, message: str, status: int | None, url: s
         error = cls.__new__(cls)
         Exception.__init__(error, message)
         error.__dict__.update(
-            {"request_info": None, "history": (), "headers": None, "message": message}
+            {
+                "request_info": SimpleNamespace(url=url, real_url=url, method=None, headers={}),
+                "history": (),
+                "headers": None,
+                "message": message,
+            }
         )
     else:
         error = cls(message)
@@ -251,7 +262,7 @@ def _make(
         return _LOCAL.get(store_kind, OSError)(detail if store_kind is None else message)
     if kind in _CLASSES:
         return _CLASSES[kind](message)
-    if status is not None:
+    if status is not None and target.startswith(("http://", "https://")):
         made: _exceptions.BaseError = _http_error(store_kind, message, status, target)
         made.operation, made.target, made.retryable = operation, target, retryable
         made.kind = store_kind or "other"
