@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from stac_helpers import Server, make_item
+
+from .helpers import Server, make_item
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ import datetime
 import json
 import warnings
 
-import pystac
 import pytest
-from stac_helpers import Reply, make_item
 
 from holdall import stac
 from holdall.stac import (
@@ -21,6 +19,10 @@ from holdall.stac import (
 )
 from holdall.stac.client import Clients
 from holdall.stac.messages import OpenUrl
+
+from .helpers import Reply, make_item
+
+pystac = pytest.importorskip("pystac", reason="pystac is not installed")
 
 
 def failing(times: int, reply: Reply, then: bytes):

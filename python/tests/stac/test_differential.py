@@ -9,11 +9,13 @@ import random
 import warnings
 from pathlib import Path
 
-import pystac
 import pytest
-from stac_helpers import make_item
 
 from holdall import stac as ours
+
+from .helpers import make_item
+
+pystac = pytest.importorskip("pystac", reason="pystac is not installed")
 
 theirs = pytest.importorskip("stac_asset", reason="stac-asset is not installed")
 

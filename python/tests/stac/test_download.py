@@ -8,12 +8,14 @@ import json
 import warnings
 from pathlib import Path
 
-import pystac
 import pytest
-from stac_helpers import Reply, make_item
 
 from holdall import stac
 from holdall.stac import Config, ErrorStrategy, FileNameStrategy
+
+from .helpers import Reply, make_item
+
+pystac = pytest.importorskip("pystac", reason="pystac is not installed")
 
 
 @pytest.fixture(params=["pystac", "dict"])

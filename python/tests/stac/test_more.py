@@ -6,13 +6,15 @@ import hashlib
 import inspect
 import json
 
-import pystac
 import pytest
-from stac_helpers import make_item
 
 import holdall.compat
 from holdall import stac
 from holdall.stac import Config
+
+from .helpers import make_item
+
+pystac = pytest.importorskip("pystac", reason="pystac is not installed")
 
 
 @pytest.fixture(params=["pystac", "dict"])
