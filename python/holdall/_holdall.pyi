@@ -445,6 +445,57 @@ class HTTPStore(ObjectStoreMethods):
     def url(self) -> str:
         """The URL of the directory."""
 
+@disjoint_base
+class CachedStore(ObjectStoreMethods):
+    """A store that keeps what was read of another one, in memory and on disk.
+
+    Objects are read in blocks, which are kept under the version of their object: only the description of an object can be out
+    of date, for no longer than `ttl`. Writes through this store are seen at once. See docs/cache.md.
+
+    Args:
+        store: the store behind the cache.
+        block_bytes: bytes of a block; default 4 MiB. For many small reads at random places, 256 KiB.
+        memory_bytes: bytes of blocks kept in memory; default 128 MiB, 0 keeps none.
+        folder: where blocks are kept on disk, by any number of processes; default nowhere.
+        disk_bytes: bytes of files in the folder; default 10 GiB.
+        ttl: seconds for which the description of an object is trusted; default 10, 0 asks the service at every read.
+        immutable: objects never change under their keys, so that descriptions are trusted for ever.
+        readahead: blocks fetched at once for one body; default 4.
+
+    Raises:
+        ValueError: an option is out of range.
+        OSError: the folder cannot be made.
+    """
+    def __new__(
+        cls,
+        store: object,
+        *,
+        block_bytes: int | None = None,
+        memory_bytes: int | None = None,
+        folder: str | PathLike[str] | None = None,
+        disk_bytes: int | None = None,
+        ttl: float | timedelta | None = None,
+        immutable: bool = False,
+        readahead: int | None = None,
+    ) -> Self: ...
+    @property
+    def store(self) -> ObjectStoreMethods:
+        """The store behind the cache."""
+    def invalidate(self, path: _PathInput) -> None:
+        """Forget what is known of an object: the next read asks the service."""
+    def stats(self) -> dict[str, int]:
+        """What the cache has done in this process: `memory_hits`, `disk_hits`, `downloads`, `damaged`, `validations`."""
+    def with_prefix(self, prefix: _PathInput) -> Self:
+        """The same cache below a prefix."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ge__(self, value: object, /) -> bool: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]: ...
+    def __gt__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __le__(self, value: object, /) -> bool: ...
+    def __lt__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+
 class LocalStore(ObjectStoreMethods):
     """A directory of the local file system, or all of it."""
     def __new__(

@@ -6,6 +6,7 @@ import os
 
 from ._holdall import (
     AzureStore,
+    CachedStore,
     GCSStore,
     HTTPStore,
     LocalStore,
@@ -56,6 +57,7 @@ __all__ = [
     "AzureSASToken",
     "AzureStore",
     "BackoffConfig",
+    "CachedStore",
     "ClientConfig",
     "GCSConfig",
     "GCSCredential",
@@ -75,7 +77,9 @@ __all__ = [
     "from_url",
 ]
 
-ObjectStore: TypeAlias = AzureStore | GCSStore | HTTPStore | LocalStore | MemoryStore | S3Store
+ObjectStore: TypeAlias = (
+    AzureStore | CachedStore | GCSStore | HTTPStore | LocalStore | MemoryStore | S3Store
+)
 """Any store."""
 
 _CLOUD: dict[str, Any] = {"s3": S3Store, "gcs": GCSStore, "azure": AzureStore}

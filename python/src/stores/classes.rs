@@ -312,7 +312,7 @@ macro_rules! cloud_store {
 }
 
 /// The name of an object's class, which may be a subclass made in Python.
-fn class_name(object: &Bound<'_, PyAny>, own: &str) -> String {
+pub(super) fn class_name(object: &Bound<'_, PyAny>, own: &str) -> String {
     object.get_type().name().map_or(own.to_owned(), |name| name.to_string())
 }
 

@@ -1,5 +1,6 @@
 //! The store classes.
 
+mod cached;
 mod classes;
 mod config;
 mod credentials;
@@ -13,6 +14,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::runtime::{Driver, block_here, block_on, quick_or_block_on, ready_or_block_on};
 
+pub(crate) use cached::CachedStore;
 pub(crate) use classes::scheme_name;
 pub(crate) use classes::{AzureStore, GCSStore, HTTPStore, LocalStore, MemoryStore, S3Store};
 
@@ -25,13 +27,20 @@ pub(crate) struct Handle {
     inline: Option<Store>,
     /// Whether asynchronous operations are ready at the first poll.
     pub(crate) ready: bool,
+    /// Whether several callers wait for the same request: it cannot depend on one thread that waits.
+    shared: bool,
 }
 
 impl Handle {
     pub(crate) fn new(provider: Arc<dyn Provider>, prefix: Path) -> Self {
         let store = Store::new(provider).at(prefix);
         let ready = store.provider().scheme() == "memory";
-        Self { inline: store.inline(), store, ready }
+        Self { inline: store.inline(), store, ready, shared: false }
+    }
+
+    /// A store whose work goes on when the caller has gone.
+    pub(crate) fn shared(provider: Arc<dyn Provider>, prefix: Path) -> Self {
+        Self { shared: true, ..Self::new(provider, prefix) }
     }
 
     /// Runs an operation and waits for it; its requests go through connections of the calling thread.
@@ -42,6 +51,7 @@ impl Handle {
     ) -> PyResult<T> {
         match &self.inline {
             Some(inline) => ready_or_block_on(py, operation(inline.clone())),
+            None if self.shared => block_on(py, operation(self.store.clone())),
             None => block_here(py, false, operation(self.store.clone())).map(|(done, _)| done),
         }
     }
@@ -78,6 +88,7 @@ impl Handle {
                 Ok((quick_or_block_on(py, operation(inline.clone()))?, None))
             }
             Some(inline) => Ok((ready_or_block_on(py, operation(inline.clone()))?, None)),
+            None if self.shared => Ok((block_on(py, operation(self.store.clone()))?, None)),
             None => block_here(py, true, operation(self.store.clone())),
         }
     }
@@ -92,6 +103,7 @@ impl Handle {
             store: self.store.with_prefix(prefix),
             inline: self.inline.as_ref().map(|store| store.with_prefix(prefix)),
             ready: self.ready,
+            shared: self.shared,
         }
     }
 }
@@ -118,6 +130,7 @@ impl PyStore {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyStore>()?;
+    module.add_class::<CachedStore>()?;
     module.add_class::<S3Store>()?;
     module.add_class::<GCSStore>()?;
     module.add_class::<AzureStore>()?;
