@@ -6,6 +6,8 @@ it is a loop in Python that does as little as can be done.
 
 from __future__ import annotations
 
+import atexit
+import getpass
 import selectors
 import shutil
 import socket
@@ -63,17 +65,32 @@ http {{
 """
 
 
+_FILES = """
+daemon off; user {user}; worker_processes 2; pid {folder}/pid; error_log {folder}/errors;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off; keepalive_requests 1000000000; default_type application/octet-stream;
+    sendfile on; tcp_nodelay on; client_max_body_size 0; limit_rate {rate};
+    client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+    uwsgi_temp_path {folder}; scgi_temp_path {folder};
+    server {{ listen 127.0.0.1:{port}; root {root}; location / {{ dav_methods PUT DELETE; }} }}
+}}
+"""
+
+
 def nginx() -> str | None:
     """Return where nginx is installed."""
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
-def _start_nginx(command: str, folder: Path) -> tuple[subprocess.Popen[str], int]:
+def _start_nginx(
+    command: str, folder: Path, config: str = _NGINX, **values: object
+) -> tuple[subprocess.Popen[str], int]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     folder.chmod(0o755)
     (folder / "object").write_bytes(BODY)
-    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=port))
+    (folder / "nginx.conf").write_text(config.format(folder=folder, port=port, **values))
     process = subprocess.Popen(
         [command, "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "errors"],
         stderr=subprocess.PIPE,
@@ -108,6 +125,24 @@ def serving() -> Iterator[str]:
         finally:
             process.terminate()
             process.wait()
+
+
+def serve_files(root: Path, rate: str = "0") -> str | None:
+    """Serve the files below `root` until the program ends, at most `rate` per second and connection; return the URL.
+
+    Files can be written, too. Returns None where nginx is not installed: nothing in Python is fast enough to stand in.
+    """
+    command = nginx()
+    if command is None:
+        return None
+    folder = root / ".nginx"
+    folder.mkdir()
+    root.chmod(0o755)
+    process, port = _start_nginx(
+        command, folder, _FILES, root=root, rate=rate, user=getpass.getuser()
+    )
+    atexit.register(process.terminate)
+    return f"http://127.0.0.1:{port}"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ use object_store::list::PaginatedListStore;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::signer::Signer;
-use object_store::{Attributes, CopyMode, Error, ObjectStore, Result};
+use object_store::{Attributes, CopyMode, Error, ObjectStore, PutOptions, PutResult, Result};
 
 use crate::checksum::Checksum;
 
@@ -111,6 +111,18 @@ pub trait Provider: ObjectStore {
     /// Multipart uploads by explicit part number, where the service has them.
     fn multipart(&self) -> Option<&dyn MultipartStore> {
         None
+    }
+
+    /// Writes the first `length` bytes of a file with one request, whatever its size; `None` where the service has a
+    /// better way for large objects, or no such one.
+    async fn put_file(
+        &self,
+        _location: &Path,
+        _file: Arc<std::fs::File>,
+        _length: u64,
+        _options: PutOptions,
+    ) -> Result<Option<PutResult>> {
+        Ok(None)
     }
 
     /// The uploads in parts to one key that have begun and not ended; none where the service does not tell.

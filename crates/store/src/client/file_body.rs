@@ -1,27 +1,25 @@
-//! Bodies that come from a temporary file, where a request or a reply is too long for memory.
+//! Bodies that come from a file: one of the user's, or a temporary one where a request or a reply is too long for memory.
 
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use object_store::client::{HttpError, HttpErrorKind};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::task::JoinHandle;
 
 use super::progress::Movement;
 
 /// Largest piece read at once, in bytes.
-const PIECE_BYTES: usize = 256 * 1024;
+const PIECE_BYTES: u64 = 1024 * 1024;
 
-/// A file that ends with the last handle to it.
+/// A file without a name, which ends with the last handle to it.
 #[derive(Debug)]
-pub(crate) struct TemporaryFile {
-    path: PathBuf,
-    file: std::fs::File,
-}
+pub(crate) struct TemporaryFile(Arc<File>);
 
 impl TemporaryFile {
     /// A new file that only this user can read.
@@ -29,63 +27,63 @@ impl TemporaryFile {
         let name = format!("holdall-{}-{:016x}.tmp", std::process::id(), fastrand::u64(..));
         let path = std::env::temp_dir().join(name);
         let mut options = std::fs::OpenOptions::new();
-        options.read(true).write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path)?;
-        Ok(Self { path, file })
+        let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        std::fs::remove_file(&path)?;
+        Ok(Self(Arc::new(file)))
+    }
+
+    /// The file itself.
+    pub(crate) fn file(&self) -> Arc<File> {
+        self.0.clone()
     }
 
     /// Adds to the end. Blocks.
     pub(crate) fn append(&self, data: &[u8]) -> io::Result<()> {
-        (&self.file).write_all(data)
+        (&*self.0).write_all(data)
     }
 
     /// Writes at an offset, whatever lies before it. Blocks.
     pub(crate) fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
-        #[cfg(unix)]
-        return std::os::unix::fs::FileExt::write_all_at(&self.file, data, offset);
-        #[cfg(not(unix))]
-        {
-            use std::io::{Seek, SeekFrom};
-            let mut file = std::fs::OpenOptions::new().write(true).open(&self.path)?;
-            file.seek(SeekFrom::Start(offset))?;
-            file.write_all(data)
-        }
-    }
-}
-
-impl Drop for TemporaryFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        self.0.write_all_at(data, offset)
     }
 }
 
 /// An extension of a request whose body is the first `length` bytes of a file.
 #[derive(Debug, Clone)]
 pub(crate) struct UploadFile {
-    pub(crate) file: Arc<TemporaryFile>,
+    pub(crate) file: Arc<File>,
     pub(crate) length: u64,
 }
 
-/// The content of a temporary file, from its beginning.
+/// The content of a file, from its beginning. The next piece is read while one is on its way.
 #[derive(Debug)]
 pub(crate) struct FileBody {
-    reader: tokio::fs::File,
-    left: u64,
+    file: Arc<File>,
+    /// Bytes that have been handed on.
+    sent: u64,
+    length: u64,
+    reading: Option<JoinHandle<io::Result<Bytes>>>,
     movement: Option<Movement>,
-    _file: Arc<TemporaryFile>,
 }
 
 impl FileBody {
-    pub(crate) fn open(file: Arc<TemporaryFile>, length: u64) -> io::Result<Self> {
-        let reader = tokio::fs::File::from_std(std::fs::File::open(&file.path)?);
-        Ok(Self { reader, left: length, movement: None, _file: file })
+    pub(crate) fn new(file: Arc<File>, length: u64) -> Self {
+        Self { file, sent: 0, length, reading: None, movement: None }
     }
 
     pub(super) fn counted(mut self, movement: Movement) -> Self {
         self.movement = Some(movement);
         self
+    }
+
+    fn read(&self, at: u64) -> Option<JoinHandle<io::Result<Bytes>>> {
+        let length = PIECE_BYTES.min(self.length.saturating_sub(at));
+        let file = self.file.clone();
+        let read = move || {
+            let mut piece = vec![0; length as usize];
+            file.read_exact_at(&mut piece, at).map(|()| piece.into())
+        };
+        (length > 0).then(|| tokio::task::spawn_blocking(read))
     }
 }
 
@@ -97,35 +95,30 @@ impl Body for FileBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        if self.left == 0 {
-            return Poll::Ready(None);
+        if self.reading.is_none() {
+            self.reading = self.read(self.sent);
         }
-        let mut piece = vec![0; PIECE_BYTES.min(usize::try_from(self.left).unwrap_or(PIECE_BYTES))];
-        let mut buffer = ReadBuf::new(&mut piece);
-        let read = match Pin::new(&mut self.reader).poll_read(cx, &mut buffer) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
-                Err(io::Error::from(io::ErrorKind::UnexpectedEof))
+        let Some(reading) = &mut self.reading else { return Poll::Ready(None) };
+        let read = ready!(Pin::new(reading).poll(cx)).map_err(io::Error::other).flatten();
+        let piece = match read {
+            Ok(piece) => piece,
+            Err(error) => {
+                return Poll::Ready(Some(Err(HttpError::new(HttpErrorKind::Unknown, error))));
             }
-            Poll::Ready(read) => read,
         };
-        if let Err(error) = read {
-            return Poll::Ready(Some(Err(HttpError::new(HttpErrorKind::Unknown, error))));
-        }
-        let length = buffer.filled().len();
-        piece.truncate(length);
-        self.left -= length as u64;
+        self.sent += piece.len() as u64;
+        self.reading = self.read(self.sent);
         if let Some(movement) = &self.movement {
             movement.mark();
         }
-        Poll::Ready(Some(Ok(Frame::data(piece.into()))))
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0
+        self.sent == self.length
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        SizeHint::with_exact(self.length - self.sent)
     }
 }

@@ -155,10 +155,8 @@ impl HttpService for Pool {
         let mut request = reqwest::Request::new(parts.method, url);
         *request.headers_mut() = parts.headers;
         let file = parts.extensions.get::<UploadFile>().map(|upload| {
-            let body = FileBody::open(upload.file.clone(), upload.length);
-            body.map(|body| body.counted(movement.clone()))
+            FileBody::new(upload.file.clone(), upload.length).counted(movement.clone())
         });
-        let file = file.transpose().map_err(|e| HttpError::new(HttpErrorKind::Unknown, e))?;
         *request.body_mut() = Some(match (file, body.as_bytes()) {
             (Some(file), _) => reqwest::Body::wrap(file),
             (None, Some(small)) if small.len() <= 64 * 1024 => small.clone().into(),

@@ -167,7 +167,7 @@ async fn with_length(reply: HttpResponse) -> Result<HttpResponse, HttpError> {
         None => HttpResponseBody::from(Bytes::from(memory)),
         Some(file) => {
             let file = spill(Some(file), memory).await?;
-            HttpResponseBody::new(FileBody::open(file, length).map_err(local)?)
+            HttpResponseBody::new(FileBody::new(file.file(), length))
         }
     };
     parts.headers.remove(TRANSFER_ENCODING);

@@ -30,6 +30,7 @@ use object_store::{
 use url::Url;
 
 use self::adapt::{Adapter, Connector};
+use crate::client::file_body::UploadFile;
 use crate::client::{ClientOptions, shared_client};
 use crate::cloud::open_error;
 use crate::cloud::send::Sender;
@@ -190,5 +191,15 @@ impl Provider for HttpStore {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    async fn put_file(
+        &self,
+        location: &Path,
+        file: Arc<std::fs::File>,
+        length: u64,
+        options: PutOptions,
+    ) -> object_store::Result<Option<PutResult>> {
+        self.put_from_file(location, UploadFile { file, length }, options).await.map(Some)
     }
 }

@@ -26,10 +26,29 @@ impl HttpStore {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
+        self.put_call(location, options, |call| call.body(bytes::Bytes::from(payload))).await
+    }
+
+    /// Writes the first `length` bytes of a file with one request.
+    pub(super) async fn put_from_file(
+        &self,
+        location: &Path,
+        file: UploadFile,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        self.put_call(location, options, |call| call.file(file)).await
+    }
+
+    async fn put_call(
+        &self,
+        location: &Path,
+        options: PutOptions,
+        with_body: impl FnOnce(Call) -> Call,
+    ) -> Result<PutResult> {
         let call = Call::new(Method::PUT, self.object_url(location))
             .headers(self.attribute_headers(location, &options.attributes)?)
-            .body(bytes::Bytes::from(payload))
             .idempotent(false);
+        let call = with_body(call);
         let call = match &options.mode {
             PutMode::Overwrite => call.idempotent(true),
             PutMode::Create => {
@@ -185,7 +204,7 @@ impl MultipartUpload for Upload {
         }
         let call = Call::new(Method::PUT, self.store.object_url(&self.location))
             .headers(self.headers.clone())
-            .file(UploadFile { file: self.file.clone(), length: self.length });
+            .file(UploadFile { file: self.file.file(), length: self.length });
         let reply = self.store.send_making_parents(&self.location, &call).await?;
         Ok(result(&reply))
     }

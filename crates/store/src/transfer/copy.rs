@@ -1,5 +1,7 @@
 //! From store to store.
 
+use std::sync::atomic::Ordering;
+
 use object_store::path::Path;
 use object_store::{CopyMode, CopyOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 
@@ -50,11 +52,10 @@ impl Transfer {
         size: Option<u64>,
     ) -> Result<Report> {
         if self.changes_nothing() && self.in_service(source, from, target, to).await? {
-            self.events.grown(0);
             self.events.moved(size.unwrap_or(0));
             return Ok(Report::of_server());
         }
-        let object = Object::new(source, from);
+        let object = Object::new(source, from).of_size(size);
         if let Some(local) = as_local(target) {
             let path = local.file_path(&target.full_path(to));
             let path = path.map_err(|e| target.error("copy", to, e))?;
@@ -112,9 +113,9 @@ impl Transfer {
         let request = self.budget.request(&object.store).await;
         let opened = object.open(size, part).await?;
         let meta = opened.meta.clone();
-        if size.is_none() {
-            self.events.grown(meta.size);
-        }
+        // What a listing said may be old, and so may what an attempt before this one found.
+        let before = object.size.swap(meta.size, Ordering::Relaxed);
+        self.events.corrected(before, meta.size);
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
         let report = Report::of(&meta, expected.clone());
         let attributes =

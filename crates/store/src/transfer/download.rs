@@ -86,9 +86,9 @@ impl Transfer {
         ));
         let opened = object.open(size, part).await?;
         let meta = opened.meta.clone();
-        if size.is_none() {
-            self.events.grown(meta.size);
-        }
+        // What a listing said may be old, and so may what an attempt before this one found.
+        let before = object.size.swap(meta.size, Ordering::Relaxed);
+        self.events.corrected(before, meta.size);
         if keeps_attributes && !publication.needs_attributes {
             publication.attributes = opened.attributes.clone();
         }

@@ -125,6 +125,11 @@ impl Events {
         self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// An object that was thought to have `before` bytes has `bytes`.
+    pub(super) fn corrected(&self, before: u64, bytes: u64) {
+        self.0.bytes.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+    }
+
     /// `bytes` bytes are in their place.
     pub(super) fn moved(&self, bytes: u64) {
         self.0.bytes_done.fetch_add(bytes, Ordering::Relaxed);

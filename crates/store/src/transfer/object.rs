@@ -31,6 +31,8 @@ pub(super) struct Object {
     pub(super) path: Path,
     /// A version other than the present one.
     pub(super) version: Option<String>,
+    /// Its length, as far as it has been announced.
+    pub(super) size: Arc<AtomicU64>,
     /// Bytes of it that have been counted as moved.
     pub(super) moved: Arc<AtomicU64>,
     /// Whether bytes have moved when they have been read, and not only when they have been written again.
@@ -98,9 +100,16 @@ impl Object {
             store: store.clone(),
             path: path.clone(),
             version: None,
+            size: Arc::default(),
             moved: Arc::default(),
             counts: true,
         }
+    }
+
+    /// The same object, whose length has been announced.
+    pub(super) fn of_size(self, size: Option<u64>) -> Self {
+        self.size.store(size.unwrap_or(0), Ordering::Relaxed);
+        self
     }
 
     /// The same object as the source of an upload, which counts what the target has.

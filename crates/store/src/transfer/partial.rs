@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::{Attributes, CopyMode};
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, fallocate, fstatfs};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
@@ -25,6 +25,9 @@ use crate::local;
 
 /// Longest name of a file on the file systems in use.
 const NAME_BYTES: usize = 255;
+
+/// How file systems in memory name themselves (`linux/magic.h`).
+const TMPFS_MAGIC: u64 = 0x0102_1994;
 
 /// How the file takes its name.
 #[derive(Debug, Clone, Default)]
@@ -119,6 +122,10 @@ impl Partial {
 
     /// Reserves the space, so that a full disk shows before anything has moved.
     fn allocate(&self, size: u64) -> Result<()> {
+        if fstatfs(&*self.file).is_ok_and(|fs| fs.f_type as u64 == TMPFS_MAGIC) {
+            // There it means to write zeros, which takes as long as to write the content.
+            return self.file.set_len(size).map_err(|e| io_error("extend", &self.path, &e));
+        }
         match fallocate(&*self.file, FallocateFlags::empty(), 0, size) {
             Ok(()) => Ok(()),
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {

@@ -13,7 +13,7 @@ use super::backoff::Backoff;
 use super::budget::Held;
 use super::fetch::Grid;
 use super::multipart::Upload;
-use super::source::Source;
+use super::source::{LocalFile, Source};
 use super::whole::Whole;
 use crate::checksum::{Algorithm, Checksum, Hasher};
 use crate::client::{Integrity, stated};
@@ -73,16 +73,19 @@ impl Target<'_> {
         }
     }
 
-    /// Writes without attributes where the target can keep none and none were asked for by name.
-    async fn put_with_fallback(&self, payload: PutPayload) -> object_store::Result<PutResult> {
+    fn put_options(&self) -> PutOptions {
         let mode = match self.transfer.options.mode {
             CopyMode::Overwrite => PutMode::Overwrite,
             CopyMode::Create => PutMode::Create,
         };
-        let bare = PutOptions { mode: mode.clone(), ..Default::default() };
         let tags = self.transfer.options.tags.clone();
-        let full =
-            PutOptions { mode, attributes: self.attributes.clone(), tags, ..Default::default() };
+        PutOptions { mode, attributes: self.attributes.clone(), tags, ..Default::default() }
+    }
+
+    /// Writes without attributes where the target can keep none and none were asked for by name.
+    async fn put_with_fallback(&self, payload: PutPayload) -> object_store::Result<PutResult> {
+        let full = self.put_options();
+        let bare = PutOptions { mode: full.mode.clone(), ..Default::default() };
         let full = self.store.put_opts(self.path, payload.clone(), full).await;
         match full {
             Err(object_store::Error::NotSupported { .. })
@@ -154,6 +157,12 @@ impl Target<'_> {
     ) -> Result<Sent> {
         self.check_absent().await?;
         let size = source.size();
+        if let (Source::File(file), None) = (source, &expected)
+            && let Some(sent) = self.put_file(file).await?
+        {
+            source.check_unchanged()?;
+            return Ok(sent);
+        }
         let grid = Grid::new(0..size, self.transfer.options.upload_part(size));
         let mut sink = Sink::begin(self, source.identity(), &grid).await?;
         let missing: Vec<_> = (0..grid.len()).filter(|i| !sink.has(*i)).collect();
@@ -222,6 +231,18 @@ impl Target<'_> {
             Ok(Some(((payload, held), index + 1)))
         };
         stream::try_unfold(0, part).boxed()
+    }
+
+    /// Writes a file with one request, whatever its size, to a service that has no parts.
+    async fn put_file(&self, file: &LocalFile) -> Result<Option<Sent>> {
+        let _request = self.transfer.budget.request(self.store).await;
+        let (provider, full) = (self.store.provider(), self.store.full_path(self.path));
+        let put = provider.put_file(&full, file.handle(), file.size(), self.put_options()).await;
+        let put = put.map_err(|e| self.error(e))?;
+        if put.is_some() {
+            self.transfer.events.moved(file.size());
+        }
+        Ok(put.map(Sent::from))
     }
 
     fn count_resumed(&self, grid: &Grid, missing: &[usize]) -> u64 {

@@ -63,6 +63,10 @@ impl LocalFile {
         self.state.size
     }
 
+    pub(super) fn handle(&self) -> Arc<File> {
+        self.file.clone()
+    }
+
     async fn read(&self, range: Range<u64>) -> Result<Bytes> {
         let file = self.file.clone();
         let length = range.end - range.start;
