@@ -10,8 +10,31 @@ use lz4_flex::frame::FrameDecoder;
 
 use crate::{Cursor, Error, Format};
 
-/// How much is read ahead.
+/// How much is read ahead, and copied at once.
 pub(crate) const BUFFER: usize = 64 << 10;
+
+/// How much is read ahead where members are skipped by seeking: a header, and an extension record. Contents are read
+/// past this buffer.
+pub(crate) const HEADERS: usize = 4 << 10;
+
+/// Copies everything, [`BUFFER`] bytes at a time, or as many as are expected; how much it was.
+pub(crate) fn copy(from: &mut dyn Read, to: &mut dyn io::Write, expected: u64) -> io::Result<u64> {
+    // One more, so that the end is seen without another round.
+    let wanted = usize::try_from(expected).map_or(BUFFER, |expected| expected.min(BUFFER - 1) + 1);
+    let mut buffer = vec![0; wanted];
+    let mut copied = 0;
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(copied),
+            Ok(count) => {
+                to.write_all(&buffer[..count])?;
+                copied += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
 
 /// A stream of bytes in which some can be skipped.
 pub(crate) trait Input: Read + Send {

@@ -10,27 +10,32 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _};
 use tokio::{runtime::Handle, sync::mpsc, task::spawn_blocking};
 
-use crate::{Error, Format, Member, Reader, Result, Source};
+use crate::{Error, Format, Member, Reader, Result, Source, input};
 
 /// Bytes in a chunk.
 pub const CHUNK: usize = 64 << 10;
 /// Chunks that wait in a channel.
-pub const DEPTH: usize = 8;
+pub const DEPTH: usize = 4;
+/// How long a [`ChunkWriter`] waits for its reader to take anything.
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The writing end of a [`channel`]. Writing blocks the thread while the channel is full, so never use it on one that runs
-/// asynchronous code; it fails with [`io::ErrorKind::BrokenPipe`] when the reading end is gone.
+/// asynchronous code; it fails with [`io::ErrorKind::BrokenPipe`] when the reading end is gone, and with
+/// [`io::ErrorKind::TimedOut`] when it takes nothing for [`PATIENCE`].
 ///
 /// Unless [`Self::finish`] was called, dropping it ends the stream with an error: what is cut short never looks whole.
 #[derive(Debug)]
 pub struct ChunkWriter {
     chunk: BytesMut,
     sender: Option<mpsc::Sender<io::Result<Bytes>>>,
+    runtime: Handle,
 }
 
 /// The reading end of a [`channel`].
@@ -38,9 +43,13 @@ pub struct ChunkWriter {
 pub struct ChunkStream(mpsc::Receiver<io::Result<Bytes>>);
 
 /// A bounded channel from blocking to asynchronous code.
+///
+/// # Panics
+/// Outside of a Tokio runtime.
 pub fn channel() -> (ChunkWriter, ChunkStream) {
     let (sender, receiver) = mpsc::channel(DEPTH);
-    (ChunkWriter { chunk: BytesMut::new(), sender: Some(sender) }, ChunkStream(receiver))
+    let runtime = Handle::current();
+    (ChunkWriter { chunk: BytesMut::new(), sender: Some(sender), runtime }, ChunkStream(receiver))
 }
 
 impl ChunkWriter {
@@ -58,9 +67,17 @@ impl ChunkWriter {
     pub fn fail(mut self, error: io::Error) {
         if let Some(sender) = self.sender.take() {
             // Nobody there to be told.
-            let _ = sender.blocking_send(Err(error));
+            let _ = self.runtime.block_on(sender.send_timeout(Err(error), PATIENCE));
         }
     }
+}
+
+/// Copies everything in large steps; how much it was. `expected` bytes are, and make the buffer no larger than they need.
+///
+/// # Errors
+/// Those of reading and writing.
+pub fn copy(from: &mut dyn Read, to: &mut dyn Write, expected: u64) -> io::Result<u64> {
+    input::copy(from, to, expected)
 }
 
 fn nobody_reads() -> io::Error {
@@ -86,7 +103,19 @@ impl Write for ChunkWriter {
         }
         let chunk = std::mem::take(&mut self.chunk).freeze();
         let sender = self.sender.as_ref().ok_or_else(nobody_reads)?;
-        sender.blocking_send(Ok(chunk)).map_err(|_| nobody_reads())
+        match sender.try_send(Ok(chunk)) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(nobody_reads()),
+            Err(mpsc::error::TrySendError::Full(chunk)) => {
+                let sending = sender.send_timeout(chunk, PATIENCE);
+                self.runtime.block_on(sending).map_err(|error| match error {
+                    mpsc::error::SendTimeoutError::Closed(_) => nobody_reads(),
+                    mpsc::error::SendTimeoutError::Timeout(_) => {
+                        io::Error::new(io::ErrorKind::TimedOut, "the reader takes nothing")
+                    }
+                })
+            }
+        }
     }
 }
 
@@ -95,10 +124,8 @@ impl Drop for ChunkWriter {
         if let Some(sender) = self.sender.take() {
             let error = io::Error::new(io::ErrorKind::UnexpectedEof, "the writer ended early");
             // Not `blocking_send`: this may be dropped anywhere. Where the channel is full, a task of its own waits.
-            if let Err(mpsc::error::TrySendError::Full(message)) = sender.try_send(Err(error))
-                && let Ok(runtime) = Handle::try_current()
-            {
-                runtime.spawn(async move { sender.send(message).await });
+            if let Err(mpsc::error::TrySendError::Full(message)) = sender.try_send(Err(error)) {
+                self.runtime.spawn(async move { sender.send(message).await });
             }
         }
     }
@@ -224,11 +251,12 @@ pub async fn member(
             Err(error) => drop(found.send(Err(error))),
             Ok(None) => drop(found.send(Ok(None))),
             Ok(Some((member, mut reader))) => {
+                let size = member.size;
                 let (mut writer, stream) = channel();
                 if found.send(Ok(Some((member, stream)))).is_err() {
                     return;
                 }
-                match io::copy(&mut reader, &mut writer) {
+                match input::copy(&mut reader, &mut writer, size) {
                     // A reader that went away was not interested.
                     Ok(_) => drop(writer.finish()),
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     Cursor, Error, Format, Member, Result, Selector, Source,
-    input::{BUFFER, Seekable, Tracked, tar_stream},
+    input::{HEADERS, Seekable, Tracked, tar_stream},
     same_name,
     tar::TarReader,
     zip::ZipReader,
@@ -35,7 +35,7 @@ impl Reader {
             Format::Zip => Inner::Zip(Box::new(ZipReader::open(cursor)?)),
             Format::Tar => {
                 let (tracked, failure) = Tracked::new(cursor);
-                let input = Seekable(BufReader::with_capacity(BUFFER, tracked));
+                let input = Seekable(BufReader::with_capacity(HEADERS, tracked));
                 Inner::Tar(TarReader::new(Box::new(input), failure, format))
             }
             Format::TarGz | Format::TarLz4 => return Ok(Self::tar(cursor, format)),

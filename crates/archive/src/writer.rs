@@ -7,7 +7,7 @@ use ::zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions, write::Strea
 use flate2::{Compression, write::GzEncoder};
 use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
 
-use crate::{Error, ErrorKind, Format, Member, Result};
+use crate::{Error, ErrorKind, Format, Member, Result, input::copy};
 
 const BLOCK: usize = 512;
 
@@ -135,8 +135,8 @@ fn copy_exactly(
     member: &Member,
     format: Format,
 ) -> Result<()> {
-    let copied =
-        io::copy(&mut content.take(member.size), sink).map_err(|error| Error::io(format, error))?;
+    let copied = copy(&mut content.take(member.size), sink, member.size)
+        .map_err(|error| Error::io(format, error))?;
     let wrong = |what: &str| {
         let problem =
             format!("{:?} should have {} bytes, but its content {what}", member.name, member.size);

@@ -177,7 +177,8 @@ impl Batch {
     /// What is known to be wrong before anything is read.
     pub async fn stream(self) -> Result<Archive> {
         let (begun, answer) = oneshot::channel();
-        tokio::task::spawn_blocking(move || match self.check() {
+        let engine = Arc::clone(&self.engine);
+        let work = move || match self.check() {
             // Who asked is gone, or gets the error.
             Err(error) => drop(begun.send(Err(error))),
             Ok(()) => {
@@ -186,7 +187,8 @@ impl Batch {
                     self.write(chunks, None);
                 }
             }
-        });
+        };
+        engine.produce(work).await?;
         let ended = |_| Error::internal("the reading thread ended abnormally");
         Ok(answer.await.map_err(ended)??.boxed())
     }
@@ -201,7 +203,7 @@ impl Batch {
         let (outs, batch) = engine.blocking(move |_| Ok((self.look()?, self))).await?;
         let reply = Reply { uuid: batch.id().to_owned(), out: outs.clone() };
         let (chunks, stream) = pipe::channel();
-        tokio::task::spawn_blocking(move || batch.write(chunks, Some(&outs)));
+        engine.produce(move || batch.write(chunks, Some(&outs))).await?;
         Ok((reply, stream.boxed()))
     }
 

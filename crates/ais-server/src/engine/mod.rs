@@ -40,6 +40,7 @@ pub mod multi;
 mod node;
 pub mod objects;
 mod piece;
+mod producer;
 mod promote;
 pub mod sort;
 pub mod stats;
@@ -82,6 +83,7 @@ pub struct Engine {
     counters: Counters,
     archives: archive::Archives,
     sorts: sort::Sorts,
+    producers: producer::Producers,
     log: Log,
     appends: append::Appends,
     uploads: upload::Uploads,
@@ -110,6 +112,7 @@ impl Engine {
             counters: Counters::default(),
             archives: archive::Archives::default(),
             sorts: sort::Sorts::default(),
+            producers: producer::Producers::default(),
             log: Log::default(),
             appends: append::Appends::default(),
             uploads: upload::Uploads::default(),
@@ -137,6 +140,11 @@ impl Engine {
     /// What is known of archives.
     fn archives(&self) -> &archive::Archives {
         &self.archives
+    }
+
+    /// Who may make replies.
+    fn producers(&self) -> &producer::Producers {
+        &self.producers
     }
 
     /// Runs of dSort.

@@ -85,6 +85,8 @@ struct Known {
     by_id: HashMap<String, Job>,
     /// From the oldest to the newest.
     order: VecDeque<Job>,
+    /// The last one of a kind and bucket that [`Jobs::join`] gave.
+    joined: HashMap<(&'static str, Option<Bck>), Job>,
 }
 
 impl Default for Jobs {
@@ -110,15 +112,18 @@ impl Jobs {
     /// The job of the same kind on the same bucket that runs or idles, or else a new one: for many short requests that
     /// are one job to those who look. [`Job::enter`] tells when one of them begins and ends.
     pub fn join(&self, new: NewJob) -> Job {
-        let found = self.all().into_iter().rev().find(|job| {
-            job.kind().name == new.kind && job.bck() == new.bck.as_ref() && self.is_running(job)
-        });
-        found.unwrap_or_else(|| {
-            let job = self.begin(new);
-            // Until the first request enters, it idles.
-            job.finish(Ok(()));
-            job
-        })
+        let key = (new.kind, new.bck.clone());
+        let known = self.known().joined.get(&key).cloned();
+        if let Some(job) = known.filter(|job| self.is_running(job)) {
+            return job;
+        }
+        let job = self.begin(new);
+        // Until the first request enters, it idles.
+        job.finish(Ok(()));
+        let mut known = self.known();
+        known.joined.retain(|_, job| job.is_active(self.0.idle_time));
+        known.joined.insert(key, job.clone());
+        job
     }
 
     /// Runs `work` as a job on the runtime of the caller; the id is there at once. Stopping the job drops the future

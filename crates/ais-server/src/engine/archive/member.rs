@@ -142,20 +142,25 @@ impl Engine {
         let size = found.size();
         let stream = match found {
             Found::At { offset, size } => content.stream(offset..offset + size).boxed(),
-            Found::Next { reader, .. } => stream(reader),
+            Found::Next { reader, size } => self.stream_member(reader, size).await?,
         };
         Ok(MemberContent { size, stream })
     }
-}
 
-/// What is left of the present member.
-fn stream(mut reader: Box<Reader>) -> BoxStream<'static, io::Result<Bytes>> {
-    let (mut chunks, stream) = pipe::channel();
-    tokio::task::spawn_blocking(move || match io::copy(&mut reader, &mut chunks) {
-        // Who does not read on is not to be told.
-        Ok(_) => drop(chunks.finish()),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        Err(error) => chunks.fail(reader.explain(error).into()),
-    });
-    stream.boxed()
+    /// What is left of the present member.
+    async fn stream_member(
+        &self,
+        mut reader: Box<Reader>,
+        size: u64,
+    ) -> Result<BoxStream<'static, io::Result<Bytes>>> {
+        let (mut chunks, stream) = pipe::channel();
+        let work = move || match pipe::copy(&mut reader, &mut chunks, size) {
+            // Who does not read on is not to be told.
+            Ok(_) => drop(chunks.finish()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) => chunks.fail(reader.explain(error).into()),
+        };
+        self.produce(work).await?;
+        Ok(stream.boxed())
+    }
 }

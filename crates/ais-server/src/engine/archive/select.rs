@@ -39,7 +39,7 @@ impl Engine {
         let engine = Arc::clone(self);
         let (bucket, name, mime) = (bucket.clone(), name.to_owned(), mime.to_owned());
         let (found, answer) = oneshot::channel();
-        tokio::task::spawn_blocking(move || {
+        let work = move || {
             let failed = |error| archive_error(&bucket, &name, error);
             let open = || -> Result<_> {
                 let (_, content) = engine.open_blocking(&bucket, &name)?;
@@ -77,7 +77,8 @@ impl Engine {
             {
                 tracing::warn!(object = cname, %error, "a selection of members broke off");
             }
-        });
+        };
+        self.produce(work).await?;
         let ended = |_| Error::internal("the reading thread ended abnormally");
         Ok(answer.await.map_err(ended)??.boxed())
     }
