@@ -239,9 +239,9 @@ async fn connection(
     stopped: watch::Receiver<bool>,
 ) {
     match tls {
-        None => serve(engine, stream, remote, stopped).await,
+        None => serve(engine, stream, (remote, false), stopped).await,
         Some(tls) => match tokio::time::timeout(HEADERS, tls.accept(stream)).await {
-            Ok(Ok(stream)) => serve(engine, stream, remote, stopped).await,
+            Ok(Ok(stream)) => serve(engine, stream, (remote, true), stopped).await,
             Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(%remote, "TLS handshake took too long"),
         },
@@ -251,14 +251,16 @@ async fn connection(
 async fn serve<S>(
     engine: Arc<Engine>,
     stream: S,
-    remote: SocketAddr,
+    (remote, tls): (SocketAddr, bool),
     mut stopped: watch::Receiver<bool>,
 ) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request| {
         let engine = Arc::clone(&engine);
-        async move { Ok::<_, std::convert::Infallible>(http::handle(engine, request, remote).await) }
+        async move {
+            Ok::<_, std::convert::Infallible>(http::handle(engine, request, remote, tls).await)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -37,6 +37,7 @@ pub(crate) async fn handle(
     engine: Arc<Engine>,
     request: http::Request<Incoming>,
     remote: SocketAddr,
+    tls: bool,
 ) -> Reply {
     let (parts, body) = request.into_parts();
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
@@ -48,7 +49,7 @@ pub(crate) async fn handle(
     };
     let log = Arc::clone(&engine);
     let (body, left) = Input::new(body);
-    let result = match Request::new(engine, parts, body, remote) {
+    let result = match Request::new(engine, parts, body, (remote, tls)) {
         Ok(request) => route(request).await,
         Err(error) => Err(error),
     };

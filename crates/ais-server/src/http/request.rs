@@ -117,6 +117,10 @@ pub(crate) struct Request {
     pub(crate) body: Input,
     /// Who asks.
     pub(crate) remote: SocketAddr,
+    /// The path and query as they came.
+    pub(crate) target: String,
+    /// Whether the connection is encrypted.
+    pub(crate) tls: bool,
 }
 
 impl Request {
@@ -124,10 +128,11 @@ impl Request {
         engine: Arc<Engine>,
         parts: Parts,
         body: Input,
-        remote: SocketAddr,
+        (remote, tls): (SocketAddr, bool),
     ) -> Result<Self> {
         let raw = parts.uri.path();
         check_escapes(raw)?;
+        let target = parts.uri.path_and_query().map_or(raw, |target| target.as_str()).to_owned();
         let path = percent_decode_str(raw).decode_utf8();
         let path = path.map_err(|_| Error::invalid("the path is not UTF-8"))?.into_owned();
         let params = Params::parse(parts.uri.query().unwrap_or_default())?;
@@ -139,6 +144,8 @@ impl Request {
             headers: parts.headers,
             body,
             remote,
+            target,
+            tls,
         })
     }
 

@@ -3,12 +3,15 @@
 use std::time::Instant;
 
 use holdall_ais_wire::{header, query};
+use http::StatusCode;
+use http::header::LOCATION;
 
+use super::head::base36;
 use super::{append, counted, custom, multipart, set_object};
 use crate::engine::checksum::Checksum;
 use crate::engine::{Bucket, Op, PutOptions, Work as _, Writer};
 use crate::error::{Error, Result};
-use crate::http::reply::ok;
+use crate::http::reply::{ok, set, status};
 use crate::http::{Reply, Request, archive};
 use crate::storage::ObjectMeta;
 
@@ -16,6 +19,9 @@ use crate::storage::ObjectMeta;
 pub(super) const SMALL: u64 = 1 << 20;
 
 pub(super) async fn put(mut request: Request, bucket: &Bucket, name: &str) -> Result<Reply> {
+    if request.tls && !is_redirected(&request) {
+        return redirect(&request);
+    }
     if request.params.has(query::OBJECT_TO) {
         return copy(&request, bucket, name).await;
     }
@@ -34,6 +40,27 @@ pub(super) async fn put(mut request: Request, bucket: &Bucket, name: &str) -> Re
     request.engine.counters().done(Op::Put, meta.size, started.elapsed());
     let mut reply = ok();
     set_object(&mut reply, &meta);
+    Ok(reply)
+}
+
+fn is_redirected(request: &Request) -> bool {
+    request.params.has(query::PROXY_ID) && request.params.has(query::UNIX_TIME)
+}
+
+/// Sends the client here once more. Over HTTPS, clients of AIStore first ask where to, without the body that their
+/// headers announce, and take every other answer for the result.
+fn redirect(request: &Request) -> Result<Reply> {
+    let host = request.header(http::header::HOST.as_str());
+    let target = &request.target;
+    let mark = if target.contains('?') { '&' } else { '?' };
+    let (proxy, time) = (&request.engine.identity().proxy, base36(crate::engine::now()));
+    let location = format!(
+        "https://{host}{target}{mark}{}={proxy}&{}={time}",
+        query::PROXY_ID,
+        query::UNIX_TIME
+    );
+    let mut reply = status(StatusCode::TEMPORARY_REDIRECT);
+    set(&mut reply, LOCATION, location);
     Ok(reply)
 }
 
