@@ -4,17 +4,23 @@
 //! |---|---|
 //! | `archives` | members of archives |
 //! | `batches` | many objects in one reply |
+//! | `crash` | kills under load |
+//! | `model` | random operations, compared with a model |
 //! | `multi` | jobs on many objects |
 //! | `objects` | buckets and objects, headers, ranges, errors |
 //! | `sorts` | dSort |
 //! | `recorded` | exchanges recorded from a real AIStore |
 //! | `restart` | what is there after a restart, and what two processes may do |
+//! | `tls` | HTTPS |
 
 mod archives;
 mod batches;
+mod crash;
+mod model;
 mod multi;
 mod objects;
 mod recorded;
 mod restart;
 mod sorts;
 mod support;
+mod tls;
