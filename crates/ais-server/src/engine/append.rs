@@ -167,7 +167,7 @@ impl Engine {
     ) -> Result<ObjectMeta> {
         self.appends.lock().remove(&append.handle);
         let (bucket, name) = (bucket.clone(), name.to_owned());
-        let sealed = self.blocking(move |engine| {
+        let sealed = self.heavy(move |engine| {
             let Append { base, mut sealed, open, .. } = append;
             if let Some(open) = open {
                 sealed.push(open.seal()?);

@@ -211,7 +211,7 @@ pub trait Work: Send + Sync + 'static {
     /// Whether nothing ever blocks.
     fn inline(&self) -> bool;
 
-    /// Runs what may block: at once where nothing does, else on a thread for such work.
+    /// Runs what may block for a short time: at once where nothing does, else on a thread for such work.
     fn blocking<T, F>(self: &Arc<Self>, work: F) -> impl Future<Output = Result<T>> + Send
     where
         Self: Sized,
@@ -223,6 +223,21 @@ pub trait Work: Send + Sync + 'static {
             if this.inline() {
                 return work(&this);
             }
+            tokio::task::spawn_blocking(move || work(&this))
+                .await
+                .map_err(|e| Error::internal("a task of the server ended early").with_source(e))?
+        }
+    }
+
+    /// Runs what blocks or computes for long, on a thread for such work.
+    fn heavy<T, F>(self: &Arc<Self>, work: F) -> impl Future<Output = Result<T>> + Send
+    where
+        Self: Sized,
+        T: Send + 'static,
+        F: FnOnce(&Arc<Self>) -> Result<T> + Send + 'static,
+    {
+        let this = Arc::clone(self);
+        async move {
             tokio::task::spawn_blocking(move || work(&this))
                 .await
                 .map_err(|e| Error::internal("a task of the server ended early").with_source(e))?

@@ -111,7 +111,7 @@ impl Engine {
 
     /// Where objects are, as AIStore's mountpath.
     pub fn mountpath(&self) -> String {
-        self.storage().blobs().space().map_or_else(|_| "/".to_owned(), |space| space.path)
+        self.storage().blobs().path().to_owned()
     }
 
     /// Where an object is: `t[ID]:mp[PATH]`.
@@ -132,7 +132,7 @@ impl Engine {
             pct_used: percent,
         };
         Ok(Capacity {
-            mountpaths: Some(BTreeMap::from([(space.path, path)])),
+            mountpaths: Some(BTreeMap::from([(self.mountpath(), path)])),
             cs_err: String::new(),
             total_used: space.used,
             total_avail: space.avail,

@@ -262,7 +262,7 @@ impl Engine {
         let (source, destination) = (source.clone(), destination.clone());
         let (name, to) = (name.to_owned(), to.to_owned());
         let sealed = self
-            .blocking(move |engine| {
+            .heavy(move |engine| {
                 let (meta, content) = engine.open_blocking(&source, &name)?;
                 let present = engine.storage().meta().object(destination.bid(), &to)?;
                 let same = |there: &ObjectMeta| {

@@ -175,7 +175,7 @@ impl Engine {
         };
         let kind = bucket.checksum_type().to_owned();
         let (parts, checksum) = self
-            .blocking(move |_| {
+            .heavy(move |_| {
                 let mut hasher = Hasher::new(&kind)?;
                 for part in upload.parts.values() {
                     let blob = part.open()?;

@@ -15,8 +15,6 @@ pub struct Space {
     pub used: u64,
     /// Free.
     pub avail: u64,
-    /// Where, as AIStore's mountpath.
-    pub path: String,
     /// Kind of file system.
     pub fs_type: String,
 }
@@ -28,6 +26,9 @@ pub struct Space {
 pub trait Blobs: Send + Sync {
     /// Whether no call ever blocks.
     fn inline(&self) -> bool;
+
+    /// Where blobs are, as AIStore's mountpath. Does not block.
+    fn path(&self) -> &str;
 
     /// Begins a blob.
     ///

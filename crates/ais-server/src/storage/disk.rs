@@ -19,7 +19,11 @@ use crate::error::{Error, ErrorKind, Result};
 /// Blobs in a folder.
 pub(super) struct DiskBlobs {
     folder: PathBuf,
+    /// The folder's absolute name.
+    path: String,
     fsync: Fsync,
+    /// Free bytes below which nothing is written any more.
+    reserve: u64,
     next: AtomicU64,
     /// Locked as long as the process uses the folder.
     _lock: File,
@@ -53,7 +57,8 @@ impl DiskBlobs {
             )
         })?;
         let next = AtomicU64::new(first_id(folder).map_err(at(folder))?);
-        Ok(Self { folder: folder.to_owned(), fsync, next, _lock: lock })
+        let path = fs::canonicalize(folder).map_err(at(folder))?.to_string_lossy().into_owned();
+        Ok(Self { folder: folder.to_owned(), path, fsync, reserve: RESERVE, next, _lock: lock })
     }
 
     fn temporary(&self, id: BlobId) -> PathBuf {
@@ -101,6 +106,19 @@ impl DiskBlobs {
     }
 }
 
+/// Bytes that are left free: the metadata store does not recover from a full disk without a restart.
+const RESERVE: u64 = 32 << 20;
+/// Bytes of a long content between two looks at the free space.
+const LOOK: u64 = 8 << 20;
+
+fn check_space(folder: &Path, reserve: u64) -> io::Result<()> {
+    let stat = rustix::fs::statvfs(folder)?;
+    if stat.f_bavail * stat.f_frsize < reserve {
+        return Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full"));
+    }
+    Ok(())
+}
+
 /// Names begin at the time in nanoseconds, so that no process gives a name that another has given; should the clock
 /// have been set back, they begin well after those of the process before.
 fn first_id(folder: &Path) -> io::Result<u64> {
@@ -125,7 +143,12 @@ impl Blobs for DiskBlobs {
         false
     }
 
+    fn path(&self) -> &str {
+        &self.path
+    }
+
     fn create(&self) -> io::Result<Box<dyn BlobWriter>> {
+        check_space(&self.folder, self.reserve)?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let path = self.temporary(id);
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
@@ -134,6 +157,8 @@ impl Blobs for DiskBlobs {
             file,
             path,
             sync: self.fsync == Fsync::Always,
+            reserve: self.reserve,
+            unlooked: 0,
             finished: false,
         }))
     }
@@ -182,7 +207,6 @@ impl Blobs for DiskBlobs {
         Ok(Space {
             used: (stat.f_blocks - stat.f_bfree) * stat.f_frsize,
             avail,
-            path: fs::canonicalize(&self.folder)?.as_os_str().to_string_lossy().into_owned(),
             fs_type: "local".into(),
         })
     }
@@ -193,6 +217,9 @@ struct DiskWriter {
     file: File,
     path: PathBuf,
     sync: bool,
+    reserve: u64,
+    /// Bytes since the last look at the free space.
+    unlooked: u64,
     finished: bool,
 }
 
@@ -202,6 +229,11 @@ impl BlobWriter for DiskWriter {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.unlooked += bytes.len() as u64;
+        if self.unlooked >= LOOK {
+            check_space(&self.path, self.reserve)?;
+            self.unlooked = 0;
+        }
         self.file.write_all(bytes)
     }
 
@@ -249,5 +281,55 @@ impl Blob for DiskBlob {
                 other => return other,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_nearly_full_takes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut blobs = DiskBlobs::open(folder.path(), Fsync::Never).unwrap();
+        let mut long = blobs.create().unwrap();
+        blobs.reserve = u64::MAX;
+        let error = blobs.create().err().expect("no space");
+        assert_eq!(Error::from(error).status(), 507);
+        // What was begun before looks again after a while.
+        let mut writer = DiskWriter {
+            id: 0,
+            file: File::create(folder.path().join("tmp/x")).unwrap(),
+            path: folder.path().join("tmp/x"),
+            sync: false,
+            reserve: u64::MAX,
+            unlooked: 0,
+            finished: false,
+        };
+        writer.write(&[0; 1024]).unwrap();
+        assert_eq!(
+            writer.write(&vec![0; LOOK as usize]).unwrap_err().kind(),
+            io::ErrorKind::StorageFull
+        );
+        long.write(b"x").unwrap();
+    }
+
+    #[test]
+    fn blobs_move_to_their_place_and_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = DiskBlobs::open(folder.path(), Fsync::Commit).unwrap();
+        let mut writer = blobs.create().unwrap();
+        let id = writer.id();
+        writer.write(b"abc").unwrap();
+        writer.finish().unwrap();
+        let _abandoned = blobs.create().unwrap();
+        blobs.publish(&[id]).unwrap();
+        blobs.publish(&[id]).unwrap();
+        assert_eq!(blobs.sweep().unwrap(), 1);
+        assert_eq!(blobs.open(id, 3).unwrap().read_at(1, 9).unwrap(), "bc");
+        assert_eq!(blobs.open(id, 4).err().expect("damaged").kind(), io::ErrorKind::InvalidData);
+        blobs.remove(id).unwrap();
+        blobs.remove(id).unwrap();
+        assert_eq!(blobs.open(id, 3).err().expect("gone").kind(), io::ErrorKind::NotFound);
     }
 }

@@ -36,6 +36,10 @@ impl Blobs for MemoryBlobs {
         true
     }
 
+    fn path(&self) -> &str {
+        "/memory"
+    }
+
     fn create(&self) -> io::Result<Box<dyn BlobWriter>> {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(Box::new(MemoryWriter {
@@ -72,7 +76,6 @@ impl Blobs for MemoryBlobs {
         Ok(Space {
             used: self.shared.used.load(Ordering::Relaxed),
             avail: available_memory(),
-            path: "/memory".into(),
             fs_type: "memory".into(),
         })
     }

@@ -101,7 +101,7 @@ async fn range_checksum(request: &Request, reading: &Reading) -> Result<String> 
     let mut hasher = Hasher::new(&reading.meta.checksum_type)?;
     request
         .engine
-        .blocking(move |_| {
+        .heavy(move |_| {
             let mut at = range.start;
             while at < range.end {
                 let len = usize::try_from(range.end - at)
