@@ -551,6 +551,10 @@ class GetResult:
     @property
     def range(self) -> tuple[int, int]:
         """The range that the body covers: start and end in bytes, the end exclusive."""
+    def readinto(self, buffer: Buffer) -> int:
+        """Read the body into a writable buffer with room for it; returns how many bytes it has."""
+    def readinto_async(self, buffer: Buffer) -> Coroutine[Any, Any, int]:
+        """Read the body into a writable buffer, to be awaited. The buffer is held until then."""
     def stream(self, min_chunk_size: int = ...) -> BytesStream:
         """The body in chunks of at least `min_chunk_size` bytes, but for the last."""
     def __aiter__(self) -> BytesStream: ...

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import tempfile
 import warnings
 from collections import defaultdict
 from functools import lru_cache, partial
@@ -26,7 +25,8 @@ from fsspec.implementations.local import make_path_posix
 
 from . import open_reader, open_writer
 from ._foreign import as_store
-from ._ops import copy_between_async
+from ._ops import copy_async
+from ._transfer import download_async, upload_async
 from .store import LocalStore, MemoryStore, from_url
 
 if TYPE_CHECKING:
@@ -420,28 +420,11 @@ class FsspecStore(AsyncFileSystem):
             return
         store, key = self._at(rpath)
         try:
-            got = await store.get_async(key)
+            await download_async(store, key, lpath, progress=_teller(callback))
         except FileNotFoundError:
-            if await self._isdir(rpath):
-                os.makedirs(lpath, exist_ok=True)
-                return
-            raise
-        callback.set_size(got.meta["size"])
-        parent = os.path.dirname(os.path.abspath(lpath))
-        os.makedirs(parent, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=parent, prefix=f".{os.path.basename(lpath)}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                async for chunk in got.stream(min_chunk_size=1024 * 1024):
-                    await asyncio.to_thread(file.write, chunk)
-                    callback.relative_update(len(chunk))
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)
-            os.replace(temporary, lpath)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+            if not await self._isdir(rpath):
+                raise
+            os.makedirs(lpath, exist_ok=True)
 
     # Writing
 
@@ -463,11 +446,17 @@ class FsspecStore(AsyncFileSystem):
         if os.path.isdir(lpath):
             await self._makedirs(rpath, exist_ok=True)
             return
+        if mode not in ("overwrite", "create"):
+            raise ValueError(f"mode is 'overwrite' or 'create', not {mode!r}")
         store, key = self._at(rpath)
-        size = os.path.getsize(lpath)
-        callback.set_size(size)
-        await store.put_async(key, Path(lpath), mode=mode, attributes=kwargs.get("attributes"))
-        callback.absolute_update(size)
+        await upload_async(
+            store,
+            key,
+            Path(lpath),
+            overwrite=mode == "overwrite",
+            attributes=kwargs.get("attributes"),
+            progress=_teller(callback),
+        )
         self.invalidate_cache(rpath)
 
     async def _cp_file(self, path1: str, path2: str, **_: Any) -> None:
@@ -476,7 +465,7 @@ class FsspecStore(AsyncFileSystem):
             if source is target:
                 await source.copy_async(from_, to)
             else:
-                await copy_between_async(source, from_, target, to)
+                await copy_async(source, from_, target, to)
         except FileNotFoundError:
             if not await self._isdir(path1):
                 raise
@@ -547,6 +536,19 @@ class FsspecStore(AsyncFileSystem):
             self.storage_args,
             self.storage_options,
         )
+
+
+def _teller(callback: Any) -> Any:
+    """Return what tells a callback of fsspec how far a transfer is; None for one that does not listen."""
+    if isinstance(callback, NoOpCallback):
+        return None
+
+    def tell(now: Any) -> None:
+        if now.bytes != callback.size:
+            callback.set_size(now.bytes)
+        callback.absolute_update(now.bytes_done)
+
+    return tell
 
 
 def _strip(protocol: str, path: Any) -> Any:

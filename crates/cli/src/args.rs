@@ -89,6 +89,8 @@ pub(crate) enum Command {
     Sign(Sign),
     /// Work with STAC items and their assets.
     Stac(Box<crate::commands::stac::args::Stac>),
+    /// Measure a store: writing, reading, listing, deleting.
+    Bench(Bench),
     /// Serve AIStore's API from a folder, or from memory.
     Serve(Serve),
     /// Print completions for a shell.
@@ -301,6 +303,37 @@ impl EngineArgs {
             .with_fsync(self.fsync);
         Transfer::new().with_budget(Budget::new(limits)).with_options(options)
     }
+}
+
+/// What is measured.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Below what; a prefix of its own is made there, and removed at the end.
+    pub(crate) place: String,
+    /// Bytes of an object: 4KiB, 16MiB.
+    #[arg(long, value_delimiter = ',', default_values = ["4KiB", "1MiB", "64MiB"], value_name = "SIZE", value_parser = size)]
+    pub(crate) sizes: Vec<u64>,
+    /// Objects at once.
+    #[arg(long, value_delimiter = ',', default_values = ["1", "16"], value_name = "N", value_parser = at_least_one)]
+    pub(crate) concurrency: Vec<usize>,
+    /// How long each measurement takes, at most.
+    #[arg(long, default_value = "3s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// How much each measurement moves, at most: what is written lies there until the end.
+    #[arg(long, default_value = "512MiB", value_name = "SIZE", value_parser = size)]
+    pub(crate) max_bytes: u64,
+    /// Requests at once for one object.
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = at_least_one)]
+    pub(crate) parts: usize,
+    /// Bytes of a part. Smaller objects are moved by one request.
+    #[arg(long, default_value = "8MiB", value_name = "SIZE", value_parser = size)]
+    pub(crate) part_size: u64,
+    /// Most memory for objects on their way.
+    #[arg(long, default_value = "1GiB", value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: u64,
+    /// Check lengths only, not the checksums that the store states.
+    #[arg(long)]
+    pub(crate) no_verify: bool,
 }
 
 /// A number of things at once.

@@ -6,9 +6,11 @@ mod place;
 mod printer;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use holdall::store::Registry;
+use holdall::store::transfer::aborting;
 
 use args::{Cli, Command};
 use printer::Printer;
@@ -23,6 +25,8 @@ enum Exit {
     Done,
     /// Some objects failed; the others were done.
     Partial,
+    /// It was interrupted, and has put things in order.
+    Interrupted,
 }
 
 fn main() -> ExitCode {
@@ -52,11 +56,17 @@ fn main() -> ExitCode {
             // It ends by signals, in its own way.
             return Some(commands::serve::run(args, &printer).await);
         }
+        if let Command::Bench(_) = &cli.command {
+            return Some(commands::run(&cli, Registry::global(), &printer).await);
+        }
         tokio::select! {
             ended = commands::run(&cli, Registry::global(), &printer) => Some(ended),
             _ = tokio::signal::ctrl_c() => None,
         }
     });
+    if ended.is_none() {
+        runtime.block_on(settle());
+    }
     // Blocking reads of standard input must not hold up the end.
     runtime.shutdown_background();
     match ended {
@@ -67,9 +77,22 @@ fn main() -> ExitCode {
             printer.error(&format!("{error:#}"));
             ExitCode::from(1)
         }
-        None => {
+        None | Some(Ok(Exit::Interrupted)) => {
             printer.error("interrupted");
             ExitCode::from(130)
         }
+    }
+}
+
+/// Waits, a little, for uploads that were cut off to be aborted. A second interrupt ends the wait.
+async fn settle() {
+    let aborted = async {
+        while aborting() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        _ = tokio::time::timeout(commands::SETTLING, aborted) => {}
+        _ = tokio::signal::ctrl_c() => {}
     }
 }

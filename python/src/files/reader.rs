@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes as RustBytes, BytesMut};
 use holdall::store::object_store::path::Path;
 use holdall::store::object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use holdall::store::transfer::{Transfer, has_ranges};
 use holdall::store::{Error, ErrorKind, Result, Store};
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::awaitable::future_into_py;
 use crate::bytes::Bytes;
 use crate::errors::to_py;
+use crate::ops::get::LARGE_BYTES;
 use crate::ops::key::Key;
 use crate::runtime::{block_on, ready_or_block_on};
 use crate::stores::{Handle, PyStore};
@@ -126,12 +128,18 @@ impl Inner {
             if_match: e_tag,
             ..GetOptions::default()
         };
-        let read = async {
-            let got = store.get_opts(&path, options).await?;
-            let e_tag = got.meta.e_tag.clone();
-            Ok::<_, holdall::store::object_store::Error>((got.bytes().await?, e_tag))
+        let failed = |e| store.error("read", &path, e);
+        let got = store.get_opts(&path, options).await.map_err(failed)?;
+        let e_tag = got.meta.e_tag.clone();
+        let is_large = got.range.end - got.range.start >= LARGE_BYTES && !is_local(&store);
+        let data = match is_large && has_ranges(&store, &got) {
+            true => {
+                let (meta, range) = (got.meta.clone(), got.range.clone());
+                let stream = got.into_stream();
+                Transfer::new().finish_read(&store, &meta, range, stream).await?
+            }
+            false => got.bytes().await.map_err(failed)?,
         };
-        let (data, e_tag) = read.await.map_err(|e| store.error("read", &path, e))?;
         if data.len() as u64 != end - start {
             let detail = format!(
                 "the range {start}..{end} has only {} bytes: the object is shorter than the size given",

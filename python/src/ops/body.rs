@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use holdall::store::local::read_at;
-use holdall::store::object_store::{GetResult, GetResultPayload, Result};
+use holdall::store::object_store::{Error, GetResult, GetResultPayload, Result};
 
 /// One read of a local file.
 const READ_BYTES: u64 = 4 * 1024 * 1024;
@@ -48,6 +48,18 @@ impl Body {
                 Ok(all.freeze())
             }
         }
+    }
+
+    /// The whole body into memory of its length.
+    pub(super) async fn read_into(self, target: &mut [u8]) -> Result<()> {
+        let mut pieces = self.pieces(0);
+        let mut at = 0;
+        while let Some(piece) = pieces.next().await.transpose()? {
+            let room = target.get_mut(at..at + piece.len()).ok_or_else(|| other_length(at))?;
+            room.copy_from_slice(&piece);
+            at += piece.len();
+        }
+        if at == target.len() { Ok(()) } else { Err(other_length(at)) }
     }
 
     /// The body in pieces of at least `min_bytes`, but for the last.
@@ -96,4 +108,9 @@ fn at_least(
         Ok(Some((all.freeze(), stream)))
     })
     .boxed()
+}
+
+fn other_length(at: usize) -> Error {
+    let source = format!("the body has another length than was said: byte {at}").into();
+    Error::Generic { store: "holdall", source }
 }

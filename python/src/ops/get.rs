@@ -7,7 +7,8 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use holdall::store::object_store::path::Path;
 use holdall::store::object_store::{Attributes, GetResult as RustGetResult, ObjectMeta, Result};
-use holdall::store::{Error, Store};
+use holdall::store::transfer::{Transfer, has_ranges};
+use holdall::store::{Error, ErrorKind, Store};
 use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -18,9 +19,13 @@ use crate::awaitable::future_into_py;
 use crate::bytes::Bytes;
 use crate::errors::{StoreError, to_py};
 use crate::runtime::{Driver, block_with, follow, quick_or_block_on, ready_or_block_on};
+use crate::transfer::Room;
 
 /// Smallest chunk of a stream, unless the caller asks for another, in bytes.
 const MIN_CHUNK_BYTES: usize = 10 * 1024 * 1024;
+
+/// Bodies of this length are read by several requests at once.
+pub(crate) const LARGE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// An object that has been asked for: its description at once, its body when it is read.
 ///
@@ -37,6 +42,8 @@ pub(crate) struct GetResult {
     ready: bool,
     /// What drives the connection that the body comes through.
     driver: Driver,
+    /// Whether the rest of the body is worth several requests, and can be had by them.
+    is_large: bool,
 }
 
 /// The URL of an object, put together when an error needs it.
@@ -69,8 +76,19 @@ impl Drop for GetResult {
 }
 
 impl GetResult {
-    pub(super) fn new(result: RustGetResult, url: Url, sync: bool, driver: Driver) -> Self {
+    /// `is_present` says that no version was asked for: ranges are of the present one.
+    pub(super) fn new(
+        result: RustGetResult,
+        url: Url,
+        sync: bool,
+        driver: Driver,
+        is_present: bool,
+    ) -> Self {
         let scheme = url.0.provider().scheme();
+        let is_large = is_present
+            && result.range.end - result.range.start >= LARGE_BYTES
+            && !matches!(scheme, "memory" | "file")
+            && has_ranges(&url.0, &result);
         let RustGetResult { payload, meta, range, attributes, .. } = result;
         Self {
             meta,
@@ -81,7 +99,53 @@ impl GetResult {
             ready: scheme == "memory",
             body: Mutex::new(Some(Body::new(payload, range))),
             driver,
+            is_large,
         }
+    }
+
+    /// Goes on with the body of a large object by several requests at once, all of one version.
+    fn finish(
+        &self,
+        body: Body,
+    ) -> impl Future<Output = Result<RustBytes, Error>> + Send + 'static {
+        let (url, meta, range) = (self.url.clone(), self.meta.clone(), self.range.0..self.range.1);
+        async move {
+            match body {
+                Body::Stream(stream, _) => {
+                    Transfer::new().finish_read(&url.0, &meta, range, stream).await
+                }
+                body => body.bytes().await.map_err(|e| url.error(e)),
+            }
+        }
+    }
+
+    /// Reads the body into a buffer, which is given back with the count of bytes.
+    fn fill(
+        &self,
+        buffer: &Bound<'_, PyAny>,
+    ) -> PyResult<impl Future<Output = Result<(usize, Room), Error>> + Send + 'static> {
+        let mut room = Room::of(buffer)?;
+        let length = self.range.1 - self.range.0;
+        if (room.len() as u64) < length {
+            let detail =
+                format!("it has {length} bytes, and the buffer has room for {}", room.len());
+            let url = self.url.0.url_of(self.url.path());
+            return Err(to_py(&Error::new(ErrorKind::InvalidArgument, "get", url, detail)));
+        }
+        let (body, is_large) = (self.take()?, self.is_large);
+        let (url, meta, range) = (self.url.clone(), self.meta.clone(), self.range.0..self.range.1);
+        Ok(async move {
+            let length = length as usize;
+            let target = &mut room.as_mut_slice()[..length];
+            match body {
+                Body::Stream(stream, _) if is_large => {
+                    let transfer = Transfer::new();
+                    transfer.finish_read_into(&url.0, &meta, range, stream, target).await?;
+                }
+                body => body.read_into(target).await.map_err(|e| url.error(e))?,
+            }
+            Ok((length, room))
+        })
     }
 
     fn take(&self) -> PyResult<Body> {
@@ -114,11 +178,16 @@ impl GetResult {
 
     /// The whole body.
     fn bytes(&self, py: Python<'_>) -> PyResult<Bytes> {
-        let body = self.take()?.bytes();
+        let body = self.take()?;
+        if self.is_large {
+            let read = block_with(py, &self.driver, false, self.finish(body))?;
+            return Ok(Bytes(read.map_err(|e| to_py(&e))?));
+        }
+        let body = body.bytes();
         let read = match (self.ready, self.local) {
             (true, _) => quick_or_block_on(py, body)?,
             (_, true) => ready_or_block_on(py, body)?,
-            _ => block_with(py, &self.driver, body)?,
+            _ => block_with(py, &self.driver, true, body)?,
         };
         Ok(Bytes(read.map_err(|e| to_py(&self.url.error(e)))?))
     }
@@ -132,9 +201,22 @@ impl GetResult {
     fn bytes_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (body, url, local) = (self.take()?, self.url.clone(), self.local && !self.ready);
         let driver = self.driver.clone();
+        if self.is_large {
+            let read = self.finish(body);
+            let read = async move {
+                match driver {
+                    Some(driver) => follow(driver, false, read).await,
+                    None => Ok(read.await),
+                }
+            };
+            return future_into_py(py, false, read, move |py, read| {
+                let read = read?.map_err(|e| to_py(&e))?;
+                Ok(Bound::new(py, Bytes(read))?.into_any().unbind())
+            });
+        }
         let read = async move {
             match (driver, local) {
-                (Some(driver), _) => follow(driver, body.bytes()).await,
+                (Some(driver), _) => follow(driver, true, body.bytes()).await,
                 // The result of a synchronous call, read asynchronously: its file is read off the event loop.
                 (None, true) => {
                     let runtime = tokio::runtime::Handle::current();
@@ -153,6 +235,36 @@ impl GetResult {
     /// The whole body, to be awaited; the same as `bytes_async()`.
     fn buffer_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.bytes_async(py)
+    }
+
+    /// Read the body into a writable buffer with room for it; returns how many bytes it has.
+    fn readinto(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let read = self.fill(buffer)?;
+        let read = match self.local {
+            true => ready_or_block_on(py, read)?,
+            false => block_with(py, &self.driver, !self.is_large, read)?,
+        };
+        let (length, _room) = read.map_err(|e| to_py(&e))?;
+        Ok(length)
+    }
+
+    /// Read the body into a writable buffer, to be awaited. The buffer is held until then.
+    fn readinto_async<'py>(
+        &self,
+        py: Python<'py>,
+        buffer: &Bound<'_, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (read, driver, alone) = (self.fill(buffer)?, self.driver.clone(), !self.is_large);
+        let read = async move {
+            match driver {
+                Some(driver) => follow(driver, alone, read).await,
+                None => Ok(read.await),
+            }
+        };
+        future_into_py(py, self.ready, read, move |py, read| {
+            let (length, _room) = read?.map_err(|e| to_py(&e))?;
+            Ok(length.into_pyobject(py)?.into_any().unbind())
+        })
     }
 
     /// The body in chunks of at least `min_chunk_size` bytes, but for the last.
@@ -235,7 +347,7 @@ impl BytesStream {
         let next = next_piece(self.pieces.clone());
         let next = match self.local {
             true => ready_or_block_on(py, next)?,
-            false => block_with(py, &self.driver, next)?,
+            false => block_with(py, &self.driver, true, next)?,
         };
         match next {
             Some(piece) => Ok(PyBytes::new(py, &piece.map_err(|e| to_py(&self.url.error(e)))?)),
@@ -248,7 +360,7 @@ impl BytesStream {
         let next = next_piece(self.pieces.clone());
         let next = async move {
             match driver {
-                Some(driver) => follow(driver, next).await,
+                Some(driver) => follow(driver, true, next).await,
                 None => Ok(next.await),
             }
         };

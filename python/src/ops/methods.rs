@@ -339,12 +339,13 @@ impl PyStore {
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<GetResult> {
         let options = options::get_options(options)?;
+        let is_present = options.version.is_none() && !options.head;
         let url = Url::new(self.handle.sync_store(), path.0);
         let path = url.path();
         let (got, driver) =
             self.handle.run_kept(py, |store| async move { store.get_opts(path, options).await })?;
         let got = got.map_err(|e| to_py(&url.error(e)))?;
-        Ok(GetResult::new(got, url, true, driver))
+        Ok(GetResult::new(got, url, true, driver, is_present))
     }
 
     /// Read an object, to be awaited.
@@ -356,6 +357,7 @@ impl PyStore {
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let options = options::get_options(options)?;
+        let is_present = options.version.is_none() && !options.head;
         let (store, url) = (self.handle.store.clone(), Url::new(&self.handle.store, path.0));
         let got = async move {
             let got = store.get_opts(url.path(), options).await;
@@ -363,7 +365,7 @@ impl PyStore {
         };
         future_into_py(py, self.handle.ready, got, move |py, (got, url)| {
             let got = got.map_err(|e| StoreError(url.error(e)))?;
-            object(py, Bound::new(py, GetResult::new(got, url, false, None))?)
+            object(py, Bound::new(py, GetResult::new(got, url, false, None, is_present))?)
         })
     }
 

@@ -1,10 +1,10 @@
 //! Operations on stores, as methods of their base class.
 
+pub(crate) mod get;
 pub(crate) mod key;
 pub(crate) mod put;
 
 mod body;
-mod get;
 mod list;
 mod many;
 mod meta;

@@ -249,8 +249,10 @@ impl Drop for Lease {
 }
 
 /// Runs on the shared runtime what belongs to a local one: a thread drives that, until the end or until nobody waits.
+/// `alone` as of [`Local::drive`].
 pub(crate) async fn follow<T: Send + 'static>(
     local: Arc<Local>,
+    alone: bool,
     future: impl Future<Output = T> + Send + 'static,
 ) -> PyResult<T> {
     let (_while_this_lives, mut dropped) = oneshot::channel::<()>();
@@ -260,7 +262,7 @@ pub(crate) async fn follow<T: Send + 'static>(
             Poll::Ready(value) => Poll::Ready(Some(value)),
             Poll::Pending => Pin::new(&mut dropped).poll(cx).map(|_| None),
         });
-        local.drive(pin!(either), true)
+        local.drive(pin!(either), alone)
     });
     match driven.await {
         Ok(Ok(Some(value))) => Ok(value),

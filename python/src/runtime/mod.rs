@@ -144,14 +144,15 @@ pub(crate) fn block_here<T: Send>(
     })
 }
 
-/// Waits for a future that a driver belongs to.
+/// Waits for a future that a driver belongs to; `alone` as of [`block_here`].
 pub(crate) fn block_with<T: Send>(
     py: Python<'_>,
     driver: &Driver,
+    alone: bool,
     future: impl Future<Output = T> + Send,
 ) -> PyResult<T> {
     match driver {
-        Some(local) => py.detach(|| local.drive(pin!(future), true)),
+        Some(local) => py.detach(|| local.drive(pin!(future), alone)),
         None => block_on(py, future),
     }
 }

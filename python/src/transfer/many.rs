@@ -1,15 +1,16 @@
 //! Transfers of many objects.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{StreamExt, TryStreamExt, future, stream};
 use holdall::store::local::LocalStore;
 use holdall::store::object_store::path::Path;
 use holdall::store::transfer::{
-    Action, Compare, Filter, Job, Outcome, Report, SyncOptions, Transfer, Verb, plan,
+    Action, Compare, Filter, Job, Outcome, Report, Step, SyncOptions, Transfer, Verb, plan,
 };
-use holdall::store::{Error, ErrorKind, Result, Store};
+use holdall::store::{Error, ErrorKind, ParallelOptions, Result, Store};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -191,7 +192,7 @@ async fn check_sync(source: &Store, target: &Store, delete: bool) -> Result<()> 
 
 fn jobs(source: &Store, filter: Filter) -> BoxStream<'static, Result<Job>> {
     source
-        .objects(None)
+        .objects_parallel(None, ParallelOptions::default())
         .try_filter(move |meta| future::ready(filter.allows(meta.location.as_ref())))
         .map_ok(|meta| Job { from: meta.location.clone(), to: meta.location, size: meta.size })
         .boxed()
@@ -202,10 +203,23 @@ async fn run(
     transfer: &Transfer,
     source: &Store,
     target: &Store,
-    jobs: BoxStream<'static, Result<Job>>,
+    mut jobs: BoxStream<'static, Result<Job>>,
 ) -> Many {
-    let actions = jobs.map_ok(Step::Copy).boxed();
-    steps(transfer, source, target, actions).await.0
+    let mut many = Many::default();
+    let mut running = FuturesUnordered::new();
+    let mut ended = false;
+    loop {
+        tokio::select! {
+            biased;
+            Some(outcome) = running.next() => many.done.push(done(transfer, outcome)),
+            job = jobs.next(), if !ended && running.len() < transfer.options().workers => match job {
+                Some(Ok(job)) => running.push(transfer.run_one(source, target, job)),
+                Some(Err(error)) => (many.broken, ended) = (Some(error), true),
+                None => ended = true,
+            },
+            else => return many,
+        }
+    }
 }
 
 /// Follows a plan: copies first, and deletes only when all of them went well.
@@ -215,59 +229,63 @@ async fn follow(
     target: &Store,
     actions: BoxStream<'static, Result<Action>>,
 ) -> Many {
-    let steps_of = actions.map_ok(|action| match action {
-        Action::Copy { path, size, .. } => Step::Copy(Job { from: path.clone(), to: path, size }),
-        Action::Skip { size, .. } => Step::Skip(size),
-        Action::Delete { path, size } => Step::Delete(path, size),
+    let asides = Arc::new(Mutex::new(Asides::default()));
+    let (aside, to) = (asides.clone(), target.clone());
+    let plan = actions.try_filter_map(move |action| {
+        let mut aside = aside.lock().unwrap_or_else(PoisonError::into_inner);
+        future::ready(Ok(aside.look(action, &to)))
     });
-    let (mut many, deletions) = steps(transfer, source, target, steps_of.boxed()).await;
-    let went_well = many.broken.is_none() && many.done.iter().all(|one| one.result.is_ok());
-    match went_well {
-        true => delete(target, deletions, &mut many).await,
-        false => many.done.extend(deletions.into_iter().map(|(path, size)| {
-            let detail = "kept, because something could not be copied";
-            let url = target.url_of(&path);
-            deleted(path, size, Err(Error::new(ErrorKind::Precondition, "delete", url, detail)))
-        })),
+    let mut many = Many::default();
+    let mut steps = transfer.run_plan(source, target, plan.boxed());
+    while let Some(step) = steps.next().await {
+        let size_of = |path: &Path| {
+            let asides = asides.lock().unwrap_or_else(PoisonError::into_inner);
+            asides.sizes.get(path).copied().unwrap_or_default()
+        };
+        match step {
+            Ok(Step::Copied(outcome)) => many.done.push(done(transfer, outcome)),
+            Ok(Step::Skipped { size, .. }) => {
+                many.skipped += 1;
+                many.skipped_bytes += size;
+            }
+            Ok(Step::Deleted { path, result }) => {
+                let size = size_of(&path);
+                many.done.push(deleted(path, size, result));
+            }
+            Ok(Step::Kept { path }) => {
+                let (size, url) = (size_of(&path), target.url_of(&path));
+                let detail = "kept, because something could not be copied";
+                let error = Error::new(ErrorKind::Precondition, "delete", url, detail);
+                many.done.push(deleted(path, size, Err(error)));
+            }
+            Ok(_) => {}
+            Err(error) => many.broken = Some(error),
+        }
     }
+    let mut asides = asides.lock().unwrap_or_else(PoisonError::into_inner);
+    many.done.append(&mut asides.kept);
+    drop(asides);
     many
 }
 
-enum Step {
-    Copy(Job),
-    Skip(u64),
-    Delete(Path, u64),
+/// What is known of deletions beyond their keys.
+#[derive(Default)]
+struct Asides {
+    sizes: HashMap<Path, u64>,
+    /// What is not the target's to delete.
+    kept: Vec<Done>,
 }
 
-async fn steps(
-    transfer: &Transfer,
-    source: &Store,
-    target: &Store,
-    mut steps: BoxStream<'static, Result<Step>>,
-) -> (Many, Vec<(Path, u64)>) {
-    let (mut many, mut deletions) = (Many::default(), Vec::new());
-    let mut running = FuturesUnordered::new();
-    let workers = transfer.options().workers;
-    let mut ended = false;
-    loop {
-        tokio::select! {
-            biased;
-            Some(outcome) = running.next() => many.done.push(done(transfer, outcome)),
-            step = steps.next(), if !ended && running.len() < workers => match step {
-                Some(Ok(Step::Copy(job))) => running.push(transfer.run_one(source, target, job)),
-                Some(Ok(Step::Skip(bytes))) => {
-                    many.skipped += 1;
-                    many.skipped_bytes += bytes;
-                }
-                Some(Ok(Step::Delete(path, size))) => deletions.push((path, size)),
-                Some(Err(error)) => {
-                    many.broken = Some(error);
-                    ended = true;
-                }
-                None => ended = true,
-            },
-            else => return (many, deletions),
+impl Asides {
+    fn look(&mut self, action: Action, target: &Store) -> Option<Action> {
+        if let Action::Delete { path, size } = &action {
+            if let Some(error) = behind_link(target, path) {
+                self.kept.push(deleted(path.clone(), *size, Err(error)));
+                return None;
+            }
+            self.sizes.insert(path.clone(), *size);
         }
+        Some(action)
     }
 }
 
@@ -283,22 +301,6 @@ fn done(transfer: &Transfer, outcome: Outcome) -> Done {
 fn deleted(path: Path, size: u64, result: Result<()>) -> Done {
     let result = result.map(|()| Report::default());
     Done { action: "delete", from: path.clone(), to: path, size, result }
-}
-
-async fn delete(target: &Store, deletions: Vec<(Path, u64)>, many: &mut Many) {
-    let sizes: std::collections::HashMap<_, _> = deletions.iter().cloned().collect();
-    let mut wanted = Vec::with_capacity(deletions.len());
-    for (path, size) in deletions {
-        match behind_link(target, &path) {
-            Some(error) => many.done.push(deleted(path, size, Err(error))),
-            None => wanted.push(path),
-        }
-    }
-    let mut outcomes = target.delete_many(stream::iter(wanted).boxed());
-    while let Some((path, outcome)) = outcomes.next().await {
-        let size = sizes.get(&path).copied().unwrap_or_default();
-        many.done.push(deleted(path, size, outcome));
-    }
 }
 
 /// Refuses to delete what is behind a symbolic link to a directory: it may be somebody else's.

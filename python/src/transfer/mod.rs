@@ -11,6 +11,8 @@ mod room;
 
 use pyo3::prelude::*;
 
+pub(crate) use room::Room;
+
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<operation::Operation>()?;
     module.add_function(wrap_pyfunction!(one::_download, module)?)?;

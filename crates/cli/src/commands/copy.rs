@@ -1,10 +1,12 @@
 //! `holdall cp`, `mv`, `get` and `put`.
 
+use std::time::Instant;
+
 use anyhow::{Result, bail};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use holdall::store::object_store::{CopyMode, ObjectStoreExt};
-use holdall::store::transfer::{Job, Outcome, Transfer, Verb, Verify};
+use holdall::store::transfer::{Job, Outcome, Reason, Transfer, Verb, Verify};
 use holdall::store::{Error, ErrorKind, ParallelOptions, Store};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
@@ -133,7 +135,7 @@ async fn run_jobs(
                 Some(Ok(job)) => {
                     report.planned();
                     match args.dry_run {
-                        true => report.would(&job)?,
+                        true => report.would(&job, None)?,
                         false => running.push(transfer.run_one(source, target, job)),
                     }
                 }
@@ -174,9 +176,12 @@ pub(super) struct Report<'a> {
     bar: Bar,
     done: u64,
     bytes: u64,
+    /// Bytes that an earlier run had moved.
+    resumed: u64,
     failed: u64,
     /// Jobs so far, whatever became of them.
     total: u64,
+    start: Instant,
 }
 
 impl<'a> Report<'a> {
@@ -197,8 +202,10 @@ impl<'a> Report<'a> {
             bar: context.printer.progress(transfer.events()),
             done: 0,
             bytes: 0,
+            resumed: 0,
             failed: 0,
             total: 0,
+            start: Instant::now(),
         }
     }
 
@@ -206,7 +213,13 @@ impl<'a> Report<'a> {
         self.total += 1;
     }
 
-    fn line(&self, job: &Job, error: Option<&Error>, server_side: bool) -> Result<()> {
+    fn line(
+        &self,
+        job: &Job,
+        error: Option<&Error>,
+        server_side: bool,
+        reason: Option<Reason>,
+    ) -> Result<()> {
         let (from, to) = (self.source.url_of(&job.from), self.target.url_of(&job.to));
         let action = action(self.verb);
         let done = match self.verb {
@@ -221,10 +234,17 @@ impl<'a> Report<'a> {
             false => format!("{done} {from} to {to} ({})", human(job.size)),
         };
         let json = || {
-            json!({
+            let mut line = json!({
                 "action": action, "source": from, "target": to, "size": job.size, "dry_run": self.dry_run,
                 "ok": error.is_none(), "server_side": server_side, "error": error.map(ToString::to_string),
-            })
+            });
+            if let Some(reason) = reason {
+                line["reason"] = json!(match reason {
+                    Reason::Missing => "missing",
+                    Reason::Different => "different",
+                });
+            }
+            line
         };
         if error.is_some() && !self.context.printer.is_json() {
             return Ok(());
@@ -232,10 +252,10 @@ impl<'a> Report<'a> {
         self.bar.suspend(|| self.context.printer.outcome(text, json))
     }
 
-    pub(super) fn would(&mut self, job: &Job) -> Result<()> {
+    pub(super) fn would(&mut self, job: &Job, reason: Option<Reason>) -> Result<()> {
         self.done += 1;
         self.bytes += job.size;
-        self.line(job, None, false)
+        self.line(job, None, false, reason)
     }
 
     pub(super) fn outcome(&mut self, outcome: &Outcome) -> Result<()> {
@@ -243,12 +263,13 @@ impl<'a> Report<'a> {
             Ok(report) => {
                 self.done += 1;
                 self.bytes += outcome.job.size;
-                self.line(&outcome.job, None, report.server_side)
+                self.resumed += report.resumed_bytes;
+                self.line(&outcome.job, None, report.server_side, None)
             }
             Err(error) => {
                 self.failed += 1;
                 self.bar.suspend(|| self.context.printer.error(&error.to_string()));
-                self.line(&outcome.job, Some(error), false)
+                self.line(&outcome.job, Some(error), false, None)
             }
         }
     }
@@ -262,7 +283,22 @@ impl<'a> Report<'a> {
         };
         let failed =
             if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
-        format!("{what} {} objects, {}{failed}", self.done, human(self.bytes))
+        format!("{what} {} objects, {}{}{failed}", self.done, human(self.bytes), self.pace())
+    }
+
+    /// ` in 2.1 s (310 MiB/s)`, for what has moved.
+    fn pace(&self) -> String {
+        if self.dry_run || self.bytes == 0 {
+            return String::new();
+        }
+        let seconds = self.start.elapsed().as_secs_f64();
+        let moved = self.bytes.saturating_sub(self.resumed);
+        let rate = human((moved as f64 / seconds.max(1e-9)) as u64);
+        let resumed = match self.resumed {
+            0 => String::new(),
+            bytes => format!(", {} of it before", human(bytes)),
+        };
+        format!(" in {seconds:.1} s ({rate}/s{resumed})")
     }
 
     pub(super) fn exit(&self) -> Exit {
@@ -274,7 +310,7 @@ impl<'a> Report<'a> {
     }
 
     fn end(&self) -> Exit {
-        if self.total != 1 || self.failed > 0 {
+        if self.total != 1 || self.failed > 0 || self.resumed > 0 {
             self.context.printer.note(&self.summary());
         }
         self.exit()

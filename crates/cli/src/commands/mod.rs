@@ -1,5 +1,6 @@
 //! The commands. Each takes its arguments, the registry of stores and the printer, and says how it ended.
 
+pub(crate) mod bench;
 mod cat;
 pub(crate) mod completions;
 mod copy;
@@ -12,6 +13,8 @@ pub(crate) mod stac;
 mod stat;
 mod sync;
 
+use std::time::Duration;
+
 use anyhow::Result;
 use holdall::store::Registry;
 use holdall::store::transfer::Verb;
@@ -19,6 +22,10 @@ use holdall::store::transfer::Verb;
 use crate::Exit;
 use crate::args::{Cli, Command, Copy};
 use crate::printer::{Printer, is_closed_pipe};
+
+/// How long an interrupted command waits for uploads in parts to be aborted. What is left then the next upload to the
+/// same place finds.
+pub(crate) const SETTLING: Duration = Duration::from_secs(2);
 
 /// Runs the command of the command line.
 pub(crate) async fn run(cli: &Cli, registry: &Registry, printer: &Printer) -> Result<Exit> {
@@ -52,6 +59,7 @@ pub(crate) async fn run(cli: &Cli, registry: &Registry, printer: &Printer) -> Re
         Command::Sign(args) => sign::run(&context, args).await,
         Command::Stac(args) => stac::run(&context, args).await,
         // These two are run by `main`.
+        Command::Bench(args) => bench::run(&context, args).await,
         Command::Completions(_) | Command::Serve(_) => Ok(Exit::Done),
     }?;
     match printer.flush() {

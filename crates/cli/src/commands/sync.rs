@@ -38,6 +38,13 @@ pub(super) async fn run(context: &Context<'_>, args: &Sync) -> Result<Exit> {
         );
     }
     let (from, to) = (source.below(), target.below());
+    if args.delete && source.is_inside(&target) && !source.is_same_file(&target, None) {
+        bail!(
+            "the source {} lies inside the target {}: --delete would delete it",
+            from.url(),
+            to.url()
+        );
+    }
     if is_same(context, &from.url(), &to.url(), Verb::Copy) || source.is_same_file(&target, None) {
         bail!("source and target are the same place, {}", from.url());
     }
@@ -72,16 +79,16 @@ async fn show(
     let mut links = Links::default();
     while let Some(action) = plan.next().await.transpose()? {
         match action {
-            Action::Copy { path, size, .. } => {
+            Action::Copy { path, size, reason } => {
                 let job = Job { from: path.clone(), to: path, size };
                 report.planned();
-                report.would(&job)?;
+                report.would(&job, Some(reason))?;
             }
             Action::Skip { .. } => skipped += 1,
             Action::Delete { path, .. } if links.keep(context, target, &path) => {}
-            Action::Delete { path, .. } => {
+            Action::Delete { path, size } => {
                 deleted += 1;
-                deletion(context, to, &path, None)?;
+                deletion(context, to, &path, Fate::Planned { size })?;
             }
         }
     }
@@ -136,7 +143,7 @@ async fn carry_out(
                         exit = Exit::Partial;
                         context.printer.error(&error.to_string());
                     }
-                    deletion(context, to, &path, Some(&result))?;
+                    deletion(context, to, &path, Fate::Tried(&result))?;
                 }
                 _ => {}
             }
@@ -156,25 +163,32 @@ async fn carry_out(
     Ok(links.exit(if report.exit() == Exit::Partial { Exit::Partial } else { exit }))
 }
 
-/// Tells what becomes of a deletion; one that has not been made has no result.
-fn deletion(
-    context: &Context<'_>,
-    store: &Store,
-    path: &Path,
-    result: Option<&holdall::store::Result<()>>,
-) -> Result<()> {
-    let failure = result.and_then(|result| result.as_ref().err());
-    let told = result.is_none() || context.printer.verbose;
+/// What becomes of an object that the source does not have.
+enum Fate<'a> {
+    Planned { size: u64 },
+    Tried(&'a holdall::store::Result<()>),
+}
+
+fn deletion(context: &Context<'_>, store: &Store, path: &Path, fate: Fate<'_>) -> Result<()> {
+    let (planned, failure) = match fate {
+        Fate::Planned { size } => (Some(size), None),
+        Fate::Tried(result) => (None, result.as_ref().err()),
+    };
+    let told = planned.is_some() || context.printer.verbose;
     if !context.printer.is_json() && (failure.is_some() || !told) {
         return Ok(());
     }
     let url = store.url_of(path);
-    let done = if result.is_none() { "would delete" } else { "deleted" };
+    let done = if planned.is_some() { "would delete" } else { "deleted" };
     let json = || {
-        json!({
-            "action": "delete", "url": url, "dry_run": result.is_none(), "ok": failure.is_none(),
+        let mut line = json!({
+            "action": "delete", "url": url, "dry_run": planned.is_some(), "ok": failure.is_none(),
             "error": failure.map(ToString::to_string),
-        })
+        });
+        if let Some(size) = planned {
+            line["size"] = json!(size);
+        }
+        line
     };
     context.printer.outcome(|| format!("{done} {url}"), json)
 }

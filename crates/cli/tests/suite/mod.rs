@@ -1,3 +1,4 @@
 //! Suites that need more than a directory.
 
 mod kill;
+mod moving;

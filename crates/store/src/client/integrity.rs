@@ -14,7 +14,12 @@ pub(crate) struct Integrity {
     pub(crate) checksums: Vec<Checksum>,
     /// Whether the entity tag is something else than the MD5 of the content, which it is for some kinds of encryption.
     pub(crate) is_encrypted: bool,
+    /// Whether the service says that it gives ranges of the object; looked at in replies with many bytes only.
+    pub(crate) has_ranges: bool,
 }
+
+/// Bytes of a reply from which on it matters whether ranges can be asked for.
+const MANY_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Headers with one base64 value for the whole object, also in replies with a range.
 const WHOLE: [(&str, Algorithm); 4] = [
@@ -44,7 +49,7 @@ impl Integrity {
         let found = Self::of(reply.status(), reply.headers());
         // Outside of `stated` nobody listens.
         let _ = SAID.try_with(|said| said.replace(found.clone()));
-        if found.is_encrypted || !found.checksums.is_empty() {
+        if found.is_encrypted || found.has_ranges || !found.checksums.is_empty() {
             reply.extensions_mut().insert(found);
         }
     }
@@ -79,7 +84,10 @@ impl Integrity {
         }
         let is_encrypted = text("x-amz-server-side-encryption").is_some_and(|v| v != "AES256")
             || text("x-amz-server-side-encryption-customer-algorithm").is_some();
-        Self { checksums, is_encrypted }
+        let length = text("content-length").and_then(|length| length.parse::<u64>().ok());
+        let has_ranges = length >= Some(MANY_BYTES)
+            && text("accept-ranges").is_some_and(|v| v.trim() == "bytes");
+        Self { checksums, is_encrypted, has_ranges }
     }
 }
 

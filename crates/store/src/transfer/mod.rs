@@ -60,6 +60,7 @@ pub use events::{Events, Snapshot};
 pub use filter::Filter;
 pub use multipart::aborting;
 pub use options::{TransferOptions, Verify};
+pub use read::has_ranges;
 pub use run::{Job, Outcome, Verb};
 pub use sync::{Action, Reason, Step, SyncOptions, plan};
 

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use object_store::ObjectMeta;
 use object_store::path::Path;
+use object_store::{GetResult, ObjectMeta};
 
 use super::Transfer;
 use super::fetch::{Fetch, Grid};
@@ -12,6 +12,7 @@ use super::object::{Body, Object, Opened};
 use super::place::{Memory, Place};
 use super::region::Region;
 use crate::checksum::Checksum;
+use crate::client::Integrity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
 
@@ -136,6 +137,13 @@ impl Transfer {
         };
         fetch.run(body).await
     }
+}
+
+/// Whether more requests can be made for what a body carries, as [`Transfer::finish_read`] makes them: HTTP servers have
+/// to say that they give ranges.
+pub fn has_ranges(store: &Store, result: &GetResult) -> bool {
+    let said = || result.extensions.get::<Integrity>().is_some_and(|said| said.has_ranges);
+    store.provider().scheme() != "http" || said()
 }
 
 fn check_room(object: &Object, pin: &ObjectMeta, range: &Range<u64>, buffer: &[u8]) -> Result<()> {

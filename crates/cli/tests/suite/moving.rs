@@ -1,0 +1,261 @@
+//! What is special about moving many bytes: measuring, plans, interrupts, going on.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const QUICK: [&str; 8] =
+    ["--sizes", "1KiB,100KiB", "--concurrency", "1,4", "--duration", "50ms", "--max-bytes", "1MiB"];
+
+fn command(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdall"));
+    command.current_dir(dir).args(arguments).env("HOLDALL_STATE_DIR", dir.join("state"));
+    command.env_remove("AWS_PROFILE");
+    command
+}
+
+fn run(dir: &Path, arguments: &[&str]) -> Output {
+    command(dir, arguments).output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    out(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn names(dir: impl AsRef<Path>) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn interrupt(child: &Child) {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+}
+
+fn wait_until(condition: impl Fn() -> bool) {
+    while !condition() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The settings of the S3 service, and a prefix of this test's own; says so when there is none.
+#[expect(clippy::print_stderr, reason = "what did not run has to be said")]
+fn s3(test: &str) -> Option<(Vec<String>, String)> {
+    let Ok(endpoint) = std::env::var("HOLDALL_TEST_S3_ENDPOINT") else {
+        eprintln!(
+            "SKIPPED cli::moving::{test}: HOLDALL_TEST_S3_ENDPOINT is not set (run services/up and source .services/env)"
+        );
+        return None;
+    };
+    let settings = [
+        format!("endpoint={endpoint}"),
+        "allow_http=true".to_owned(),
+        "region=us-east-1".to_owned(),
+        "access_key_id=holdall".to_owned(),
+        "secret_access_key=holdall-secret".to_owned(),
+    ];
+    let settings = settings.into_iter().map(|setting| format!("--config={setting}")).collect();
+    Some((settings, format!("s3://test-bucket/cli-{test}-{}", std::process::id())))
+}
+
+fn with<'a>(arguments: &[&'a str], settings: &'a [String]) -> Vec<&'a str> {
+    arguments.iter().copied().chain(settings.iter().map(String::as_str)).collect()
+}
+
+#[test]
+fn a_store_is_measured_and_left_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("data")).unwrap();
+    let table = out(&run(dir.path(), &[&["bench", "data"], &QUICK[..]].concat()));
+    let first: Vec<_> = table.lines().map(|l| l.split_whitespace().next().unwrap()).collect();
+    let of_a_size = ["put", "put", "get", "get"];
+    let expected = [&["operation"], &of_a_size[..], &of_a_size[..], &["list", "delete"]].concat();
+    assert_eq!(first, expected, "{table}");
+    assert!(names(dir.path().join("data")).is_empty());
+
+    let rows = lines(&run(dir.path(), &[&["bench", "memory:///", "--json"], &QUICK[..]].concat()));
+    assert_eq!(rows.len(), 10);
+    assert_eq!(
+        (rows[4]["size"].as_u64(), rows[5]["concurrency"].as_u64()),
+        (Some(102_400), Some(4))
+    );
+    for row in &rows[..8] {
+        assert!(row["objects"].as_u64().unwrap() > 0, "{row}");
+        assert!(row["bytes_per_second"].as_f64().unwrap() > 0.0, "{row}");
+        assert!(row["latency_seconds"]["p50"].as_f64() <= row["latency_seconds"]["max"].as_f64());
+    }
+    let written: u64 = [0, 1, 4, 5].iter().map(|i| rows[*i]["objects"].as_u64().unwrap()).sum();
+    assert_eq!(rows[8]["objects"].as_u64(), Some(written));
+    assert_eq!(rows[9]["objects"].as_u64(), Some(written));
+}
+
+#[test]
+fn a_service_is_measured_and_left_as_it_was() {
+    let Some((settings, url)) = s3("bench") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let arguments = [&["bench", &url, "--json"], &QUICK[..]].concat();
+    assert_eq!(lines(&run(dir.path(), &with(&arguments, &settings))).len(), 10);
+    let left = run(dir.path(), &with(&["ls", "-r", &format!("{url}/")], &settings));
+    assert_eq!(out(&left), "");
+}
+
+#[test]
+fn an_interrupted_measurement_cleans_up() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("data")).unwrap();
+    let arguments = ["bench", "data", "--duration", "1h", "--max-bytes", "1G", "--sizes", "1KiB"];
+    let mut child = command(dir.path(), &arguments).stderr(Stdio::null()).spawn().unwrap();
+    wait_until(|| !names(dir.path().join("data")).is_empty());
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(names(dir.path().join("data")).is_empty());
+}
+
+#[test]
+fn a_store_that_cannot_be_written_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), "").unwrap();
+    let failed = run(dir.path(), &["bench", "file/below"]);
+    assert_eq!(failed.status.code(), Some(1));
+}
+
+fn tree() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in
+        [("from/a", "1"), ("from/b/c", "22"), ("to/a", "other"), ("to/old/x", "333")]
+    {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn the_plan_of_a_synchronisation_is_data() {
+    let dir = tree();
+    let arguments = ["sync", "from", "to", "--delete", "--dry-run", "--json"];
+    let plan = lines(&run(dir.path(), &arguments));
+    let told = |line: &Value| {
+        let place = line.get("target").or(line.get("url")).unwrap().as_str().unwrap();
+        let key = place.rsplit_once("/to/").unwrap().1.to_owned();
+        let reason = line.get("reason").and_then(Value::as_str).map(ToOwned::to_owned);
+        let action = line["action"].as_str().unwrap().to_owned();
+        (action, key, line["size"].as_u64().unwrap(), reason)
+    };
+    let expected = |action: &str, key: &str, size, reason: Option<&str>| {
+        (action.to_owned(), key.to_owned(), size, reason.map(ToOwned::to_owned))
+    };
+    assert_eq!(
+        plan.iter().map(told).collect::<Vec<_>>(),
+        [
+            expected("copy", "a", 1, Some("different")),
+            expected("copy", "b/c", 2, Some("missing")),
+            expected("delete", "old/x", 3, None),
+        ]
+    );
+    assert!(plan.iter().all(|line| line["dry_run"].as_bool() == Some(true)));
+    assert_eq!(fs::read_to_string(dir.path().join("to/a")).unwrap(), "other");
+}
+
+#[test]
+fn a_source_inside_the_target_is_not_deleted() {
+    let dir = tree();
+    let failed = run(dir.path(), &["sync", "from", ".", "--delete"]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("--delete would delete it"));
+    assert!(dir.path().join("from/a").exists());
+}
+
+#[test]
+fn the_summary_tells_the_rate() {
+    let dir = tree();
+    let copied = run(dir.path(), &["cp", "-r", "from", "new"]);
+    let summary = String::from_utf8_lossy(&copied.stderr).into_owned();
+    assert!(summary.contains("copied 2 objects, 3 B in "), "{summary}");
+    assert!(summary.contains("B/s)"), "{summary}");
+}
+
+const SLOW: [&str; 4] = ["--part-size=5MiB", "--limit-rate=8MiB", "--parts=2", "--resume"];
+
+#[test]
+fn killed_transfers_are_resumed() {
+    let Some((settings, url)) = s3("resume") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let data: Vec<u8> =
+        (0..12u32 << 18).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    fs::write(dir.path().join("file"), &data).unwrap();
+    let has_a_part =
+        |journal: &Path| fs::read_to_string(journal).is_ok_and(|text| text.lines().count() > 1);
+    let key = format!("{url}/k");
+
+    let mut child =
+        command(dir.path(), &with(&[&["put", "file", &key], &SLOW[..]].concat(), &settings))
+            .spawn()
+            .unwrap();
+    let journals = dir.path().join("state/uploads");
+    wait_until(|| {
+        let found = fs::read_dir(&journals).into_iter().flatten();
+        found.flatten().any(|entry| has_a_part(&entry.path()))
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let again = ["put", "file", &key, "--part-size=5MiB", "--resume"];
+    let resumed = run(dir.path(), &with(&again, &settings));
+    assert!(String::from_utf8_lossy(&resumed.stderr).contains("MiB of it before"), "{resumed:?}");
+    assert!(resumed.status.success());
+    assert!(names(&journals).is_empty());
+
+    fs::create_dir(dir.path().join("down")).unwrap();
+    let mut child =
+        command(dir.path(), &with(&[&["get", &key, "down/file"], &SLOW[..]].concat(), &settings))
+            .spawn()
+            .unwrap();
+    let down = dir.path().join("down");
+    wait_until(|| {
+        let found = names(&down);
+        found.iter().any(|n| n.ends_with(".holdall-journal") && has_a_part(&down.join(n)))
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!down.join("file").exists());
+    let again = ["get", &key, "down/file", "--part-size=5MiB", "--resume"];
+    let resumed = run(dir.path(), &with(&again, &settings));
+    assert!(String::from_utf8_lossy(&resumed.stderr).contains("MiB of it before"), "{resumed:?}");
+    assert_eq!(fs::read(down.join("file")).unwrap(), data);
+    assert_eq!(names(&down), ["file"]);
+    out(&run(dir.path(), &with(&["rm", &key], &settings)));
+}
+
+#[test]
+fn an_interrupted_upload_is_aborted() {
+    let Some((settings, url)) = s3("abort") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), vec![7; 12 << 20]).unwrap();
+    let key = format!("{url}/k");
+    let arguments = ["put", "file", &key, "--part-size=5MiB", "--limit-rate=4MiB"];
+    let mut child =
+        command(dir.path(), &with(&arguments, &settings)).stderr(Stdio::null()).spawn().unwrap();
+    let journals = dir.path().join("state/uploads");
+    // Noted twice: before it begins, and when the service has named it.
+    let is_open = |entry: std::io::Result<fs::DirEntry>| {
+        let text = entry.and_then(|entry| fs::read_to_string(entry.path())).unwrap_or_default();
+        text.ends_with('\n') && !text.contains(r#""upload":"""#)
+    };
+    wait_until(|| fs::read_dir(&journals).into_iter().flatten().any(is_open));
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // The journal of an upload goes when the service has forgotten it.
+    assert!(names(&journals).is_empty());
+    let missing = run(dir.path(), &with(&["stat", &key], &settings));
+    assert_eq!(missing.status.code(), Some(1));
+}
