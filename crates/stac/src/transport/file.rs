@@ -168,6 +168,7 @@ impl Sink {
         }
         let file = self.file().await?;
         let pieces = std::mem::take(&mut self.pending);
+        let is_small = file.is_none();
         let (path, wanted) = (self.path.clone(), self.wanted.clone());
         let write = move || {
             let mut file = file.map_or_else(|| Temporary::create(&path, &wanted), Ok)?;
@@ -180,7 +181,11 @@ impl Sink {
             file.done = true;
             Ok(Ok(wanted_hash(hashes, &wanted)))
         };
-        let done = joined(tokio::task::spawn_blocking(write).await);
+        // It takes longer to ask another thread than to write a file of one batch.
+        let done = match is_small {
+            true => write(),
+            false => joined(tokio::task::spawn_blocking(write).await),
+        };
         let hash = done.map_err(|e| local_error(&self.path, &self.wanted, &e))??;
         Ok((self.written, hash))
     }
