@@ -125,8 +125,9 @@ impl Engine {
             }
             parsed.0
         } else if ask.bucket.is_empty() {
-            let missing =
-                || Error::invalid(format!("moss: no bucket for object {:?}", ask.objname));
+            let missing = || {
+                Error::invalid(format!("missing bucket specification for object {:?}", ask.objname))
+            };
             default.cloned().ok_or_else(missing)?
         } else {
             let provider: Provider =

@@ -141,6 +141,9 @@ async fn what_cannot_be_asked_of_an_archive() {
             404,
             "(archregx=none, archmode=prefix) in ais://b/s.tar does not exist",
         ),
+        ("s.tar?archpath=in/none.txt", 404, "does not exist"),
+        ("s.tar?archpath=in/none.txt", 404, "does not exist"),
+        // After there is an index of the tar.
         ("s.tar?archpath=in/one.txt&archmime=.zip", 400, "failed to open ais://b/s.tar"),
         ("s.tar?archpath=in/one.txt&archmime=.nope", 400, "unknown mime type"),
         ("plain?archpath=x", 400, "unrecognized or unsupported file format: \"plain\""),

@@ -39,7 +39,7 @@ async fn sample() -> (Vec<Ais>, tempfile::TempDir) {
 }
 
 /// The parts of a multipart reply: the JSON, and the archive.
-async fn parts(reply: Response) -> (Value, Vec<u8>) {
+pub(crate) async fn parts(reply: Response) -> (Value, Vec<u8>) {
     let kind = header(&reply, "content-type").to_owned();
     let boundary = kind.strip_prefix("multipart/mixed; boundary=").expect("multipart").to_owned();
     let body = reply.bytes().await.unwrap().to_vec();
@@ -183,7 +183,7 @@ async fn what_is_refused() {
             404,
             "bucket \"ais://none\" does not exist",
         ),
-        ("", json!([{"objname": "0"}]), json!({}), 400, "no bucket"),
+        ("", json!([{"objname": "0"}]), json!({}), 400, "missing bucket specification"),
         ("/b", json!([{"objname": "../0"}]), json!({}), 400, "invalid object name"),
         ("/b", json!([{"objname": "0", "start": -1}]), json!({}), 400, "invalid range"),
         ("/b", json!([{"objname": "0", "length": 0}]), json!({}), 400, "invalid range"),

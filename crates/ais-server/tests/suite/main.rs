@@ -10,6 +10,7 @@
 //! | `objects` | buckets and objects, headers, ranges, errors |
 //! | `sorts` | dSort |
 //! | `recorded` | exchanges recorded from a real AIStore |
+//! | `recorded_jobs` | archives, jobs and batches as a real AIStore answers |
 //! | `restart` | what is there after a restart, and what two processes may do |
 //! | `tls` | HTTPS |
 
@@ -20,6 +21,7 @@ mod model;
 mod multi;
 mod objects;
 mod recorded;
+mod recorded_jobs;
 mod restart;
 mod sorts;
 mod support;

@@ -24,15 +24,18 @@ pub(super) type Place = (Option<u64>, u64);
 /// The members of an archive by their names, without a leading `/`.
 pub(super) type Index = HashMap<Box<str>, Place>;
 
+/// Content, and the format it is read as.
+type Key = (BlobId, Format);
+
 /// The indices of archives. Content never changes, so an index is never out of date.
 #[derive(Default)]
 pub(super) struct Shards(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    seen: VecDeque<BlobId>,
+    seen: VecDeque<Key>,
     /// The least recently used first.
-    indices: VecDeque<(BlobId, Arc<Index>)>,
+    indices: VecDeque<(Key, Arc<Index>)>,
     members: usize,
 }
 
@@ -54,44 +57,45 @@ impl Shards {
         let Some(chunk) = meta.content.first().filter(|_| format.is_seekable()) else {
             return Ok(None);
         };
-        if let Some(index) = self.known(chunk.blob, eager) {
+        let key = (chunk.blob, format);
+        if let Some(index) = self.known(key, eager) {
             return Ok(index);
         }
         let index = build(content, format)
             .map_err(|error| super::archive_error(bucket, name, error))?
             .map(Arc::new);
         if let Some(index) = &index {
-            self.remember(chunk.blob, Arc::clone(index));
+            self.remember(key, Arc::clone(index));
         }
         Ok(index)
     }
 
     /// The index; or that there is none yet and none is to be made; or nothing, when one is to be made.
-    fn known(&self, blob: BlobId, eager: bool) -> Option<Option<Arc<Index>>> {
+    fn known(&self, key: Key, eager: bool) -> Option<Option<Arc<Index>>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = known.indices.iter().position(|(other, _)| *other == blob) {
+        if let Some(at) = known.indices.iter().position(|(other, _)| *other == key) {
             let entry = known.indices.remove(at)?;
             let index = Arc::clone(&entry.1);
             known.indices.push_back(entry);
             return Some(Some(index));
         }
-        if eager || known.seen.contains(&blob) {
+        if eager || known.seen.contains(&key) {
             return None;
         }
         if known.seen.len() == SEEN {
             known.seen.pop_front();
         }
-        known.seen.push_back(blob);
+        known.seen.push_back(key);
         Some(None)
     }
 
-    fn remember(&self, blob: BlobId, index: Arc<Index>) {
+    fn remember(&self, key: Key, index: Arc<Index>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.indices.iter().any(|(other, _)| *other == blob) {
+        if known.indices.iter().any(|(other, _)| *other == key) {
             return;
         }
         known.members += index.len();
-        known.indices.push_back((blob, index));
+        known.indices.push_back((key, index));
         while known.members > MEMBERS
             && let Some((_, old)) = known.indices.pop_front()
         {
