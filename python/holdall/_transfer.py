@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     PathInput: TypeAlias = str | os.PathLike[str]
     Patterns: TypeAlias = str | Iterable[str]
-    Compare: TypeAlias = Literal["size_and_time", "size", "checksum"]
+    Compare: TypeAlias = Literal["size_and_time", "size", "etag", "checksum"]
     OnError: TypeAlias = Literal["raise", "return"]
 
 __all__ = [
@@ -990,7 +990,8 @@ def sync(
         plan: what to do, from `plan_sync`, in place of a comparison.
         dry_run: return the plan, and change nothing.
         compare: when objects are the same: ``"size_and_time"`` (the same size, and the target is not older; times as
-            precise as the target keeps them), ``"size"``, or ``"checksum"`` (by MD5 entity tags where both sides
+            precise as the target keeps them), ``"size"``, ``"etag"`` (the same size and entity tag, which copies
+            inside one service have), or ``"checksum"`` (by MD5 entity tags or checksums of one kind where both sides
             have them, by reading otherwise).
         delete: delete in the target what the source does not have, after everything was copied without an error. What
             the filters leave out is not deleted. A source without any object is refused, unless it is a local

@@ -412,8 +412,11 @@ pub(crate) struct Sync {
     #[arg(long)]
     pub(crate) delete: bool,
     /// Compare content: by MD5 entity tags where both sides have them, by reading otherwise.
-    #[arg(long, conflicts_with = "size_only")]
+    #[arg(long, conflicts_with_all = ["size_only", "etag"])]
     pub(crate) checksum: bool,
+    /// Compare sizes and entity tags, for what was copied inside one service.
+    #[arg(long, conflicts_with = "size_only")]
+    pub(crate) etag: bool,
     /// Compare sizes alone.
     #[arg(long)]
     pub(crate) size_only: bool,

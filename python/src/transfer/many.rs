@@ -144,11 +144,12 @@ fn with_verb(transfer: Transfer, verb: Verb) -> Transfer {
 fn sync_options(compare: &str, delete: bool, filter: Filter) -> PyResult<SyncOptions> {
     let compare = match compare {
         "size_and_time" => Compare::SizeAndTime,
+        "etag" => Compare::ETag,
         "size" => Compare::Size,
         "checksum" => Compare::Checksum,
         _ => {
             return Err(PyValueError::new_err(format!(
-                "compare is 'size_and_time', 'size' or 'checksum', not '{compare}'"
+                "compare is 'size_and_time', 'size', 'etag' or 'checksum', not '{compare}'"
             )));
         }
     };

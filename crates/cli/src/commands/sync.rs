@@ -48,9 +48,10 @@ pub(super) async fn run(context: &Context<'_>, args: &Sync) -> Result<Exit> {
     if is_same(context, &from.url(), &to.url(), Verb::Copy) || source.is_same_file(&target, None) {
         bail!("source and target are the same place, {}", from.url());
     }
-    let compare = match (args.checksum, args.size_only) {
-        (true, _) => Compare::Checksum,
-        (_, true) => Compare::Size,
+    let compare = match (args.checksum, args.size_only, args.etag) {
+        (true, ..) => Compare::Checksum,
+        (_, true, _) => Compare::Size,
+        (.., true) => Compare::ETag,
         _ => Compare::SizeAndTime,
     };
     let options = SyncOptions::default()
