@@ -418,7 +418,13 @@ def copy(  # noqa: F811
     **options: Unpack[CopyOptions],
 ) -> TransferReport: ...
 def copy(  # noqa: F811
-    store: Any, from_: PathInput, to: Any, path: PathInput | None = None, **options: Any
+    store: Any,
+    from_: PathInput,
+    to: Any,
+    path: PathInput | None = None,
+    *,
+    overwrite: Any = True,
+    **options: Any,
 ) -> Any:
     """Copy an object within a store, or to another store: ``copy(store, "a", "b")``, ``copy(store, "a", other, "b")``.
 
@@ -431,8 +437,9 @@ def copy(  # noqa: F811
         from_: its key.
         to: the new key; or the store of the copy.
         path: the key in that store; the same as `from_` by default.
-        options: within a store ``overwrite`` (True by default) alone. Between stores those of `holdall.CopyOptions`,
-            with ``progress`` and ``progress_interval`` (see `download`).
+        overwrite: whether the target is replaced if it exists.
+        options: between stores those of `holdall.CopyOptions`, with ``progress`` and ``progress_interval`` (see
+            `download`).
 
     Returns:
         None for a copy within a store, a `TransferReport` for one between stores.
@@ -442,10 +449,11 @@ def copy(  # noqa: F811
         AlreadyExistsError: the target exists and `overwrite` is False.
     """
     if isinstance(to, str) or hasattr(to, "__fspath__"):
-        return as_store(store).copy(from_, to, **_within(path, options))
+        _refuse_between(path, options)
+        return as_store(store).copy(from_, to, overwrite=overwrite)
     from ._transfer import _copy_wait
 
-    return _copy_wait(store, from_, to, path, **options)
+    return _copy_wait(store, from_, to, path, overwrite=overwrite, **options)
 
 
 @overload
@@ -464,24 +472,30 @@ def copy_async(  # noqa: F811
     **options: Unpack[CopyOptions],
 ) -> Coroutine[Any, Any, TransferReport]: ...
 def copy_async(  # noqa: F811
-    store: Any, from_: PathInput, to: Any, path: PathInput | None = None, **options: Any
+    store: Any,
+    from_: PathInput,
+    to: Any,
+    path: PathInput | None = None,
+    *,
+    overwrite: Any = True,
+    **options: Any,
 ) -> Any:
     """Copy an object within a store or to another store, to be awaited; see `copy`."""
     if isinstance(to, str) or hasattr(to, "__fspath__"):
-        return as_store(store).copy_async(from_, to, **_within(path, options))
+        _refuse_between(path, options)
+        return as_store(store).copy_async(from_, to, overwrite=overwrite)
     from ._transfer import _copy_start
 
-    return _copy_start(store, from_, to, path, **options)
+    return _copy_start(store, from_, to, path, overwrite=overwrite, **options)
 
 
-def _within(path: Any, options: dict[str, Any]) -> dict[str, Any]:
+def _refuse_between(path: Any, options: dict[str, Any]) -> None:
     """Refuse, for a copy within a store, what is for copies between stores."""
-    others = (["path"] if path is not None else []) + sorted(options.keys() - {"overwrite"})
+    others = (["path"] if path is not None else []) + sorted(options)
     if others:
         raise TypeError(
             f"{', '.join(others)}: for copies between stores, copy(store, from_, other_store, path, ...)"
         )
-    return options
 
 
 def rename(store: Any, from_: PathInput, to: PathInput, *, overwrite: bool = True) -> None:
