@@ -93,7 +93,7 @@ async fn many(
         bail!("the target {to_url} is the source or lies inside it: the copy would never end");
     }
     let jobs = from
-        .objects_parallel(None, ParallelOptions::default())
+        .objects_parallel(None, ParallelOptions::default().with_own_order(true))
         .try_filter(move |meta| futures::future::ready(filter.allows(meta.location.as_ref())))
         .map_ok(|meta| Job { from: meta.location.clone(), to: meta.location, size: meta.size })
         .boxed();

@@ -69,7 +69,8 @@ pub(super) async fn ls(context: &Context<'_>, args: &Ls) -> Result<Exit> {
     let below = place.below();
     let mut found = false;
     if args.recursive {
-        let mut listing = below.objects_parallel(None, ParallelOptions::default());
+        let mut listing =
+            below.objects_parallel(None, ParallelOptions::default().with_own_order(true));
         while let Some(meta) = listing.try_next().await? {
             found = true;
             if filter.allows(meta.location.as_ref()) {

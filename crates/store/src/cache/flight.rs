@@ -21,18 +21,24 @@ impl<K: Hash + Eq + Clone, T: Clone + Send + Sync + 'static> Flights<K, T> {
         Self { tasks: Mutex::default() }
     }
 
-    /// Waits for the task of `key`, which is begun when there is none. It runs to its end on the runtime, whoever waits.
-    pub(super) async fn join<F>(&self, key: &K, task: impl FnOnce() -> F) -> Result<T>
+    /// Waits for the task of `key`, which is begun when there is none. It runs to its end on the
+    /// runtime of the first who waits, whoever waits.
+    pub(super) async fn join<F>(&self, key: &K, task: impl Fn() -> F) -> Result<T>
     where
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let flight = self.find(key, task);
-        let outcome = flight.clone().await;
-        self.land(key);
-        outcome.map_err(|error| again(&error))
+        loop {
+            let outcome = self.find(key, &task).await;
+            self.land(key);
+            match outcome {
+                // Another runtime began it and has ended since: begin again, on this one.
+                Err(error) if was_stopped(&error) => {}
+                outcome => return outcome.map_err(|error| again(&error)),
+            }
+        }
     }
 
-    fn find<F>(&self, key: &K, task: impl FnOnce() -> F) -> Flight<T>
+    fn find<F>(&self, key: &K, task: impl Fn() -> F) -> Flight<T>
     where
         F: Future<Output = Result<T>> + Send + 'static,
     {
@@ -66,6 +72,11 @@ impl<K: Hash + Eq + Clone, T: Clone + Send + Sync + 'static> Flights<K, T> {
             tasks.remove(key);
         }
     }
+}
+
+/// Whether the task was stopped in the middle, which only the end of its runtime does.
+fn was_stopped(error: &Arc<Error>) -> bool {
+    matches!(&**error, Error::JoinError { source } if source.is_cancelled())
 }
 
 /// The same error for another who waited. Its text and its causes are those of the first.

@@ -108,8 +108,11 @@ impl Object {
 
     /// Asks the service for the description.
     async fn validate(&self) -> Result<Arc<Known>> {
-        let object = self.clone();
-        self.state.validations.join(&self.name(), || async move { object.ask().await }).await
+        let task = || {
+            let object = self.clone();
+            async move { object.ask().await }
+        };
+        self.state.validations.join(&self.name(), task).await
     }
 
     async fn ask(&self) -> Result<Arc<Known>> {
@@ -135,13 +138,15 @@ impl Object {
 
     /// Asks for the first block that is needed of an unknown object: its description comes along.
     async fn touch(&self, number: u64) -> Result<Arc<Known>> {
-        let object = self.clone();
-        let task = || async move {
-            match object.ask_with_block(number).await {
-                Ok(Some(known)) => Ok(known),
-                Err(error @ Error::NotFound { .. }) => Err(error),
-                // The range lies outside of the object, or the body was cut: what is wrong, the plain way tells.
-                _ => object.ask().await,
+        let task = || {
+            let object = self.clone();
+            async move {
+                match object.ask_with_block(number).await {
+                    Ok(Some(known)) => Ok(known),
+                    Err(error @ Error::NotFound { .. }) => Err(error),
+                    // The range lies outside of the object, or the body was cut: what is wrong, the plain way tells.
+                    _ => object.ask().await,
+                }
             }
         };
         self.state.validations.join(&self.name(), task).await
@@ -245,9 +250,11 @@ impl Content {
         if let Some(block) = self.object.state.at_hand(&key) {
             return Ok(block);
         }
-        let content = self.clone();
-        let state = &self.object.state;
-        state.downloads.join(&key, || async move { content.fetch(number).await }).await
+        let task = || {
+            let content = self.clone();
+            async move { content.fetch(number).await }
+        };
+        self.object.state.downloads.join(&key, task).await
     }
 
     async fn fetch(&self, number: u64) -> Result<Bytes> {

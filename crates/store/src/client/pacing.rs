@@ -314,7 +314,7 @@ impl Control {
                 }
                 let allowed = self.accepted_since / (now - self.exhausted).as_secs_f64();
                 // Who was refused waits and does not ask: perhaps more is allowed than was taken.
-                let top = allowed * 1.25;
+                let top = allowed * 1.5;
                 self.set(now, allowed * CAUTION, top, Duration::ZERO, Duration::ZERO);
                 self.begin_epoch(now, Duration::ZERO);
             }

@@ -263,7 +263,8 @@ impl Driver {
         let Some(at) = self.spans.iter().position(|s| s.id == span) else { return Ok(()) };
         let span = &mut self.spans[at];
         let (prefix, until) = (&self.space.prefix, span.until.as_deref());
-        if self.arrived == 1 && !self.how.sorted && !Checked::is_ordered(&page) {
+        let needs_order = self.how.sorted && !self.how.own_order;
+        if self.arrived == 1 && !needs_order && !Checked::is_ordered(&page) {
             self.unordered = true;
         }
         let page = match self.unordered {

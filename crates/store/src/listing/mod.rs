@@ -46,13 +46,16 @@ pub struct ParallelOptions {
     /// Whether keys come in the order of their bytes. Otherwise they come as pages arrive, and nothing is kept back.
     /// Default true.
     pub sorted: bool,
+    /// Whether a service whose first page is out of order is listed page by page in its own order, rather than being an
+    /// error; without `sorted` it always is. Default false.
+    pub own_order: bool,
     /// Keys that wait for the consumer at most; some 250 bytes each. Default 150,000.
     pub buffered_keys: usize,
 }
 
 impl Default for ParallelOptions {
     fn default() -> Self {
-        Self { workers: 32, sorted: true, buffered_keys: 150_000 }
+        Self { workers: 32, sorted: true, own_order: false, buffered_keys: 150_000 }
     }
 }
 
@@ -68,6 +71,13 @@ impl ParallelOptions {
     #[must_use]
     pub fn with_sorted(mut self, sorted: bool) -> Self {
         self.sorted = sorted;
+        self
+    }
+
+    /// Sets [`own_order`](Self::own_order).
+    #[must_use]
+    pub fn with_own_order(mut self, own_order: bool) -> Self {
+        self.own_order = own_order;
         self
     }
 

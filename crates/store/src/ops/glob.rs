@@ -21,7 +21,7 @@ impl Store {
     pub fn glob(&self, pattern: &str) -> Result<BoxStream<'static, Result<ObjectMeta>>> {
         let matcher = matcher(pattern)?;
         let options = ListOptions::default().with_prefix(literal_prefix(pattern));
-        let listing = self.list_parallel(options, ParallelOptions::default());
+        let listing = self.list_parallel(options, ParallelOptions::default().with_own_order(true));
         let wanted = move |meta: &ObjectMeta| {
             futures::future::ready(matcher.is_match(meta.location.as_ref()))
         };

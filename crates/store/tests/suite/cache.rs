@@ -209,6 +209,22 @@ async fn many_readers_wait_for_one_download() {
     assert_eq!((stats(&store).downloads, stats(&store).validations), (3, 1));
 }
 
+#[test]
+fn runtimes_can_come_and_go() {
+    let (store, inner) = cached(hour());
+    let data = Bytes::from(content(1, 3 * BLOCK as usize));
+    futures::executor::block_on(inner.put(&"k".into(), data.clone().into())).unwrap();
+    let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // A reader whose runtime ends before its download does.
+    let abandoned = run();
+    abandoned.block_on(async {
+        let mut reading = Box::pin(read(&store, "k"));
+        assert!(futures::poll!(&mut reading).is_pending());
+    });
+    drop(abandoned);
+    assert_eq!(run().block_on(read(&store, "k")).unwrap(), data);
+}
+
 #[tokio::test]
 async fn attributes_and_description_are_kept() {
     let (store, inner) = cached(hour());

@@ -254,6 +254,11 @@ fn a_service_without_an_order_is_read_page_by_page() {
     let mut got = run(listed(&service.store(), ListOptions::default(), any)).unwrap();
     got.sort();
     assert_eq!(got, keys);
+    let own = ParallelOptions::default().with_own_order(true);
+    let mut got = run(listed(&service.store(), ListOptions::default(), own)).unwrap();
+    assert_eq!(got[0], keys[19], "its own order");
+    got.sort();
+    assert_eq!(got, keys);
     let sorted = ParallelOptions::default();
     let error = run(listed(&service.store(), ListOptions::default(), sorted)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);

@@ -138,7 +138,7 @@ async fn a_host_gives_nearly_all_it_allows_and_nothing_fails() {
     let (service, store) = Throttling::start(60, None).await;
     read(&store, Instant::now() + Duration::from_secs(9)).await;
     let (accepted, refused) = service.rates(10, 90);
-    assert!(accepted >= 0.85 * 60.0, "{accepted}/s accepted, {refused}/s refused of 60/s");
+    assert!(accepted >= 0.8 * 60.0, "{accepted}/s accepted, {refused}/s refused of 60/s");
     assert!(refused < 0.3 * 60.0, "{refused}/s refused");
 
     service.0.rate.store(180, Ordering::Relaxed);
