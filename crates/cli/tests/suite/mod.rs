@@ -2,3 +2,4 @@
 
 mod kill;
 mod moving;
+mod stac;

@@ -1,0 +1,221 @@
+//! `holdall stac`, with local files.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{err, holdall, json as lines, out};
+
+/// The SHA-256 of "image" as a multihash: `printf image | sha256sum`.
+const IMAGE: &str = "12206105d6cc76af400325e94d588ce511be5bfdbb73b437dc51eca43917d7a43e3d";
+
+fn item(id: &str, assets: &Value) -> Value {
+    json!({
+        "type": "Feature", "stac_version": "1.1.0", "id": id, "geometry": null,
+        "properties": {"datetime": "2024-03-05T10:20:30Z"}, "links": [], "assets": assets,
+    })
+}
+
+fn write(path: &Path, json: &Value) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, json.to_string()).unwrap();
+}
+
+/// An item with two assets beside it, and one that is missing.
+fn tree() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let assets = json!({
+        "data": {"href": "./image.tif", "roles": ["data"], "file:size": 5, "file:checksum": IMAGE},
+        "meta": {"href": "meta.txt", "type": "text/plain"},
+        "gone": {"href": "gone.txt"},
+    });
+    write(&dir.path().join("in/item.json"), &item("one", &assets));
+    fs::write(dir.path().join("in/image.tif"), "image").unwrap();
+    fs::write(dir.path().join("in/meta.txt"), "meta").unwrap();
+    dir
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn downloads_what_is_there_and_says_what_is_not() {
+    let dir = tree();
+    let done = holdall(dir.path(), &["stac", "download", "in/item.json", "out"]);
+    assert_eq!(done.status.code(), Some(3));
+    assert!(err(&done).contains("one[gone]"), "{}", err(&done));
+    let document: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(document["assets"].as_object().unwrap().len(), 2);
+    assert_eq!(document["assets"]["meta"]["href"], "out/meta.txt");
+    assert_eq!(names(&dir.path().join("out")), ["image.tif", "meta.txt"]);
+    let lenient = ["stac", "download", "in/item.json", "out", "--lenient", "-q"];
+    assert_eq!(out(&holdall(dir.path(), &lenient)), "");
+    let fast = ["stac", "download", "in/item.json", "fast", "--fail-fast", "-i", "gone"];
+    let failed = holdall(dir.path(), &fast);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(!err(&failed).contains("panicked"), "{}", err(&failed));
+}
+
+#[test]
+fn writes_the_document_beside_its_files() {
+    let dir = tree();
+    let arguments = ["stac", "download", "in/item.json", "out", "-x", "gone", "-f", "item.json"];
+    let said = out(&holdall(dir.path(), &arguments));
+    assert_eq!(said, "Output STAC JSON written to out/item.json\n");
+    let text = fs::read_to_string(dir.path().join("out/item.json")).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["assets"]["data"]["href"], "./image.tif");
+    // The document works where it is.
+    assert_eq!(
+        out(&holdall(dir.path(), &["stac", "verify", "out/item.json"])),
+        "2 assets, 0 wrong\n"
+    );
+    fs::write(dir.path().join("out/image.tif"), "IMAGE").unwrap();
+    let wrong = holdall(dir.path(), &["stac", "verify", "out/item.json"]);
+    assert_eq!(wrong.status.code(), Some(3));
+    assert!(err(&wrong).contains("file:checksum"), "{}", err(&wrong));
+    let sizes = holdall(dir.path(), &["stac", "verify", "out/item.json", "--size-only"]);
+    assert!(sizes.status.success());
+    // What is there but wrong is fetched again, what is right is not.
+    let again = lines(&holdall(dir.path(), &[&arguments[..], &["--json"]].concat()));
+    let states: Vec<_> = again[0]["assets_done"].as_array().unwrap().iter().collect();
+    assert_eq!((&states[0]["status"], &states[1]["status"]), (&json!("done"), &json!("skipped")));
+    assert_eq!(fs::read(dir.path().join("out/image.tif")).unwrap(), b"image");
+}
+
+#[test]
+fn a_wrong_checksum_publishes_nothing() {
+    let dir = tree();
+    fs::write(dir.path().join("in/image.tif"), "IMAGE").unwrap();
+    let done = holdall(dir.path(), &["stac", "download", "in/item.json", "out", "-i", "data"]);
+    assert_eq!(done.status.code(), Some(3));
+    assert_eq!(names(&dir.path().join("out")), Vec::<String>::new());
+    let trusting = ["stac", "download", "in/item.json", "out", "-i", "data", "--no-verify", "-q"];
+    assert!(holdall(dir.path(), &trusting).status.success());
+}
+
+#[test]
+fn plans_are_shown_and_collisions_found_before_anything_moves() {
+    let dir = tree();
+    let shown = out(&holdall(
+        dir.path(),
+        &["stac", "download", "in/item.json", "out", "-n", "--naming", "key", "-i", "data"],
+    ));
+    assert!(shown.contains("-> out/data.tif (5 B)"), "{shown}");
+    assert!(!dir.path().join("out").exists());
+    let same = json!({"a": {"href": "in/image.tif"}, "b": {"href": "other/image.tif"}});
+    write(&dir.path().join("same.json"), &item("same", &same));
+    let refused = holdall(dir.path(), &["stac", "download", "same.json", "out"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains("same[a] and same[b]"), "{}", err(&refused));
+    let evil = json!({"../../evil": {"href": "in/image.tif"}});
+    write(&dir.path().join("evil.json"), &item("evil", &evil));
+    let refused = holdall(dir.path(), &["stac", "download", "evil.json", "out", "--naming", "key"]);
+    assert!(err(&refused).contains("outside of the directory"), "{}", err(&refused));
+}
+
+#[test]
+fn untouched_parts_stay_as_they_were_written() {
+    let dir = tree();
+    let text = "{\n    \"type\": \"Feature\", \"stac_version\": \"1.0.0\",\n    \"id\": \"x\",\n    \"geometry\": {\"type\": \"Point\", \"coordinates\": [1.10, 2e0]},\n    \"properties\": {\"a\": 12345678901234567890123, \"\\u00fc\": \"\\/\"},\n    \"links\": [],\n    \"assets\": {}\n}\n";
+    fs::write(dir.path().join("x.json"), text).unwrap();
+    let said = out(&holdall(dir.path(), &["stac", "download", "x.json", "out"]));
+    for part in ["[1.10, 2e0]", "12345678901234567890123", r#""\u00fc": "\/""#] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn takes_standard_input_and_whole_catalogs() {
+    let dir = tree();
+    write(
+        &dir.path().join("catalog.json"),
+        &json!({
+            "type": "Catalog", "stac_version": "1.1.0", "id": "c", "description": "",
+            "links": [
+                {"rel": "child", "href": "./sub/catalog.json"},
+                {"rel": "item", "href": "in/item.json"},
+            ],
+        }),
+    );
+    write(
+        &dir.path().join("sub/catalog.json"),
+        &json!({
+            "type": "Catalog", "stac_version": "1.1.0", "id": "s", "description": "",
+            "links": [{"rel": "item", "href": "two.json"}, {"rel": "parent", "href": "../catalog.json"}],
+        }),
+    );
+    let two = json!({"data": {"href": "../in/meta.txt"}});
+    write(&dir.path().join("sub/two.json"), &item("two", &two));
+    let refused = holdall(dir.path(), &["stac", "download", "catalog.json", "out"]);
+    assert!(err(&refused).contains("--recursive"), "{}", err(&refused));
+    let arguments =
+        ["stac", "download", "catalog.json", "out", "-r", "-x", "gone", "--self-contained"];
+    out(&holdall(dir.path(), &arguments));
+    assert_eq!(names(&dir.path().join("out")), ["catalog.json", "one", "two"]);
+    assert_eq!(names(&dir.path().join("out/one")), ["image.tif", "meta.txt", "one.json"]);
+    // A tree of relative links can be moved, and read again.
+    fs::rename(dir.path().join("out"), dir.path().join("moved")).unwrap();
+    let arguments = ["stac", "download", "moved/catalog.json", "again", "-r", "-q"];
+    out(&holdall(dir.path(), &arguments));
+    assert_eq!(names(&dir.path().join("again/two")), ["meta.txt"]);
+}
+
+#[test]
+fn uploads_describe_what_they_wrote() {
+    let dir = tree();
+    let arguments = [
+        "stac",
+        "upload",
+        "in/item.json",
+        "store",
+        "-x",
+        "gone",
+        "--relative",
+        "--checksum",
+        "sha2-256",
+        "--keep-alternate",
+        "origin",
+    ];
+    out(&holdall(dir.path(), &arguments));
+    let text = fs::read_to_string(dir.path().join("store/one.json")).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let data = &document["assets"]["data"];
+    assert_eq!((&data["href"], &data["file:checksum"]), (&json!("./image.tif"), &json!(IMAGE)));
+    assert!(data["alternate"]["origin"]["href"].as_str().unwrap().ends_with("in/image.tif"));
+    assert_eq!(document["assets"]["meta"]["file:size"], 4);
+}
+
+#[test]
+fn info_is_a_table_and_knows_what_is_missing() {
+    let dir = tree();
+    let shown = out(&holdall(dir.path(), &["stac", "info", "in/item.json"]));
+    let rows: Vec<_> =
+        shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
+    assert_eq!(rows[0][..3], ["Asset", "Client", "Exists"]);
+    assert_eq!(rows[2][..3], ["data", "filesystem", "True"]);
+    assert_eq!(rows[3][..3], ["gone", "filesystem", "False"]);
+    let offline =
+        lines(&holdall(dir.path(), &["stac", "info", "in/item.json", "--offline", "--json"]));
+    assert!(offline.iter().all(|asset| asset["exists"].is_null()));
+}
+
+#[test]
+fn what_is_no_stac_is_said() {
+    let dir = tree();
+    fs::write(dir.path().join("in/no.json"), r#"{"type": "Point"}"#).unwrap();
+    let failed = holdall(dir.path(), &["stac", "download", "in/no.json"]);
+    assert!(err(&failed).contains("'Point'"), "{}", err(&failed));
+    let failed = holdall(dir.path(), &["stac", "info", "in/meta.txt"]);
+    assert!(err(&failed).contains("not JSON"), "{}", err(&failed));
+    let failed = holdall(dir.path(), &["stac", "download", "in/item.json", "-i", "a", "-x", "b"]);
+    assert!(err(&failed).contains("mutually exclusive"), "{}", err(&failed));
+}
