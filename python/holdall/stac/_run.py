@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import warnings
 from asyncio import QueueFull
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._url import url_of
 from .client import Client, Clients, _stream
+from .config import Config
 from .messages import (
     ErrorAssetDownload,
     FinishAssetDownload,
@@ -24,7 +26,6 @@ from .messages import (
 if TYPE_CHECKING:
     from holdall._holdall import StacClients, StacHints
 
-    from .config import Config
     from .types import MessageQueue
 
 __all__ = ["Job", "run_jobs", "run_native"]
@@ -266,6 +267,7 @@ async def _one_python(
             messages=messages,
             **_stream(client.download_href, stream),
         )
+        await _check(job, config)
     except Exception as error:
         if not job.announced:
             await _tell_error(job, error, messages)
@@ -273,6 +275,26 @@ async def _one_python(
     job.bytes = path.stat().st_size
     if messages is not None and not job.announced:
         await messages.put(FinishAssetDownload(key=job.key or "", href=job.href, path=path))
+
+
+async def _check(job: Job, config: Config) -> None:
+    """Compare what a client of the caller wrote with what the asset says; what is wrong does not stay."""
+    if not config.verify or (job.size is None and job.checksum is None):
+        return
+    from holdall._holdall import StacClients
+
+    asset: dict[str, Any] = {"href": str(job.path.absolute())}
+    facts = {"file:size": job.size, "file:checksum": job.checksum}
+    asset |= {name: value for name, value in facts.items() if value is not None}
+    document = {"type": "Feature", "stac_version": "1.1.0", "id": "", "assets": {"": asset}}
+    plain = Config()
+    core = StacClients(plain._client_json(client_override="filesystem"))
+    rows = await core.info(json.dumps(document), None, plain._plan_json(None), "content")
+    error = rows[0][-1]
+    if error is not None:
+        if config.clean:
+            job.path.unlink(missing_ok=True)
+        raise error
 
 
 def _is_complete(job: Job, config: Config) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +30,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     """Close the connection after so many bytes of the body."""
+    pause: float = 0.0
+    """Wait for so many seconds after each 256 KiB."""
 
 
 Handler = Callable[[Request], Reply]
@@ -63,7 +66,11 @@ class Server:
                 self.end_headers()
                 if self.command == "HEAD":
                     return
-                if reply.cut_after is None:
+                if reply.pause:
+                    for start in range(0, len(reply.body), 1 << 18):
+                        self.wfile.write(reply.body[start : start + (1 << 18)])
+                        time.sleep(reply.pause)
+                elif reply.cut_after is None:
                     self.wfile.write(reply.body)
                 else:
                     self.wfile.write(reply.body[: reply.cut_after])

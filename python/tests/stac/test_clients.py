@@ -290,6 +290,10 @@ async def test_clients_written_in_python(form, tmp_path):
     with pytest.raises(stac.DownloadError, match="broke off"):
         await stac.download_item(form(bad), tmp_path / "bad", clients=[client])
     assert list((tmp_path / "bad").iterdir()) == []
+    wrong = make_item("i", {"x": {"href": "http://example.com/x.tif", "file:size": 5}})
+    with pytest.raises(stac.DownloadError, match="file:size"):
+        await stac.download_item(form(wrong), tmp_path / "wrong", clients=[client])
+    assert list((tmp_path / "wrong").iterdir()) == []
     assert await stac.read_href("http://example.com/x.tif", clients=[client]) == b"DATA"
     assert await client.href_exists("http://example.com/x.tif")
     assert Upper in stac.get_client_classes()
