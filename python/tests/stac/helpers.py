@@ -45,6 +45,8 @@ class Server:
         self.types: dict[str, str] = {}
         self.handlers: dict[str, Handler] = {}
         self.seen: list[Request] = []
+        self.bodies = 0
+        """Bodies that went out whole."""
         self._lock = threading.Lock()
         server = self
 
@@ -70,6 +72,8 @@ class Server:
                     for start in range(0, len(reply.body), 1 << 18):
                         self.wfile.write(reply.body[start : start + (1 << 18)])
                         time.sleep(reply.pause)
+                    with server._lock:
+                        server.bodies += 1
                 elif reply.cut_after is None:
                     self.wfile.write(reply.body)
                 else:
