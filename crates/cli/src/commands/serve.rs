@@ -14,6 +14,7 @@ pub(crate) async fn run(args: &Serve, printer: &Printer) -> Result<Exit> {
     // Before the server says that it is there, so that no signal is missed.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    raise_open_files();
     let server = Server::start(options(args)).await?;
     printer.data(|| server.url(), || serde_json::json!({"url": server.url()}))?;
     printer.flush()?;
@@ -26,6 +27,16 @@ pub(crate) async fn run(args: &Serve, printer: &Printer) -> Result<Exit> {
         // Whoever asks twice does not want to wait.
         _ = interrupt.recv() => Ok(Exit::Done),
     }
+}
+
+/// Each connection is an open file, and so is each part of an object that is read: a server takes what the system lets
+/// it have, which is more than programs get by themselves.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is refused, the server has as many as before.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 fn options(args: &Serve) -> Options {
