@@ -272,6 +272,33 @@ impl From<&Entry> for JsonEntry {
     }
 }
 
+impl From<JsonPage> for Page {
+    fn from(page: JsonPage) -> Self {
+        Self {
+            uuid: page.uuid,
+            continuation_token: page.continuation_token,
+            entries: page.entries.unwrap_or_default().into_iter().map(Entry::from).collect(),
+            flags: page.flags,
+        }
+    }
+}
+
+impl From<JsonEntry> for Entry {
+    fn from(entry: JsonEntry) -> Self {
+        Self {
+            name: entry.name,
+            checksum: entry.checksum,
+            atime: entry.atime,
+            version: entry.version,
+            location: entry.location,
+            custom: entry.custom,
+            size: entry.size,
+            copies: entry.copies,
+            flags: entry.flags,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use holdall::store::Registry;
 use holdall::store::transfer::aborting;
 
 use args::{Cli, Command};
@@ -57,10 +56,10 @@ fn main() -> ExitCode {
             return Some(commands::serve::run(args, &printer).await);
         }
         if let Command::Bench(_) = &cli.command {
-            return Some(commands::run(&cli, Registry::global(), &printer).await);
+            return Some(commands::run(&cli, holdall::registry(), &printer).await);
         }
         tokio::select! {
-            ended = commands::run(&cli, Registry::global(), &printer) => Some(ended),
+            ended = commands::run(&cli, holdall::registry(), &printer) => Some(ended),
             _ = tokio::signal::ctrl_c() => None,
         }
     });

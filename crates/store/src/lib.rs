@@ -53,7 +53,7 @@ mod whole;
 pub use cloud::CloudOptions;
 pub use error::{Error, ErrorKind, Result};
 pub use listing::ParallelOptions;
-pub use ops::{DeleteReport, ListOptions};
+pub use ops::{BatchOptions, DeleteReport, ListOptions};
 pub use provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider, Tags};
 /// Text with every secret in its URLs taken out; see [`Error`].
 pub use redact::text as redacted;

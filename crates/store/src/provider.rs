@@ -1,9 +1,11 @@
 //! What a back end can do beyond the `ObjectStore` trait.
 
 use std::any::Any;
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -196,6 +198,15 @@ pub trait Provider: ObjectStore {
         _mode: CopyMode,
     ) -> Result<CopyOutcome> {
         Ok(CopyOutcome::NotPossible)
+    }
+
+    /// Reads many objects, or ranges of them, with requests of the service's own for that: what there is for each entry, in
+    /// their order. None (the default) where the service has no such thing.
+    fn get_batch(
+        &self,
+        _entries: Vec<(Path, Option<Range<u64>>)>,
+    ) -> Option<BoxStream<'static, Result<Bytes>>> {
+        None
     }
 
     /// The error for an operation that this store does not have.

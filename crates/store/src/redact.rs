@@ -48,6 +48,8 @@ fn url(input: &str) -> String {
             };
             // `abfs://container@account…` names a container before the `@`, not a user.
             let authority = match authority.rsplit_once('@') {
+                // Nor is there a user in `ais://@cluster#namespace/bucket`.
+                Some(("", _)) => authority,
                 Some((user, host)) if user.contains(':') || !scheme.starts_with("abfs") => host,
                 _ => authority,
             };

@@ -68,8 +68,8 @@ impl OpenOptions {
     }
 }
 
-/// Opens the stores of one scheme: given the URL and the options, the store and the path inside it.
-pub type Opener = Arc<dyn Fn(&Url, &OpenOptions) -> Result<(Store, Path)> + Send + Sync>;
+/// Opens the stores of one scheme: given the URL as it was written and the options, the store and the path inside it.
+pub type Opener = Arc<dyn Fn(&str, &OpenOptions) -> Result<(Store, Path)> + Send + Sync>;
 
 /// The schemes that URLs can have: those of this crate, and those that extensions register.
 #[derive(Default)]
@@ -147,7 +147,7 @@ impl Registry {
             return Err(Error::new(ErrorKind::InvalidUrl, "open", input, detail));
         };
         drop(openers);
-        opener(url, options)
+        opener(input, options)
     }
 }
 
@@ -227,7 +227,7 @@ mod tests {
         registry.register(
             "ais",
             Arc::new(|url, _| {
-                let path = Path::from_url_path(url.path())?;
+                let path = Path::from_url_path(url.trim_start_matches("ais://b"))?;
                 Ok((Store::new(Arc::new(MemoryStore::new())), path))
             }),
         );

@@ -11,6 +11,7 @@
 //! | `https://ACCOUNT.blob.core.windows.net/CONTAINER/PATH`, `dfs`, Fabric hosts | Azure | `PATH` |
 //! | any other `http://`, `https://` | HTTP or WebDAV | all of the path |
 //! | `file:///PATH`, `/PATH`, `./PATH`, `PATH` | local files | the path |
+//! | `ais://BUCKET/PATH`, `ais://@CLUSTER#NAMESPACE/BUCKET/PATH` | AIStore, by an extension | `PATH` |
 //! | `memory:///PATH`, `memory://NAME/PATH` | memory: a new store, or the process-wide store `NAME` | `PATH` |
 //!
 //! Paths of URLs are percent-decoded; plain paths are taken as they are.
@@ -77,7 +78,10 @@ impl StoreUrl {
     pub fn parse(input: &str) -> Result<Self> {
         let Some((scheme, rest)) = split_scheme(input) else { return Self::plain_path(input) };
         let url = Url::parse(input).map_err(|e| invalid(input, &e.to_string()))?;
-        let trailing_slash = url.path().ends_with('/') || url.path().is_empty();
+        let trailing_slash = match scheme.as_str() {
+            "ais" | "ais+s3" | "ais+gs" | "ais+az" | "ais+oc" => ends_as_directory(rest),
+            _ => url.path().ends_with('/') || url.path().is_empty(),
+        };
         let (backend, path) = match scheme.as_str() {
             "file" => return Self::file(input, &url, rest),
             "memory" => {
@@ -127,6 +131,17 @@ impl StoreUrl {
         let trailing_slash = url.path().ends_with('/');
         Ok(Self { backend: Backend::Local(path), path: Path::default(), trailing_slash })
     }
+}
+
+/// Whether the part of an extension's URL behind its colon names a bucket or a directory. What begins with `@` or `#` is a
+/// cluster and a namespace before the name of the bucket.
+fn ends_as_directory(rest: &str) -> bool {
+    let rest = rest.trim_start_matches('/');
+    let bucket = match rest.starts_with(['@', '#']) {
+        true => rest.split_once('/').map_or("", |(_, bucket)| bucket),
+        false => rest,
+    };
+    bucket.ends_with('/') || !bucket.contains('/')
 }
 
 /// The scheme of `input` in lower case, and what follows the colon. A single letter is a Windows drive, and a colon

@@ -19,7 +19,7 @@ pub(crate) use integrity::{Integrity, stated};
 
 pub use connector::SharedConnector;
 pub use direct::{SLICE, alone};
-pub use options::ClientOptions;
+pub use options::{ClientIdentity, ClientOptions};
 pub use pool::{pool_count, reset_after_fork, shared_client};
 
 pub(crate) use pool::generation;

@@ -57,6 +57,32 @@ pub struct ClientOptions {
     pub root_certificate: Option<String>,
     /// The User-Agent header.
     pub user_agent: String,
+    /// The certificate that this client shows to servers, and its key.
+    pub identity: Option<ClientIdentity>,
+    /// Follow redirects, with nothing that only one origin may see. Default true; clients of protocols with rules of their
+    /// own for redirects set it to false and get those replies.
+    pub follow_redirects: bool,
+}
+
+/// A certificate chain and its private key, both as PEM. It cannot be printed.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ClientIdentity(String);
+
+impl ClientIdentity {
+    /// An identity of a certificate chain and its key.
+    pub fn new(certificates: &str, key: &str) -> Self {
+        Self(format!("{}\n{}\n", certificates.trim_end(), key.trim_end()))
+    }
+
+    pub(super) fn pem(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl std::fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientIdentity").finish_non_exhaustive()
+    }
 }
 
 impl Default for ClientOptions {
@@ -84,6 +110,8 @@ impl Default for ClientOptions {
             randomize_addresses: true,
             root_certificate: None,
             user_agent: concat!("holdall/", env!("CARGO_PKG_VERSION")).to_owned(),
+            identity: None,
+            follow_redirects: true,
         }
     }
 }

@@ -171,7 +171,10 @@ impl HttpService for Pool {
             None => reply.await.map_err(reqwest_error)?,
         };
         pass.replied(&authority, reply.status(), reply.headers());
-        if let Some(request) = elsewhere.request(reply.status(), reply.headers(), reply.url())? {
+        if self.options.follow_redirects
+            && let Some(request) =
+                elsewhere.request(reply.status(), reply.headers(), reply.url())?
+        {
             let bare = ClientOptions { default_headers: Vec::new(), ..self.options.clone() };
             let client =
                 shared_client(&bare).map_err(|e| HttpError::new(HttpErrorKind::Request, e))?;
@@ -214,7 +217,10 @@ fn build(options: &ClientOptions) -> Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .user_agent(&options.user_agent)
         .default_headers(options.header_map())
-        .redirect(redirect::within_origin())
+        .redirect(match options.follow_redirects {
+            true => redirect::within_origin(),
+            false => redirect::never(),
+        })
         .no_gzip()
         .no_brotli()
         .no_zstd()
@@ -230,6 +236,10 @@ fn build(options: &ClientOptions) -> Result<reqwest::Client> {
             proxy = proxy.no_proxy(reqwest::NoProxy::from_string(hosts));
         }
         builder = builder.proxy(proxy);
+    }
+    if let Some(identity) = &options.identity {
+        let identity = reqwest::Identity::from_pem(identity.pem()).map_err(bad("identity"))?;
+        builder = builder.identity(identity);
     }
     let mut authorities = Vec::new();
     if let Some(pem) = &options.root_certificate {

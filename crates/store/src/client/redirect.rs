@@ -33,6 +33,11 @@ pub(super) fn within_origin() -> Policy {
     })
 }
 
+/// Leaves every redirect to the caller.
+pub(super) fn never() -> Policy {
+    Policy::none()
+}
+
 /// Where a reply sends the client.
 pub(super) fn target(status: StatusCode, headers: &HeaderMap, url: &Url) -> Option<Url> {
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {

@@ -1,11 +1,13 @@
 //! Operations on a [`Store`](crate::Store) that the trait of object stores lacks.
 
+mod batch;
 mod delete;
 mod glob;
 mod list;
 mod object;
 mod sign;
 
+pub use batch::BatchOptions;
 pub use delete::DeleteReport;
 pub use list::ListOptions;
 

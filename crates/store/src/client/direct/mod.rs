@@ -61,6 +61,8 @@ pub(super) struct Direct {
     timeout: Option<Duration>,
     body_timeout: Option<Duration>,
     shuffle: bool,
+    /// Whether redirects are the pool's to follow, or the caller's.
+    follow: bool,
     idle: Idle,
     /// Hosts that answered with a redirect.
     redirecting: ArcSwap<Vec<Host>>,
@@ -83,6 +85,7 @@ impl Direct {
             timeout: options.timeout,
             body_timeout: options.read_timeout.or(options.timeout),
             shuffle: options.randomize_addresses,
+            follow: options.follow_redirects,
             idle: Idle::new(options.pool_idle_timeout, options.pool_max_idle_per_host),
             redirecting: ArcSwap::default(),
         }))
@@ -105,7 +108,8 @@ impl Direct {
         request: &HttpRequest,
     ) -> Result<Option<HttpResponse>, HttpError> {
         let reply = self.exchange(host, self.message(request)?).await?;
-        if reply.status().is_redirection() && reply.headers().contains_key(LOCATION) {
+        if self.follow && reply.status().is_redirection() && reply.headers().contains_key(LOCATION)
+        {
             self.redirecting.rcu(|hosts| {
                 let mut hosts = Vec::clone(hosts);
                 hosts.push(host.clone());

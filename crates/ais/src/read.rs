@@ -1,0 +1,300 @@
+//! Reading an object: ranges, members of archives, transformed; continued where it breaks off, checked at the end.
+
+use bytes::Bytes;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use holdall_ais_wire::{header, query};
+use holdall_store::checksum::{Checksum, Hasher};
+use http::header::RANGE;
+use http::{HeaderName, Method, StatusCode};
+
+use crate::attributes::ObjectAttributes;
+use crate::call::{Call, Response};
+use crate::error::{Error, ErrorKind, Result};
+use crate::etl::EtlOptions;
+use crate::object::Object;
+
+/// How often a body that breaks off is continued.
+const MOST_RESUMES: usize = 5;
+
+/// What of an archive is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Members {
+    /// One member, by its path: its content is the reply.
+    Path(String),
+    /// All members that match: a tar of them is the reply.
+    Matching {
+        /// `regexp`, `prefix`, `suffix`, `substr` or `wdskey`.
+        mode: String,
+        /// The pattern.
+        pattern: String,
+    },
+}
+
+/// How to read an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GetOptions {
+    /// The value of a `Range` header: `bytes=0-9`, `bytes=5-`, `bytes=-3`.
+    pub range: Option<String>,
+    /// Members of the object, which is an archive.
+    pub members: Option<Members>,
+    /// Transform on the way.
+    pub etl: Option<EtlOptions>,
+    /// Compare with the remote version first.
+    pub latest: bool,
+    /// Fetch a remote object in chunks: the size of a chunk, as text, and workers; either may be empty.
+    pub blob: Option<(String, String)>,
+}
+
+/// An object that is being read.
+#[derive(Debug)]
+pub struct Reader {
+    object: Object,
+    options: GetOptions,
+    attributes: ObjectAttributes,
+    response: Response,
+}
+
+impl Object {
+    /// Begins to read. The reply's head has come when this returns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ObjectNotFound`], [`ErrorKind::BucketNotFound`], [`ErrorKind::Range`].
+    pub async fn get(&self, options: GetOptions) -> Result<Reader> {
+        let call = self.get_call(&options)?;
+        let response = self.transport().send(&call).await?;
+        let attributes = ObjectAttributes::of(response.headers());
+        Ok(Reader { object: self.clone(), options, attributes, response })
+    }
+
+    fn get_call(&self, options: &GetOptions) -> Result<Call> {
+        let mut call = self.call("get", Method::GET).read_of(&self.bucket().bck, self.name());
+        let conflict = match options {
+            GetOptions { range: Some(_), blob: Some(_), .. } => Some("a range and a blob download"),
+            GetOptions { range: Some(_), members: Some(Members::Matching { .. }), .. } => {
+                Some("a range and a selection from an archive")
+            }
+            _ => None,
+        };
+        if let Some(conflict) = conflict {
+            return Err(
+                call.error(ErrorKind::InvalidArgument, format!("{conflict} exclude each other"))
+            );
+        }
+        match &options.members {
+            None => {}
+            Some(Members::Path(path)) => call = call.query(query::ARCHPATH, path),
+            Some(Members::Matching { mode, pattern }) => {
+                if !query::ARCHMODES.contains(&mode.as_str()) {
+                    let detail = format!(
+                        "\"{mode}\" is no way to match members: take one of {}",
+                        query::ARCHMODES.join(", ")
+                    );
+                    return Err(call.error(ErrorKind::InvalidArgument, detail));
+                }
+                call = call.query(query::ARCHMODE, mode).query(query::ARCHREGX, pattern);
+            }
+        }
+        if let Some(etl) = &options.etl {
+            call.query.extend(etl.query());
+        }
+        if options.latest {
+            call = call.query(query::LATEST, "true");
+        }
+        if let Some((chunk, workers)) = &options.blob {
+            call = call.header(HeaderName::from_static(header::BLOB_DOWNLOAD), "true")?;
+            for (name, value) in [(header::BLOB_CHUNK, chunk), (header::BLOB_WORKERS, workers)] {
+                if !value.is_empty() {
+                    call = call.header(HeaderName::from_static(name), value)?;
+                }
+            }
+        }
+        if let Some(range) = &options.range {
+            call = call.header(RANGE, range)?;
+        }
+        Ok(call)
+    }
+}
+
+impl Reader {
+    /// What the reply's head tells of the object.
+    pub fn attributes(&self) -> &ObjectAttributes {
+        &self.attributes
+    }
+
+    /// The reply itself, for those who read it in their own way.
+    pub fn response(&self) -> &Response {
+        &self.response
+    }
+
+    /// Gives the reply away, unread.
+    pub fn into_response(self) -> Response {
+        self.response
+    }
+
+    /// The whole content.
+    ///
+    /// # Errors
+    /// As [`Self::stream`].
+    pub async fn bytes(self) -> Result<Bytes> {
+        let mut stream = self.stream();
+        let Some(first) = stream.try_next().await? else { return Ok(Bytes::new()) };
+        let Some(second) = stream.try_next().await? else { return Ok(first) };
+        let mut all = Vec::with_capacity(first.len() + second.len());
+        all.extend_from_slice(&first);
+        all.extend_from_slice(&second);
+        while let Some(piece) = stream.try_next().await? {
+            all.extend_from_slice(&piece);
+        }
+        Ok(all.into())
+    }
+
+    /// The content as it comes. What breaks off is continued: by a range where the object is in the cluster, from its
+    /// beginning, with what was delivered passed over, where it is not. All bytes are of one version, and amount to the
+    /// checksum that the server states.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Precondition`] when the object changed meanwhile; [`ErrorKind::Corrupt`] when the checksum does not fit
+    /// or the body keeps breaking off.
+    pub fn stream(self) -> BoxStream<'static, Result<Bytes>> {
+        let is_whole = self.options.range.is_none() && self.is_plain();
+        let expected = self.attributes.checksum().filter(|_| is_whole);
+        let check = expected.map(|sum| (Hasher::new(sum.algorithm()), sum));
+        let length = content_length(&self.response);
+        let state = Reading {
+            object: self.object,
+            options: self.options,
+            attributes: self.attributes,
+            length,
+            delivered: 0,
+            skip: 0,
+            resumes: MOST_RESUMES,
+            check,
+            body: Some(self.response.stream()),
+        };
+        stream::try_unfold(state, |mut state| async move {
+            Ok(state.next().await?.map(|piece| (piece, state)))
+        })
+        .boxed()
+    }
+
+    /// Whether the reply is content of the object as it is stored.
+    fn is_plain(&self) -> bool {
+        self.options.members.is_none() && self.options.etl.is_none()
+    }
+}
+
+fn content_length(response: &Response) -> Option<u64> {
+    response.header("content-length")?.parse().ok()
+}
+
+/// A body on its way.
+struct Reading {
+    object: Object,
+    options: GetOptions,
+    attributes: ObjectAttributes,
+    /// Bytes of the reply, where it says so.
+    length: Option<u64>,
+    delivered: u64,
+    /// Bytes to pass over.
+    skip: u64,
+    resumes: usize,
+    check: Option<(Hasher, Checksum)>,
+    body: Option<BoxStream<'static, Result<Bytes>>>,
+}
+
+impl Reading {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            let Some(body) = &mut self.body else { return Ok(None) };
+            let broken = match body.next().await {
+                Some(Ok(piece)) => match self.take(piece) {
+                    Some(piece) => return Ok(Some(piece)),
+                    None => continue,
+                },
+                Some(Err(error)) => error,
+                None if self.length.is_none_or(|length| self.delivered == length) => {
+                    self.body = None;
+                    self.finish()?;
+                    return Ok(None);
+                }
+                None => {
+                    let all = self.length.unwrap_or_default();
+                    let detail = format!("the body ended at byte {} of {all}", self.delivered);
+                    Error::new(ErrorKind::Corrupt, "get", self.object.cname(), detail)
+                }
+            };
+            self.resume(broken).await?;
+        }
+    }
+
+    fn take(&mut self, mut piece: Bytes) -> Option<Bytes> {
+        let passed = self.skip.min(piece.len() as u64);
+        self.skip -= passed;
+        let piece = piece.split_off(passed as usize);
+        if piece.is_empty() {
+            return None;
+        }
+        self.delivered += piece.len() as u64;
+        if let Some((hasher, _)) = &mut self.check {
+            hasher.update(&piece);
+        }
+        Some(piece)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let Some((hasher, expected)) = self.check.take() else { return Ok(()) };
+        let found = hasher.finish();
+        if found == expected {
+            return Ok(());
+        }
+        let detail = format!("what was received has {found}, the server states {expected}");
+        Err(Error::new(ErrorKind::Corrupt, "get", self.object.cname(), detail))
+    }
+
+    async fn resume(&mut self, broken: Error) -> Result<()> {
+        if self.resumes == 0 || !broken.is_retryable() || self.length.is_none() {
+            return Err(broken);
+        }
+        self.resumes -= 1;
+        tracing::debug!(%broken, at = self.delivered, "reading is continued");
+        let mut options = self.options.clone();
+        let can_skip = self.is_resumable() && self.object.head("").await?.present;
+        let start = match &self.options.range {
+            None => Some(0),
+            Some(range) => range_start(range),
+        };
+        let wanted = match (can_skip, start) {
+            (true, Some(start)) => {
+                let end = start + self.length.unwrap_or_default();
+                Some(format!("bytes={}-{}", start + self.delivered, end.saturating_sub(1)))
+            }
+            _ => None,
+        };
+        let by_range = wanted.is_some() && self.delivered > 0;
+        if by_range {
+            options.range = wanted;
+        }
+        let reader = self.object.get(options).await?;
+        let same = reader.attributes.identity() == self.attributes.identity()
+            && reader.attributes.size == self.attributes.size;
+        if !same {
+            let detail = "the object changed while it was read";
+            return Err(Error::new(ErrorKind::Precondition, "get", self.object.cname(), detail));
+        }
+        let continues = by_range && reader.response.status == StatusCode::PARTIAL_CONTENT;
+        self.skip = if continues { 0 } else { self.delivered };
+        self.body = Some(reader.response.stream());
+        Ok(())
+    }
+
+    /// Whether ranges of the reply can be asked for.
+    fn is_resumable(&self) -> bool {
+        self.options.members.is_none() && self.options.etl.is_none() && self.options.blob.is_none()
+    }
+}
+
+/// The first byte of `bytes=a-b` and `bytes=a-`; none of `bytes=-n`.
+fn range_start(range: &str) -> Option<u64> {
+    range.strip_prefix("bytes=")?.split_once('-')?.0.trim().parse().ok()
+}

@@ -1,0 +1,409 @@
+//! How requests reach a cluster: its map, redirects, repetition, the token.
+//!
+//! * The token goes to the endpoint and to nodes of the cluster map, and nowhere else.
+//! * Content of objects is sent once: where a proxy would redirect it, the request goes there without a body first, and
+//!   with it to the target that the proxy names.
+//! * Reads go straight to the target that has the object, by the cached map. What fails there goes through the proxy.
+
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use holdall_ais_wire::action::names;
+use holdall_ais_wire::{header, hrw};
+use holdall_store::client::{ClientOptions, shared_client};
+use holdall_store::object_store::client::{HttpClient, HttpRequest, HttpRequestBody};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::{HeaderValue, Method, StatusCode};
+use url::Url;
+
+use crate::call::{Call, Response};
+use crate::config::{ClientConfig, Token};
+use crate::error::{Error, ErrorKind, Result, refusal};
+use crate::smap::{ClusterMap, MAP_PATH};
+
+/// Redirects of one request. AIStore has one.
+const MOST_HOPS: usize = 5;
+/// How long reads go through the proxy after a target could not be reached or did not let them in.
+const DIRECT_PAUSE: Duration = Duration::from_secs(60);
+
+/// Sends requests to one cluster.
+pub(crate) struct Transport {
+    config: ClientConfig,
+    options: ClientOptions,
+    http: HttpClient,
+    base: Url,
+    token: RwLock<Option<Token>>,
+    map: ClusterMap,
+    /// Until when reads go through the proxy.
+    indirect: Mutex<Option<Instant>>,
+}
+
+impl Transport {
+    pub(crate) fn new(config: ClientConfig) -> Result<Self> {
+        let base = config.base()?;
+        let mut options = config.http.clone();
+        // Whoever writes `http://` has decided against TLS.
+        options.allow_http |= base.scheme() == "http";
+        options.follow_redirects = false;
+        let http = shared_client(&options)?;
+        let token = RwLock::new(config.token.clone());
+        let map = ClusterMap::default();
+        Ok(Self { config, options, http, base, token, map, indirect: Mutex::default() })
+    }
+
+    pub(crate) fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+
+    pub(crate) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    pub(crate) fn map(&self) -> &ClusterMap {
+        &self.map
+    }
+
+    pub(crate) fn token(&self) -> Option<Token> {
+        self.token.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_token(&self, token: Option<Token>) {
+        *self.token.write().unwrap_or_else(PoisonError::into_inner) = token;
+    }
+
+    /// Sends until there is a good reply; its body may still be on its way.
+    ///
+    /// # Errors
+    /// What the server refused, or what stood in the way, once the retries are used up.
+    pub(crate) async fn send(&self, call: &Call) -> Result<Response> {
+        let mut patience = Patience::new(&self.config);
+        loop {
+            let error = match self.attempt(call).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            patience.again(self, call, error).await?;
+        }
+    }
+
+    /// The same with the whole body, for whose sake it is repeated too.
+    pub(crate) async fn fetch(&self, call: &Call) -> Result<(http::HeaderMap, StatusCode, Bytes)> {
+        let mut patience = Patience::new(&self.config);
+        loop {
+            let read = async {
+                let reply = self.attempt(call).await?;
+                let (headers, status) = (reply.headers.clone(), reply.status);
+                Ok((headers, status, reply.bytes().await?))
+            };
+            match read.await {
+                Ok(whole) => return Ok(whole),
+                Err(error) => patience.again(self, call, error).await?,
+            }
+        }
+    }
+
+    pub(crate) async fn json<T: serde::de::DeserializeOwned>(&self, call: &Call) -> Result<T> {
+        let (_, _, body) = self.fetch(call).await?;
+        serde_json::from_slice(&body).map_err(|e| {
+            call.error(ErrorKind::Corrupt, format!("the reply is not what was expected: {e}"))
+        })
+    }
+
+    pub(crate) async fn text(&self, call: &Call) -> Result<String> {
+        let (_, _, body) = self.fetch(call).await?;
+        Ok(String::from_utf8_lossy(&body).trim().to_owned())
+    }
+
+    async fn attempt(&self, call: &Call) -> Result<Response> {
+        if let Some(reply) = self.straight(call).await {
+            return Ok(reply);
+        }
+        let reply = self.follow(call, call.url(&self.base)).await?;
+        checked(call, reply).await
+    }
+
+    /// Reads from the target itself, where that is possible and succeeds.
+    async fn straight(&self, call: &Call) -> Option<Response> {
+        let (bck, object) = call.object.as_ref()?;
+        if !self.config.direct_reads || self.is_indirect() {
+            return None;
+        }
+        let mut tried = None;
+        for _ in 0..2 {
+            let map = self.map.get(self).await?;
+            let node = hrw::target(&map, bck, object)?;
+            let url = Url::parse(&node.public_net.direct_url).ok()?;
+            // A single server is asked once.
+            if url.origin() == self.base.origin() || tried.as_ref() == Some(&node.daemon_id) {
+                return None;
+            }
+            match self.follow(call, call.url(&url)).await {
+                Ok(reply) if reply.status.is_success() => return Some(reply),
+                // Perhaps it belongs to another one by now.
+                Ok(reply) if reply.status == StatusCode::NOT_FOUND => {
+                    tried = Some(node.daemon_id.clone());
+                    self.map.refresh(self).await;
+                }
+                // The object is the proxy's to tell about; that nobody may ask targets is known now.
+                Ok(reply) => {
+                    if matches!(reply.status.as_u16(), 401 | 403) {
+                        self.go_indirect();
+                    }
+                    return None;
+                }
+                Err(error) => {
+                    if matches!(error.kind(), ErrorKind::Connection | ErrorKind::Timeout) {
+                        self.go_indirect();
+                        self.map.refresh(self).await;
+                    }
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    fn is_indirect(&self) -> bool {
+        let until = *self.indirect.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn go_indirect(&self) {
+        let mut until = self.indirect.lock().unwrap_or_else(PoisonError::into_inner);
+        *until = Some(Instant::now() + DIRECT_PAUSE);
+    }
+
+    /// Sends and follows redirects; the last reply, whatever it says.
+    async fn follow(&self, call: &Call, url: Url) -> Result<Response> {
+        let mut url = url;
+        let mut with_body = !(call.is_data && self.redirects_data(&url).await);
+        for _ in 0..=MOST_HOPS {
+            let request = self.request(call, &url, with_body).await?;
+            let reply = self.client(call)?.execute(request).await;
+            let reply = reply.map_err(|e| Error::transport(call.operation, &call.target, e))?;
+            match redirect(&reply, &url) {
+                Some(next) => {
+                    self.check_redirect(call, &url, &next).await?;
+                    url = next;
+                    with_body = true;
+                }
+                // A server that takes content itself, and had none.
+                None if !with_body
+                    && call.body.content_length() > 0
+                    && takes_data(reply.status()) =>
+                {
+                    with_body = true;
+                }
+                None => return Ok(Response::of(call, url, reply)),
+            }
+        }
+        Err(call.error(ErrorKind::Redirect, format!("more than {MOST_HOPS} redirects")))
+    }
+
+    /// Whether the node at `url` sends content on to others: proxies do, targets and single servers do not.
+    async fn redirects_data(&self, url: &Url) -> bool {
+        let Some(map) = self.map.get(self).await else { return false };
+        let mut targets = map.tmap.values().flat_map(crate::smap::origins);
+        !targets.any(|origin| origin == url.origin())
+    }
+
+    fn client(&self, call: &Call) -> Result<HttpClient> {
+        match call.timeout {
+            None => Ok(self.http.clone()),
+            Some(limit) => {
+                let mut options = self.options.clone();
+                options.timeout = Some(limit);
+                Ok(shared_client(&options)?)
+            }
+        }
+    }
+
+    async fn request(&self, call: &Call, url: &Url, with_body: bool) -> Result<HttpRequest> {
+        let body = match with_body {
+            true => HttpRequestBody::from(call.body.clone()),
+            false => HttpRequestBody::empty(),
+        };
+        let length = body.content_length();
+        let mut request = HttpRequest::new(body);
+        *request.method_mut() = call.method.clone();
+        *request.uri_mut() = url.as_str().parse().map_err(|e| {
+            call.error(ErrorKind::InvalidArgument, format!("{url} cannot be requested: {e}"))
+        })?;
+        let headers = request.headers_mut();
+        headers.extend(call.headers.clone());
+        if !matches!(call.method, Method::GET | Method::HEAD) || length > 0 {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        if let Some(token) = self.token()
+            && self.is_node(call, url).await
+        {
+            let value = format!("Bearer {}", token.reveal());
+            let mut value = HeaderValue::from_str(&value).map_err(|_| {
+                call.error(ErrorKind::Config, "the token has characters that no header can have")
+            })?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        Ok(request)
+    }
+
+    /// Whether a URL is the endpoint's, or that of a node of the cluster.
+    async fn is_node(&self, call: &Call, url: &Url) -> bool {
+        if url.origin() == self.base.origin() || self.map.has(url) {
+            return true;
+        }
+        if call.path == MAP_PATH {
+            return false;
+        }
+        // It may have joined since.
+        self.map.refresh(self).await;
+        self.map.has(url)
+    }
+
+    /// Lets reads go anywhere, without what they must not carry; everything else stays in the cluster.
+    async fn check_redirect(&self, call: &Call, from: &Url, to: &Url) -> Result<()> {
+        let reads = matches!(call.method, Method::GET | Method::HEAD);
+        if from.origin() == to.origin() || self.is_node(call, to).await || reads {
+            return Ok(());
+        }
+        let detail = format!(
+            "{} redirects a {} to {}, which is no node of the cluster",
+            from.origin().ascii_serialization(),
+            call.method,
+            to.origin().ascii_serialization()
+        );
+        Err(call.error(ErrorKind::Redirect, detail))
+    }
+}
+
+/// Whether a request without its body was taken as it is.
+fn takes_data(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::BAD_REQUEST
+}
+
+fn redirect(reply: &holdall_store::object_store::client::HttpResponse, url: &Url) -> Option<Url> {
+    if !matches!(reply.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    url.join(reply.headers().get(LOCATION)?.to_str().ok()?).ok()
+}
+
+/// The reply, when it is a good one.
+async fn checked(call: &Call, reply: Response) -> Result<Response> {
+    if reply.status.is_success() || reply.status.is_redirection() {
+        return Ok(reply);
+    }
+    let (status, url) = (reply.status, reply.url.to_string());
+    let after = reply.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    // A HEAD has no body, and its error in a header.
+    let told = reply.headers.get(header::ERROR).map(|v| Bytes::copy_from_slice(v.as_bytes()));
+    let body = match told {
+        Some(told) => told,
+        None => reply.bytes().await.unwrap_or_default(),
+    };
+    let refused = refusal(status, body, call.method.clone(), &url);
+    let error = Error::refused(call.operation, &call.target, refused);
+    Err(error.retry_after(after.map(Duration::from_secs)))
+}
+
+/// Retries of one call.
+struct Patience<'a> {
+    config: &'a ClientConfig,
+    begin: Instant,
+    attempts: usize,
+    pause: Duration,
+    cold: Duration,
+}
+
+impl<'a> Patience<'a> {
+    fn new(config: &'a ClientConfig) -> Self {
+        let pause = config.retry.backoff.init_backoff;
+        Self { config, begin: Instant::now(), attempts: 0, pause, cold: Duration::ZERO }
+    }
+
+    /// Waits for the next attempt, or gives the error back.
+    async fn again(&mut self, transport: &Transport, call: &Call, error: Error) -> Result<()> {
+        let retry = &self.config.retry;
+        if error.kind() == ErrorKind::Timeout
+            && let Some((bck, _)) = call.object.as_ref().filter(|_| call.method == Method::GET)
+            && bck.is_remote()
+        {
+            return self.wait_for_cold(transport, call, error).await;
+        }
+        let wait = self.pause.max(error.asked_pause().unwrap_or_default());
+        let is_over =
+            self.attempts >= retry.max_retries || self.begin.elapsed() + wait > retry.retry_timeout;
+        if is_over || !worth_repeating(&error, call) {
+            return Err(error);
+        }
+        self.attempts += 1;
+        tracing::debug!(%error, attempt = self.attempts, "request is repeated");
+        tokio::time::sleep(wait).await;
+        let spread = 1.0 + fastrand::f64() * (retry.backoff.base - 1.0).max(0.0);
+        self.pause = self.pause.mul_f64(spread).min(retry.backoff.max_backoff);
+        Ok(())
+    }
+
+    /// The cluster is fetching the object: waits while it is locked for that.
+    async fn wait_for_cold(
+        &mut self,
+        transport: &Transport,
+        call: &Call,
+        error: Error,
+    ) -> Result<()> {
+        let cold = &self.config.cold_get;
+        let mut pause = Duration::from_secs(2);
+        while self.cold < cold.max_wait {
+            let Some(locked) = transport.is_write_locked(call).await else { return Err(error) };
+            if !locked {
+                // Each attempt counts, or a backend that never answers would be asked for ever.
+                self.cold += self.config.http.timeout.unwrap_or(pause);
+                return Ok(());
+            }
+            tokio::time::sleep(pause).await;
+            self.cold += pause;
+            pause = (pause * 2).min(Duration::from_secs(30));
+        }
+        Err(error)
+    }
+}
+
+impl Transport {
+    /// Whether somebody writes the object of a read; none when that cannot be told.
+    fn is_write_locked<'a>(&'a self, read: &'a Call) -> BoxFuture<'a, Option<bool>> {
+        async move {
+            let (bck, _) = read.object.as_ref()?;
+            let call =
+                Call::new("check-lock", read.target.clone(), Method::POST, read.path.clone())
+                    .bck(bck)
+                    .action(names::CHECK_LOCK, &serde_json::Value::Null);
+            let reply = self.follow(&call, call.url(&self.base)).await.ok()?;
+            match reply.status.as_u16() {
+                423 => Some(true),
+                200 | 202 => Some(false),
+                _ => None,
+            }
+        }
+        .boxed()
+    }
+}
+
+fn worth_repeating(error: &Error, call: &Call) -> bool {
+    match error.status() {
+        // The server said that it did nothing.
+        Some(429 | 503) => true,
+        Some(408 | 500 | 502 | 504) => {
+            call.idempotent && (error.status() != Some(500) || call.method == Method::GET)
+        }
+        Some(_) => false,
+        None => match error.kind() {
+            ErrorKind::Connection => true,
+            ErrorKind::Timeout | ErrorKind::Corrupt => call.idempotent,
+            _ => false,
+        },
+    }
+}

@@ -1,0 +1,207 @@
+//! A cluster of several nodes, and what can go wrong in it: redirects, tokens, nodes that are gone, bodies that are cut.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use holdall_ais::{Client, ClientConfig, ErrorKind, GetOptions, PutOptions};
+use http::Method;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::script::{Reply, Script, redirect, reply};
+use crate::support::content;
+
+fn node(id: &str, kind: &str, url: &str) -> serde_json::Value {
+    let net = json!({"node_ip_addr": "127.0.0.1", "daemon_port": "1", "direct_url": url});
+    json!({
+        "public_net": net, "intra_control_net": net, "intra_data_net": net,
+        "daemon_type": kind, "daemon_id": id, "flags": 0, "id_digest": 0,
+    })
+}
+
+/// The map of a cluster with one proxy and one target.
+fn map(proxy: &str, target: &str) -> Reply {
+    let proxy = node("p", "proxy", proxy);
+    let smap = json!({
+        "pmap": {"p": proxy}, "tmap": {"t": node("t", "target", target)},
+        "proxy_si": proxy, "uuid": "u", "creation_time": "", "version": "1",
+    });
+    reply(200, smap.to_string())
+}
+
+fn config(url: &str) -> ClientConfig {
+    let mut config = ClientConfig::new(url).with_token("hush");
+    config.retry.backoff.init_backoff = Duration::from_millis(1);
+    config.retry.max_retries = 3;
+    config
+}
+
+/// A proxy that redirects objects to `target`, which is in the map as `known`.
+async fn proxy(target: &str, known: &str) -> Script {
+    let (target, known) = (target.to_owned(), known.to_owned());
+    Script::start(move |seen| match seen.uri.contains("what=smap") {
+        // Its own URL is not known here, and nobody needs it.
+        true => map("http://proxy.invalid", &known),
+        false if seen.uri.starts_with("/v1/objects/") => {
+            let status = if seen.method == Method::GET { 301 } else { 307 };
+            redirect(status, &format!("{target}{}&pid=p&utm=1", seen.uri))
+        }
+        false => reply(200, "[]"),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn content_is_sent_once_and_the_token_stays_in_the_cluster() {
+    let target = Script::start(|seen| match seen.method {
+        Method::GET => reply(200, "content"),
+        _ => reply(200, ""),
+    })
+    .await;
+    let proxy = proxy(&target.url, &target.url).await;
+    let client = Client::new(config(&proxy.url)).unwrap();
+    let object = client.bucket("b").object("o");
+    object.put("content", &PutOptions::default()).await.unwrap();
+    let (at_proxy, at_target) = (proxy.seen(), target.seen());
+    assert_eq!((at_proxy.len(), at_target.len()), (1, 1));
+    assert!(at_proxy[0].body.is_empty());
+    assert_eq!(at_target[0].body, "content");
+    assert!(at_target[0].uri.contains("pid=p&utm=1"), "{}", at_target[0].uri);
+    let tokens = at_proxy.iter().chain(&at_target).map(|seen| seen.token.as_deref());
+    assert!(tokens.into_iter().all(|token| token == Some("Bearer hush")));
+    // Reads go straight to the target.
+    let read = object.get(GetOptions::default()).await.unwrap().bytes().await.unwrap();
+    assert_eq!((read, proxy.seen().len(), target.seen().len()), ("content".into(), 1, 2));
+}
+
+#[tokio::test]
+async fn other_hosts_get_neither_token_nor_content() {
+    let stranger = Script::start(|_| reply(200, "public")).await;
+    let proxy = proxy(&stranger.url, "http://127.0.0.1:9").await;
+    let config = config(&proxy.url).with_direct_reads(false);
+    let object = Client::new(config).unwrap().bucket("b").object("o");
+    let error = object.put("secret", &PutOptions::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Redirect);
+    assert!(stranger.seen().is_empty());
+    assert!(!format!("{error} {error:?}").contains("hush"));
+    let read = object.get(GetOptions::default()).await.unwrap().bytes().await.unwrap();
+    assert_eq!(read, "public");
+    assert!(stranger.seen().iter().all(|seen| seen.token.is_none()));
+}
+
+#[tokio::test]
+async fn a_target_that_is_gone_is_asked_through_the_proxy() {
+    let target = Script::start(|_| reply(200, "content")).await;
+    // The map names a port where nobody listens.
+    let proxy = proxy(&target.url, "http://127.0.0.1:9").await;
+    let object = Client::new(config(&proxy.url)).unwrap().bucket("b").object("o");
+    for _ in 0..2 {
+        let reader = object.get(GetOptions::default()).await.unwrap();
+        assert_eq!(reader.bytes().await.unwrap(), "content");
+    }
+    assert_eq!(proxy.seen().len(), 2);
+    // The stranger in the map's eyes gets no token.
+    assert!(target.seen().iter().all(|seen| seen.token.is_none()));
+}
+
+#[tokio::test]
+async fn what_passes_is_repeated_and_what_does_not_is_not() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    let server = Script::start(move |seen| {
+        if seen.uri.contains("what=smap") {
+            return reply(404, "");
+        }
+        let n = counted.fetch_add(1, Ordering::SeqCst);
+        match seen.uri.as_str() {
+            uri if uri.contains("/busy") && n < 2 => reply(503, "come back"),
+            uri if uri.contains("/busy") => reply(200, "ok"),
+            uri if uri.contains("/expired") => {
+                reply(401, r#"{"message":"token expired","status":401}"#)
+            }
+            uri if uri.contains("/denied") => reply(403, r#"{"message":"no access","status":403}"#),
+            _ => reply(404, r#"{"message":"t[x]: ais://b/o does not exist","status":404}"#),
+        }
+    })
+    .await;
+    let bucket = Client::new(config(&server.url)).unwrap().bucket("b");
+    let read = bucket.object("busy").get(GetOptions::default()).await.unwrap();
+    assert_eq!(read.bytes().await.unwrap(), "ok");
+    for (name, kind) in [
+        ("expired", ErrorKind::Unauthenticated),
+        ("denied", ErrorKind::PermissionDenied),
+        ("none", ErrorKind::ObjectNotFound),
+    ] {
+        let before = count.load(Ordering::SeqCst);
+        let error = bucket.object(name).get(GetOptions::default()).await.unwrap_err();
+        assert_eq!((error.kind(), count.load(Ordering::SeqCst) - before), (kind, 1), "{name}");
+        assert!(!error.is_retryable());
+    }
+    let gone = Client::new(config("http://127.0.0.1:9")).unwrap();
+    let error = gone.bucket("b").head().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connection);
+    assert!(!gone.cluster().is_ready().await);
+}
+
+/// A server that cuts whole replies after some bytes, and gives the rest by range. The second value is the version.
+async fn cutting(bytes: Vec<u8>, version: fn(usize) -> usize) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut served = 0;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = vec![0; 4096];
+            let Ok(n) = stream.read(&mut head).await else { continue };
+            let head = String::from_utf8_lossy(&head[..n]).to_lowercase();
+            if head.contains("what=smap") {
+                drop(stream.write_all(b"HTTP/1.1 404 x\r\ncontent-length: 0\r\n\r\n").await);
+                continue;
+            }
+            if head.starts_with("head") {
+                let reply = format!(
+                    "HTTP/1.1 200 ok\r\nais-present: true\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    bytes.len()
+                );
+                drop(stream.write_all(reply.as_bytes()).await);
+                continue;
+            }
+            let range = head
+                .split_once("range: bytes=")
+                .map(|(_, rest)| rest.split_once('-').unwrap().0.parse::<usize>().unwrap());
+            let start = range.unwrap_or(0);
+            let all = bytes.len();
+            let status = match range {
+                Some(start) => format!("206 p\r\ncontent-range: bytes {start}-{}/{all}", all - 1),
+                None => "200 ok".to_owned(),
+            };
+            let reply = format!(
+                "HTTP/1.1 {status}\r\nais-version: {}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                version(served),
+                all - start
+            );
+            served += 1;
+            let end = (start + 100_000).min(all);
+            drop(stream.write_all(reply.as_bytes()).await);
+            drop(stream.write_all(&bytes[start..end]).await);
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_is_continued() {
+    let bytes = content(450_000);
+    let url = cutting(bytes.clone(), |_| 1).await;
+    let object = Client::new(config(&url)).unwrap().bucket("b").object("o");
+    let read = object.get(GetOptions::default()).await.unwrap().bytes().await.unwrap();
+    assert!(read == bytes);
+}
+
+#[tokio::test]
+async fn a_body_is_not_continued_with_another_version() {
+    let url = cutting(content(450_000), |served| 1 + served).await;
+    let object = Client::new(config(&url)).unwrap().bucket("b").object("o");
+    let error = object.get(GetOptions::default()).await.unwrap().bytes().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Precondition);
+}
