@@ -39,6 +39,8 @@ const OBJECT_STORE_VERSION: &str = "0.14.2";
 
 #[pymodule(gil_used = false)]
 fn _holdall(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    // Every scheme of URLs that this library has, also for parts of it that open URLs themselves.
+    holdall::registry();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("_object_store_version", OBJECT_STORE_VERSION)?;
     module.add("_object_store_source", "registry")?;

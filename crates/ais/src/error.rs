@@ -238,11 +238,6 @@ impl Error {
         self.0.pause = pause;
         self
     }
-
-    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
-        self.0.kind = kind;
-        self
-    }
 }
 
 /// The kind of a refusal, by its status and its words, as the official clients tell them apart.

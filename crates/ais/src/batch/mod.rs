@@ -339,7 +339,8 @@ fn items(
     target: String,
 ) -> impl futures::Stream<Item = Result<BatchItem>> + Send + 'static {
     let bytes = archive.map_err(std::io::Error::other);
-    let pieces = pieces(bytes, format);
+    // Asked once more after its end.
+    let pieces = pieces(bytes, format).fuse();
     let count = expected.len();
     let state = (pieces, expected.into_iter().enumerate(), None::<Open>, target);
     stream::try_unfold(state, move |(mut pieces, mut expected, mut open, target)| async move {

@@ -32,6 +32,7 @@ async fn a_bucket_lives() {
     let remote = ais.client.object_from_url("s3://none/x").unwrap();
     let error = remote.bucket().head().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RemoteBucketNotFound);
+    bucket.create(json!(null)).await.unwrap();
     assert_eq!(bucket.evict(true).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
 
