@@ -7,8 +7,9 @@ use object_store::path::Path;
 use object_store::{ListResult, ObjectMeta, Result};
 
 use super::Root;
-use super::paths::{io_error, is_staged};
+use super::paths::{io_error, is_staged, is_staged_write};
 use super::read::object_meta;
+use super::write::remove_if_stale;
 
 /// One entry of a directory, with its key; directories carry a slash at the end, so that entries sort as keys do:
 /// `a.b` comes before what is in `a/`, `a0` after it.
@@ -137,7 +138,13 @@ fn entries(prefix: &str, dir: &std::path::Path) -> Result<Vec<Entry>> {
     for entry in listing {
         let entry = entry.map_err(|e| io_error("list", dir, e))?;
         let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| !is_staged(name)) else { continue };
+        let Some(name) = name.to_str() else { continue };
+        if is_staged(name) {
+            if is_staged_write(name) {
+                remove_if_stale(&entry.path());
+            }
+            continue;
+        }
         let Ok(kind) = entry.file_type() else { continue };
         let path = entry.path();
         let metadata = match () {

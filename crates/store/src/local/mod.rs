@@ -1,6 +1,6 @@
 //! Objects as files below a directory.
 //!
-//! * Writes go to a staged file (`name#NUMBER`, hidden from listings) that is renamed into place when it is whole.
+//! * Writes go to a staged file (hidden from listings) that is renamed into place when it is whole.
 //! * Listings are sorted by key.
 //! * Attributes and tags are kept in extended attributes (`user.holdall.*`), on file systems that have them.
 //! * Symbolic links are followed, also out of the directory.

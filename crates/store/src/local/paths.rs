@@ -32,13 +32,27 @@ impl Root {
 pub(crate) const PARTIAL: &str = ".holdall-partial";
 pub(crate) const JOURNAL: &str = ".holdall-journal";
 
-/// Whether a name is that of a file on its way to another name: `name#123`, or a transfer's.
+/// Ends the names of files that are being written.
+const STAGED: &str = ".holdall-staged";
+
+/// Whether a name is that of a file on its way to another name.
 pub(super) fn is_staged(name: &str) -> bool {
-    if name.starts_with('.') && (name.ends_with(PARTIAL) || name.ends_with(JOURNAL)) {
-        return true;
-    }
-    name.rsplit_once('#')
-        .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+    name.starts_with('.') && [STAGED, PARTIAL, JOURNAL].iter().any(|end| name.ends_with(end))
+}
+
+/// A new name for a file that is being written. That it says nothing of the final name keeps it short.
+pub(super) fn staged_name() -> String {
+    format!(".{}-{:016x}{STAGED}", std::process::id(), fastrand::u64(..))
+}
+
+/// Whether [`staged_name`] made a name.
+pub(super) fn is_staged_write(name: &str) -> bool {
+    let inside = name.strip_prefix('.').and_then(|name| name.strip_suffix(STAGED));
+    inside.and_then(|inside| inside.split_once('-')).is_some_and(|(process, number)| {
+        process.parse::<u32>().is_ok()
+            && number.len() == 16
+            && number.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
 }
 
 /// An I/O error in the vocabulary of stores.

@@ -3,13 +3,14 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path as FilePath, PathBuf};
+use std::time::Duration;
 
 use object_store::path::Path;
 use object_store::{CopyMode, Error, PutMode, PutOptions, PutPayload, PutResult, Result};
 use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 
-use super::paths::{STORE, io_error};
+use super::paths::{STORE, io_error, staged_name};
 use super::read::e_tag;
 use super::{Root, attributes};
 use crate::memory::tags_of;
@@ -53,11 +54,13 @@ impl Staged {
         let parent = target.parent().unwrap_or(FilePath::new("/")).to_owned();
         let mut made_parent = false;
         loop {
-            let mut name = target.file_name().unwrap_or_default().to_owned();
-            name.push(format!("#{}", fastrand::u32(1..)));
-            let path = target.with_file_name(name);
+            let path = target.with_file_name(staged_name());
             match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Self { file, path, target, published: false }),
+                Ok(file) => {
+                    // Tells `remove_if_stale` that there is somebody who writes; not all file systems have locks.
+                    let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
+                    return Ok(Self { file, path, target, published: false });
+                }
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) if e.kind() == io::ErrorKind::NotFound && !made_parent => {
                     std::fs::create_dir_all(&parent).map_err(|e| io_error("make", &parent, e))?;
@@ -127,9 +130,28 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         if !self.published {
-            // The name is hidden from listings; a leftover costs space and nothing else.
+            // A leftover is hidden from listings, which remove it when it is old.
             drop(std::fs::remove_file(&self.path));
         }
+    }
+}
+
+/// After this time without a write, a staged file may be one that a killed process has left.
+const STALE: Duration = Duration::from_secs(24 * 3600);
+
+/// Removes a staged file that nobody writes any more: nothing was written for a day, and no process holds its lock.
+pub(super) fn remove_if_stale(path: &FilePath) {
+    let is_old = |file: &File| {
+        let written = file.metadata().and_then(|metadata| metadata.modified());
+        written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > STALE))
+    };
+    // Whatever cannot be looked at, or removed, stays.
+    if let Ok(file) = File::open(path)
+        && is_old(&file)
+        && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        && std::fs::remove_file(path).is_ok()
+    {
+        tracing::debug!(path = %path.display(), "removed what a killed process had left");
     }
 }
 

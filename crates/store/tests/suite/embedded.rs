@@ -129,12 +129,42 @@ fn readers_never_see_half_a_write() {
 fn staged_files_are_hidden_and_their_names_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = local(&dir).inline().unwrap();
-    std::fs::write(dir.path().join("left#123"), "half").unwrap();
-    std::fs::write(dir.path().join("kept#name"), "whole").unwrap();
+    let staged = ".17-0123456789abcdef.holdall-staged";
+    std::fs::write(dir.path().join(staged), "half").unwrap();
+    for name in ["photo#1", ".hidden", "holdall-staged"] {
+        block_on(store.put(&Path::parse(name).unwrap(), "whole".into())).unwrap();
+    }
     let listed: Vec<_> =
         block_on(store.list(None).map_ok(|m| m.location.to_string()).try_collect()).unwrap();
-    assert_eq!(listed, ["kept#name"]);
-    assert!(block_on(store.put(&Path::parse("x#1").unwrap(), "".into())).is_err());
+    assert_eq!(listed, [".hidden", "holdall-staged", "photo#1"]);
+    assert!(block_on(store.put(&Path::parse(staged).unwrap(), "".into())).is_err());
+}
+
+#[test]
+fn staged_files_that_a_killed_process_left_are_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = local(&dir).inline().unwrap();
+    let days_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 24 * 3600);
+    let make = |name: &str, is_old: bool| {
+        let file = std::fs::File::create(dir.path().join(name)).unwrap();
+        if is_old {
+            file.set_modified(days_ago).unwrap();
+        }
+        file
+    };
+    let [left, young, held, other] = [
+        ".17-0123456789abcdef.holdall-staged",
+        ".17-1123456789abcdef.holdall-staged",
+        ".17-2123456789abcdef.holdall-staged",
+        ".not made by a store.holdall-staged",
+    ];
+    drop((make(left, true), make(young, false), make(other, true)));
+    let writer = make(held, true);
+    rustix::fs::flock(&writer, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let listed: Vec<_> = block_on(store.list(None).try_collect::<Vec<_>>()).unwrap();
+    assert_eq!(listed, []);
+    let exist = [left, young, held, other].map(|name| dir.path().join(name).exists());
+    assert_eq!(exist, [false, true, true, true]);
 }
 
 #[tokio::test]

@@ -113,7 +113,8 @@ async fn reports_on_each_deleted_key() {
     let store =
         Store::new(Arc::new(LocalStore::open(dir.path(), LocalOptions::default()).unwrap()));
     store.put(&"a".into(), "".into()).await.unwrap();
-    let keys: Vec<Path> = vec!["a".into(), "missing".into(), Path::parse("bad#1").unwrap()];
+    let keys: Vec<Path> =
+        vec!["a".into(), "missing".into(), Path::parse(".x.holdall-staged").unwrap()];
     let outcomes: Vec<_> = store.delete_many(stream::iter(keys).boxed()).collect().await;
     let kinds: Vec<_> = outcomes.iter().map(|(_, o)| o.as_ref().err().map(|e| e.kind())).collect();
     assert_eq!(kinds, [None, None, Some(ErrorKind::InvalidPath)]);
