@@ -39,21 +39,37 @@ __all__ = [
 ]
 
 
+class _Target:
+    """The file name of an error of the system, unless the error says otherwise: it is kept once."""
+
+    def __get__(self, error: BaseError | None, cls: type[BaseError]) -> str | None:
+        return None if error is None else getattr(error, "filename", None)
+
+
 class BaseError(Exception):
     """Any error of holdall."""
 
     kind: str = "other"
     operation: str | None = None
-    target: str | None = None
+    # Not a property: what an error keeps under this name comes first.
+    target: str | None = _Target()  # type: ignore[assignment]
     status: int | None = None
     retryable: bool = False
     _message: str | None = None
 
     def __str__(self) -> str:
-        return self._message if self._message is not None else super().__str__()
+        message = self._message
+        # The text of an error of the system is its message; Python would add number and name to it.
+        if message is None and self.operation is not None:
+            message = getattr(self, "strerror", None)
+        return message if message is not None else super().__str__()
 
     def __reduce__(self):
-        return _rebuild, (type(self), self.args, self.__dict__.copy())
+        args = self.args
+        # Errors of the system take their file name apart from the other arguments.
+        if isinstance(self, OSError) and len(args) == 2 and self.filename is not None:
+            args = (*args, self.filename)
+        return _rebuild, (type(self), args, self.__dict__.copy())
 
 
 def _rebuild(cls, args, state):
@@ -212,6 +228,15 @@ _NUMBERS = {
 _NUMBERS[StoreNotFoundError] = _errno.ENOENT
 
 
+def _spec(kind: str, operation: str) -> tuple[type[BaseError], int | None]:
+    """Return the class of an error, and its number where it is an OSError."""
+    cls = _CLASSES.get(kind, GenericError)
+    if kind == "not_found" and operation == "open":
+        cls = StoreNotFoundError
+    number = _NUMBERS.get(cls)
+    return cls, None if number is None else _ERRNO.get(kind, number)
+
+
 def _make(
     kind: str,
     message: str,
@@ -220,18 +245,17 @@ def _make(
     status: int | None,
     retryable: bool,
 ) -> BaseError:
-    """Make the exception for an error of the native module."""
-    cls = _CLASSES.get(kind, GenericError)
-    if kind == "not_found" and operation == "open":
-        cls = StoreNotFoundError
-    number = _NUMBERS.get(cls)
-    error = cls(message) if number is None else cls(_ERRNO.get(kind, number), message, target)
+    """Make an exception from the facts, as the native module does."""
+    cls, number = _spec(kind, operation)
+    if number is None:
+        error = cls(message)
+        error.target = target
+    else:
+        error = cls(number, message, target)
     # What is as the class says is not said again: programs that try and see meet many of these.
     if cls.kind != kind:
         error.kind = kind
-    error._message = message
     error.operation = operation
-    error.target = target
     if status is not None:
         error.status = status
     if retryable:

@@ -131,8 +131,8 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             operation,
-            target: redact::text(&target.into()),
-            detail: redact::text(&detail.into()),
+            target: redact::owned(target.into()),
+            detail: redact::owned(detail.into()),
             status: None,
             source: None,
         }))
@@ -148,7 +148,7 @@ impl Error {
         Self(Box::new(Inner {
             kind: facts.kind,
             operation,
-            target: redact::text(&target.into()),
+            target: redact::owned(target.into()),
             detail: facts.detail,
             status: facts.status,
             source: Some(source),
@@ -196,7 +196,7 @@ impl Error {
     /// The same error with the target replaced, for callers that know a better name for it.
     #[must_use]
     pub fn with_target(mut self, target: impl Into<String>) -> Self {
-        self.0.target = redact::text(&target.into());
+        self.0.target = redact::owned(target.into());
         self
     }
 }
@@ -206,11 +206,14 @@ impl fmt::Display for Error {
         let Inner { kind, operation, target, detail, .. } = &*self.0;
         f.write_str(operation)?;
         if !target.is_empty() {
-            write!(f, " {target}")?;
+            f.write_str(" ")?;
+            f.write_str(target)?;
         }
-        write!(f, ": {}", kind.phrase())?;
+        f.write_str(": ")?;
+        f.write_str(kind.phrase())?;
         if !detail.is_empty() {
-            write!(f, ": {detail}")?;
+            f.write_str(": ")?;
+            f.write_str(detail)?;
         }
         Ok(())
     }
@@ -284,8 +287,8 @@ mod classify {
                     detail: ours.detail().to_owned(),
                 };
             }
-            let mut detail = shorten(&reason(error));
-            if detail.contains(PLAIN_HTTP) {
+            let mut detail = shorten(reason(error));
+            if detail.len() >= PLAIN_HTTP.len() && detail.contains(PLAIN_HTTP) {
                 detail.push_str(" (plain http:// is refused unless `allow_http` is set)");
                 return Self { kind: ErrorKind::Config, status: None, detail };
             }
@@ -398,10 +401,11 @@ mod classify {
         text
     }
 
-    fn shorten(text: &str) -> String {
+    fn shorten(text: String) -> String {
         // Errors on the way of programs that try and see are short lines already.
-        if text.len() < DETAIL_CHARS && !text.contains(['\n', '<', '@', '?']) {
-            return text.to_owned();
+        let special = |byte: u8| matches!(byte, b'\n' | b'<' | b'@' | b'?');
+        if text.len() < DETAIL_CHARS && !text.bytes().any(special) {
+            return text;
         }
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let line = redact::text(&without_markup(&line));
@@ -428,6 +432,10 @@ mod classify {
     }
 
     fn status_in(text: &str) -> Option<u16> {
+        // Most reasons of programs that try and see have no number at all.
+        if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
         let after =
             text.split_once("status code: ").or_else(|| text.split_once("response status of "))?.1;
         after.get(..3)?.parse().ok()

@@ -28,11 +28,16 @@ const PLAIN_PARAMETERS: &[&str] = &[
 
 /// The same text with user information and the values of query parameters removed from every URL in it.
 pub fn text(input: &str) -> String {
+    owned(input.to_owned())
+}
+
+/// As [`text`], without a copy of what has no secret.
+pub(crate) fn owned(input: String) -> String {
     // Secrets stand in the user information and in the query. Most errors name URLs that have neither.
-    if !input.contains("://") || !input.contains(['@', '?']) {
-        return input.to_owned();
+    if !input.bytes().any(|byte| matches!(byte, b'@' | b'?')) || !input.contains("://") {
+        return input;
     }
-    URL.replace_all(input, |found: &Captures<'_>| url(&found[0])).into_owned()
+    URL.replace_all(&input, |found: &Captures<'_>| url(&found[0])).into_owned()
 }
 
 fn url(input: &str) -> String {
