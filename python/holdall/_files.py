@@ -252,6 +252,18 @@ class _Flag:
         return repr(self._value)
 
 
+def _warn_if_open(file: WritableFile | AsyncWritableFile) -> None:
+    """Warn that a file was dropped; the native half then gives up what it has sent."""
+    if not getattr(file, "_ended", True):
+        file._ended = True
+        warnings.warn(
+            f"{file!r} was not closed: nothing was written",
+            ResourceWarning,
+            stacklevel=3,
+            source=file,
+        )
+
+
 class WritableFile(io.BufferedIOBase):
     """An object opened for writing; it appears, whole, when the file is closed.
 
@@ -312,11 +324,7 @@ class WritableFile(io.BufferedIOBase):
             self.abort()
 
     def __del__(self) -> None:
-        if not getattr(self, "_ended", True):
-            self._ended = True
-            warnings.warn(
-                f"{self!r} was not closed: nothing was written", ResourceWarning, stacklevel=2
-            )
+        _warn_if_open(self)
 
     def __repr__(self) -> str:
         return f"<WritableFile name={self.name!r}>"
@@ -367,6 +375,12 @@ class AsyncWritableFile:
             await self.close()
         else:
             await self.abort()
+
+    def __del__(self) -> None:
+        _warn_if_open(self)
+
+    def __repr__(self) -> str:
+        return f"<AsyncWritableFile name={self.name!r}>"
 
 
 def open_reader(

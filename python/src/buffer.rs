@@ -1,7 +1,7 @@
 //! Python buffers as owned bytes.
 
 use bytes::Bytes as RustBytes;
-use pyo3::buffer::PyBuffer;
+use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -28,12 +28,12 @@ impl<'py> FromPyObject<'_, 'py> for Input {
     }
 }
 
-/// Looks at the content of a buffer of bytes.
+/// Looks at the bytes of a buffer, whatever its items are.
 pub(crate) fn with_slice<T>(
     object: &Bound<'_, PyAny>,
     look: impl FnOnce(&[u8]) -> T,
 ) -> PyResult<T> {
-    let buffer = PyBuffer::<u8>::get(object)?;
+    let buffer = PyUntypedBuffer::get(object)?;
     if !buffer.is_c_contiguous() {
         return Err(PyValueError::new_err("the buffer must be contiguous"));
     }
@@ -42,7 +42,7 @@ pub(crate) fn with_slice<T>(
         reason = "the buffer is held while it is read, and this thread does not release the interpreter"
     )]
     let data = unsafe {
-        match buffer.item_count() {
+        match buffer.len_bytes() {
             0 => &[],
             count => std::slice::from_raw_parts(buffer.buf_ptr().cast::<u8>(), count),
         }

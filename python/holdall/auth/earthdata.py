@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import netrc
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -40,11 +41,14 @@ def _auth_of_environment(host: str) -> Auth:
 
 
 def _credentials(reply: dict[str, str]) -> S3Credential:
+    expires_at = datetime.fromisoformat(reply["expiration"].replace(" ", "T", 1))
+    if expires_at.tzinfo is None:
+        expires_at = expires_at.replace(tzinfo=UTC)
     return {
         "access_key_id": reply["accessKeyId"],
         "secret_access_key": reply["secretAccessKey"],
         "token": reply["sessionToken"],
-        "expires_at": datetime.fromisoformat(reply["expiration"].replace(" ", "T", 1)),
+        "expires_at": expires_at,
     }
 
 
@@ -168,12 +172,11 @@ class NasaEarthdataAsyncCredentialProvider(_Provider):
             raise self._refused()
         # aiohttp would repeat the password on redirects to other hosts: each step is taken by hand.
         for _ in range(10):
-            auth = None
+            headers = {}
             if password := self._password_for(location):
-                from aiohttp import BasicAuth
-
-                auth = BasicAuth(*password)
-            async with self.session.get(location, auth=auth, allow_redirects=False) as reply:
+                encoded = base64.b64encode(":".join(password).encode()).decode()
+                headers = {"Authorization": f"Basic {encoded}"}
+            async with self.session.get(location, headers=headers, allow_redirects=False) as reply:
                 reply.raise_for_status()
                 if not 300 <= reply.status < 400:
                     try:

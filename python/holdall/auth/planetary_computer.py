@@ -164,8 +164,14 @@ class PlanetaryComputerAsyncCredentialProvider(_Provider):
 
     async def __call__(self) -> AzureSASToken:
         """Ask for a signature."""
-        if self._session is None:
-            self._session = default_aiohttp_session()
-        async with self._session.get(self._url, headers=self._headers()) as reply:
+        if self._session is not None:
+            return await self._ask(self._session)
+        # Sessions belong to an event loop, and this provider may be used on several: one that is not the caller's
+        # lives as long as the question, which is asked once in half an hour or so.
+        async with default_aiohttp_session() as session:
+            return await self._ask(session)
+
+    async def _ask(self, session: Any) -> AzureSASToken:
+        async with session.get(self._url, headers=self._headers()) as reply:
             reply.raise_for_status()
             return _token(await reply.json())

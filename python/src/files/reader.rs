@@ -7,7 +7,7 @@ use holdall::store::object_store::path::Path;
 use holdall::store::object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 use holdall::store::transfer::{Transfer, has_ranges};
 use holdall::store::{Error, ErrorKind, Result, Store};
-use pyo3::buffer::PyBuffer;
+use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use tokio::sync::{Mutex, MutexGuard};
@@ -421,11 +421,11 @@ impl Reader {
     }
 
     fn readinto(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let target = PyBuffer::<u8>::get(buffer)?;
+        let target = PyUntypedBuffer::get(buffer)?;
         if target.readonly() || !target.is_c_contiguous() {
             return Err(PyValueError::new_err("readinto needs a writable, contiguous buffer"));
         }
-        let wanted = target.item_count() as u64;
+        let wanted = target.len_bytes() as u64;
         let pieces = match self.at_hand(wanted) {
             Some(data) => vec![data],
             None => self.run(py, self.0.read(true, wanted))?,

@@ -19,7 +19,7 @@ use crate::buffer::with_slice;
 use crate::errors::to_py;
 use crate::ops::key::Key;
 use crate::ops::{attributes_in, tags_in};
-use crate::runtime::block_on;
+use crate::runtime::{block_on, generation, of_the_parent, runtime};
 use crate::stores::{Handle, PyStore};
 
 /// The size of parts doubles after this many, so that 10,000 parts hold 5 TiB.
@@ -43,6 +43,8 @@ struct Inner {
     attributes: Attributes,
     tags: TagSet,
     max_concurrency: usize,
+    /// The process that the parts are sent from.
+    generation: u64,
     /// Writes that were called and have not ended well; cancelled ones stay here for ever.
     unfinished: AtomicUsize,
     state: Mutex<State>,
@@ -187,11 +189,35 @@ impl Inner {
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let state = self.state.get_mut();
+        let Some(mut upload) = state.upload.take() else { return };
+        let mut parts = std::mem::take(&mut state.parts);
+        if self.generation != generation() {
+            // The upload is the parent's, which may be going on with it.
+            std::mem::forget((upload, parts));
+            return;
+        }
+        // Nobody waits for this: the service would keep, and charge for, the parts of an upload that nobody ends.
+        runtime().spawn(async move {
+            parts.abort_all();
+            while parts.join_next().await.is_some() {}
+            drop(upload.abort().await);
+        });
+    }
+}
+
 /// The writing core of a file object.
 #[pyclass(frozen, module = "holdall")]
 pub(super) struct Writer(Arc<Inner>);
 
 impl Writer {
+    /// The core, in the process that the file was opened in.
+    fn own(&self) -> PyResult<&Arc<Inner>> {
+        if self.0.generation == generation() { Ok(&self.0) } else { Err(of_the_parent()) }
+    }
+
     fn start<'py>(
         &self,
         py: Python<'py>,
@@ -243,6 +269,7 @@ impl Writer {
             attributes: attributes_in(attributes)?,
             tags: tags_in(tags)?,
             max_concurrency: max_concurrency.max(1),
+            generation: generation(),
             unfinished: AtomicUsize::new(0),
             state: Mutex::new(state),
         })))
@@ -261,6 +288,7 @@ impl Writer {
     }
 
     fn write(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<usize> {
+        self.own()?;
         let (length, copied) = with_slice(data, |data| match self.gather(data) {
             true => (data.len(), None),
             false => (data.len(), Some(RustBytes::copy_from_slice(data))),
@@ -273,11 +301,11 @@ impl Writer {
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        block_on(py, self.0.close())?.map_err(|e| to_py(&e))
+        block_on(py, self.own()?.close())?.map_err(|e| to_py(&e))
     }
 
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
-        block_on(py, self.0.abort())?.map_err(|e| to_py(&e))
+        block_on(py, self.own()?.abort())?.map_err(|e| to_py(&e))
     }
 
     fn write_async<'py>(
@@ -285,8 +313,9 @@ impl Writer {
         py: Python<'py>,
         data: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        let inner = self.own()?.clone();
         let data = with_slice(data, RustBytes::copy_from_slice)?;
-        let (inner, length) = (self.0.clone(), data.len());
+        let length = data.len();
         inner.unfinished.fetch_add(1, Ordering::AcqRel);
         let work = async move { inner.write(data).await };
         future_into_py(py, self.0.handle.ready, work, move |py, done| {
@@ -296,12 +325,12 @@ impl Writer {
     }
 
     fn close_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let inner = self.0.clone();
+        let inner = self.own()?.clone();
         self.start(py, async move { inner.close().await })
     }
 
     fn abort_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let inner = self.0.clone();
+        let inner = self.own()?.clone();
         self.start(py, async move { inner.abort().await })
     }
 }

@@ -3,10 +3,26 @@
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use holdall::store::ObjectVersion;
 use holdall::store::object_store::{ObjectMeta, PutResult};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTzInfo};
+
+/// A time from a datetime of any zone; one without a zone is refused, for it may mean the local one or UTC.
+pub(crate) fn time_in(time: &Bound<'_, PyAny>) -> PyResult<DateTime<Utc>> {
+    let py = time.py();
+    let zone = time.getattr_opt(intern!(py, "tzinfo"))?.ok_or_else(|| {
+        PyTypeError::new_err(format!("expected a datetime, not {}", time.get_type()))
+    })?;
+    if zone.is_none() {
+        return Err(PyValueError::new_err(format!(
+            "{time} has no time zone: give one, such as datetime.timezone.utc"
+        )));
+    }
+    // Zones come from several packages, and most of them are not `datetime.timezone.utc` even where they mean it.
+    time.call_method1(intern!(py, "astimezone"), (PyTzInfo::utc(py)?,))?.extract()
+}
 
 /// A time in UTC, to the microsecond.
 pub(super) fn time<'py>(py: Python<'py>, time: &DateTime<Utc>) -> PyResult<Bound<'py, PyAny>> {

@@ -13,6 +13,7 @@ mod options;
 
 use pyo3::prelude::*;
 
+pub(crate) use meta::time_in;
 pub(crate) use options::{attributes_in, tags_in};
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,12 +1,13 @@
 //! Arguments of operations: conditions, ranges, attributes, tags, modes.
 
-use chrono::{DateTime, Utc};
 use holdall::store::object_store::{
     Attribute, AttributeValue, Attributes, GetOptions, GetRange, PutMode, TagSet, UpdateVersion,
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
+
+use super::meta::time_in;
 
 /// Reads `GetOptions`; None stands for an option that is not given.
 pub(super) fn get_options(given: Option<&Bound<'_, PyDict>>) -> PyResult<GetOptions> {
@@ -16,12 +17,10 @@ pub(super) fn get_options(given: Option<&Bound<'_, PyDict>>) -> PyResult<GetOpti
         match key.as_str() {
             "if_match" => options.if_match = value.extract()?,
             "if_none_match" => options.if_none_match = value.extract()?,
-            "if_modified_since" => {
-                options.if_modified_since = value.extract::<Option<DateTime<Utc>>>()?
-            }
-            "if_unmodified_since" => {
-                options.if_unmodified_since = value.extract::<Option<DateTime<Utc>>>()?;
-            }
+            "if_modified_since" if value.is_none() => {}
+            "if_modified_since" => options.if_modified_since = Some(time_in(&value)?),
+            "if_unmodified_since" if value.is_none() => {}
+            "if_unmodified_since" => options.if_unmodified_since = Some(time_in(&value)?),
             "range" if !value.is_none() => options.range = Some(get_range(&value)?),
             "range" => {}
             "version" => options.version = value.extract()?,

@@ -59,6 +59,11 @@ impl Drop for Own {
     }
 }
 
+/// A number that tells a process from those it was forked from.
+pub(crate) fn generation() -> u64 {
+    GENERATION.load(Ordering::Acquire)
+}
+
 /// Forgets, in a forked child, the runtimes of the parent: their descriptors are the parent's as well.
 pub(super) fn after_fork() {
     GENERATION.fetch_add(1, Ordering::AcqRel);
@@ -94,14 +99,14 @@ impl Local {
         LIVE.fetch_add(1, Ordering::AcqRel);
         Ok(Self {
             runtime: Some(runtime),
-            generation: GENERATION.load(Ordering::Acquire),
+            generation: generation(),
             drivers: AtomicUsize::new(0),
             driven: AtomicU64::new(since_start()),
         })
     }
 
     fn is_of_this_process(&self) -> bool {
-        self.generation == GENERATION.load(Ordering::Acquire)
+        self.generation == generation()
     }
 
     fn unused(&self) -> Duration {
@@ -205,7 +210,7 @@ async fn let_tasks_run() {
     tokio::task::yield_now().await;
 }
 
-fn of_the_parent() -> PyErr {
+pub(crate) fn of_the_parent() -> PyErr {
     PyRuntimeError::new_err(
         "this was opened before the fork and belongs to the parent process: open it again in the child",
     )

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
-pub(crate) use local::{Local, follow};
+pub(crate) use local::{Local, follow, generation, of_the_parent};
 
 static RUNTIME: AtomicPtr<Runtime> = AtomicPtr::new(ptr::null_mut());
 

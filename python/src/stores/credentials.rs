@@ -20,6 +20,7 @@ use pyo3::types::PyDict;
 use tokio::sync::Mutex;
 
 use crate::awaitable::{event_loop, remember_event_loops};
+use crate::ops::time_in;
 
 /// A credential that can be read from the dictionary a provider returns.
 pub(super) trait FromDict: Sized + Send + Sync + std::fmt::Debug + 'static {
@@ -152,7 +153,10 @@ impl<C: FromDict> PyProvider<C> {
             let expires_at = dict.get_item("expires_at")?.ok_or_else(|| {
                 PyKeyError::new_err("the credential has no 'expires_at' (None means never)")
             })?;
-            let expires_at = expires_at.extract::<Option<DateTime<Utc>>>()?;
+            let expires_at = match expires_at.is_none() {
+                true => None,
+                false => Some(time_in(&expires_at)?),
+            };
             Ok(Held { credential: Arc::new(C::from_dict(dict)?), expires_at })
         })
     }
