@@ -43,6 +43,12 @@ _object_store_source: str
 _debug_build: bool
 
 def _after_fork() -> None: ...
+def get(store: Any, path: _PathInput, *, options: GetOptions | None = None) -> GetResult:
+    """`holdall.get`, in which it is described."""
+
+def head(store: Any, path: _PathInput) -> ObjectMeta:
+    """`holdall.head`, in which it is described."""
+
 def parse_scheme(url: str, /) -> Literal["s3", "gcs", "http", "local", "memory", "azure"]:
     """The kind of store that a URL names."""
 

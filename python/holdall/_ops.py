@@ -769,3 +769,8 @@ def copy_between_async(
 ) -> Coroutine[Any, Any, CopyReport]:
     """Copy an object from one store to another, to be awaited; see `copy_between`."""
     return as_store(source).copy_to_async(from_, as_store(target), to, overwrite=overwrite)
+
+
+if not TYPE_CHECKING:
+    # The same in Rust: without a frame of Python, reading and failing cost less. Those above are what checkers see.
+    from ._holdall import get, head

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import socketserver
@@ -12,6 +13,7 @@ import sys
 import textwrap
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -89,12 +91,13 @@ def real_store(request):
         options = {"root_certificate": Path(ca).read_text()} if ca else {}
     if not url:
         pytest.skip("no HTTP service: start services/up and source .services/env")
-    root = os.environ["HOLDALL_TEST_HTTP_ROOT"]
-    path = os.path.join(root, "waiting.bin")
-    with open(path, "wb") as file:
-        file.write(LONG)
-    yield HTTPStore(url, client_options=options)
-    os.unlink(path)
+    # A folder of its own: several runs of the tests may share the server.
+    name = f"waiting-{uuid.uuid4().hex}"
+    folder = Path(os.environ["HOLDALL_TEST_HTTP_ROOT"]) / name
+    folder.mkdir()
+    (folder / "waiting.bin").write_bytes(LONG)
+    yield HTTPStore(f"{url}/{name}", client_options=options)
+    shutil.rmtree(folder)
 
 
 def test_a_body_is_read_by_whoever_wants_it(real_store):

@@ -332,7 +332,7 @@ fn store_in<'py>(store: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyStore>> {
 impl PyStore {
     /// Read an object.
     #[pyo3(signature = (path, *, options = None))]
-    fn get(
+    pub(super) fn get(
         &self,
         py: Python<'_>,
         path: Key,
@@ -444,7 +444,7 @@ impl PyStore {
     }
 
     /// Describe an object.
-    fn head(&self, py: Python<'_>, path: Key) -> PyResult<Object> {
+    pub(super) fn head(&self, py: Python<'_>, path: Key) -> PyResult<Object> {
         meta_out(py, self.quick(py, |store| head(store, path.0))?)
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod key;
 pub(crate) mod put;
 
 mod body;
+mod functions;
 mod list;
 mod many;
 mod meta;
@@ -20,5 +21,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<get::GetResult>()?;
     module.add_class::<get::BytesStream>()?;
     module.add_class::<list::ListStream>()?;
+    module.add_function(wrap_pyfunction!(functions::get, module)?)?;
+    module.add_function(wrap_pyfunction!(functions::head, module)?)?;
     module.add_function(wrap_pyfunction!(methods::parse_scheme, module)?)
 }
