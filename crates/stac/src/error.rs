@@ -31,7 +31,7 @@ pub enum ErrorKind {
     Authentication,
     /// A directory does not exist and was not to be made.
     Directory,
-    /// A store or a server failed; see [`Error::store_error`].
+    /// A store or a server failed; see [`Error::store_kind`].
     Store,
 }
 
