@@ -291,6 +291,11 @@ impl Passing {
     }
 }
 
+/// All bytes of a large object, in one piece of memory.
+pub(super) async fn read(store: &Store, key: &Path) -> Result<Bytes> {
+    Ok(Transfer::new().with_budget(budget()).read(store, key).await?)
+}
+
 /// Writes a small object.
 pub(crate) async fn write(text: String, media_type: &str, place: &Place) -> Result<()> {
     match place {

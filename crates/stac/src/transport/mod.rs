@@ -167,6 +167,13 @@ pub(crate) async fn read(ways: &[Source], span: Span) -> Result<Bytes> {
 
 async fn read_once(source: &Source, span: Span) -> Result<Bytes> {
     let mut opened = source.open(span, None).await?;
+    if span == Span::default()
+        && opened.size.is_some_and(|size| size > fetch::LARGE_BYTES)
+        && let Some((store, key)) = source.engine_place()
+    {
+        drop(opened);
+        return engine::read(&store, &key).await;
+    }
     // A server without ranges sends the whole file.
     let mut skip = span.start.saturating_sub(opened.start);
     let mut left = span.end.map(|end| end.saturating_sub(span.start));
