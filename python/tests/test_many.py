@@ -6,6 +6,7 @@ import pytest
 
 import holdall
 from holdall.exceptions import BaseError, NotFoundError
+from holdall.store import MemoryStore
 
 KEYS = [f"many/{i:03}" for i in range(50)]
 
@@ -81,3 +82,17 @@ def test_arguments(store):
         holdall.get_many(store, [1])
     with pytest.raises((TypeError, BufferError, ValueError)):
         holdall.put_many(store, {"a": "text"})
+
+
+def test_what_stands_for_keys_and_pairs():
+    store = MemoryStore()
+    holdall.put_many(store, [("a", b"1"), ["b", b"2"]])
+    listed = holdall.list(store).collect()
+    assert holdall.get_many(store, listed) == [b"1", b"2"]
+    assert holdall.get_many(store, iter(["a", "a"])) == [b"1", b"1"]
+    for function in (holdall.get_many, holdall.head_many, holdall.delete_many):
+        with pytest.raises(TypeError, match="several keys"):
+            function(store, "ab")
+    for pairs in (["ab"], [("a",)], [("a", b"1", b"2")]):
+        with pytest.raises(TypeError, match="pairs of key and content"):
+            holdall.put_many(store, pairs)

@@ -7,13 +7,14 @@ use holdall::store::object_store::{
     GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload, PutResult,
 };
 use holdall::store::{Result, Store};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyList, PyString};
 
 use super::body::Body;
 use super::key::Key;
 use super::meta;
+use super::methods::collect_paths;
 use crate::buffer::Input;
 use crate::bytes::Bytes;
 use crate::errors::to_py;
@@ -39,9 +40,17 @@ impl OnError {
     }
 }
 
-/// Keys from any iterable.
+/// Keys from any iterable of keys or entries of listings. A single key is refused: its characters would be taken for keys.
 pub(super) fn keys(paths: &Bound<'_, PyAny>) -> PyResult<Vec<Path>> {
-    paths.try_iter()?.map(|path| Ok(path?.extract::<Key>()?.0)).collect()
+    if paths.is_instance_of::<PyString>() || paths.hasattr("__fspath__")? {
+        let detail = format!("expected several keys, as in [{}]", paths.repr()?);
+        return Err(PyTypeError::new_err(detail));
+    }
+    let mut all = Vec::new();
+    for path in paths.try_iter()? {
+        collect_paths(&path?, &mut all)?;
+    }
+    Ok(all)
 }
 
 /// Pairs of key and content, from a dictionary or an iterable of pairs.
@@ -53,8 +62,16 @@ pub(super) fn items(items: &Bound<'_, PyAny>) -> PyResult<Vec<(Path, RustBytes)>
     pairs
         .try_iter()?
         .map(|pair| {
-            let (key, data): (Key, Input) = pair?.extract()?;
-            Ok((key.0, data.0))
+            let pair = pair?;
+            let parts = match pair.is_instance_of::<PyString>() {
+                true => Vec::new(),
+                false => pair.try_iter()?.take(3).collect::<PyResult<Vec<_>>>()?,
+            };
+            let [key, data] = &parts[..] else {
+                let detail = format!("expected pairs of key and content, not {}", pair.repr()?);
+                return Err(PyTypeError::new_err(detail));
+            };
+            Ok((key.extract::<Key>()?.0, data.extract::<Input>()?.0))
         })
         .collect()
 }

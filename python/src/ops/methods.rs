@@ -258,7 +258,7 @@ fn paths_in(paths: &Bound<'_, PyAny>) -> PyResult<(Vec<Path>, bool)> {
 }
 
 /// A path, an entry of a listing, or a chunk of them.
-fn collect_paths(path: &Bound<'_, PyAny>, all: &mut Vec<Path>) -> PyResult<()> {
+pub(super) fn collect_paths(path: &Bound<'_, PyAny>, all: &mut Vec<Path>) -> PyResult<()> {
     if let Ok(entry) = path.cast::<PyDict>()
         && let Some(path) = entry.get_item("path")?
     {
