@@ -42,7 +42,11 @@ impl Request {
         let next =
             links.iter().find(|link| link.get("rel").and_then(text).as_deref() == Some("next"))?;
         let written = next.get("href").and_then(text)?;
-        let href = href::absolute(&written, Some(&this.href))?;
+        let href = match written.starts_with('?') {
+            // A reference of a query alone keeps the path (RFC 3986, 5.2.2).
+            true => format!("{}{written}", this.href.split(['?', '#']).next().unwrap_or_default()),
+            false => href::absolute(&written, Some(&this.href))?,
+        };
         let is_post =
             next.get("method").and_then(text).is_some_and(|m| m.eq_ignore_ascii_case("post"));
         if !is_post {
@@ -206,7 +210,7 @@ mod tests {
     #[test]
     fn every_kind_of_next_link_is_followed() {
         let get = next(r#"{"rel": "next", "href": "?token=2"}"#, None);
-        assert_eq!(get.map(|request| request.href).as_deref(), Some("https://h/v1/?token=2"));
+        assert_eq!(get.map(|request| request.href).as_deref(), Some("https://h/v1/search?token=2"));
         let first = Some(serde_json::json!({"limit": 1, "collections": ["c"]}));
         let merged = next(
             r#"{"rel": "next", "href": "https://h/v1/search", "method": "POST", "merge": true, "body": {"token": "t"}}"#,
