@@ -32,8 +32,7 @@ pub(super) struct State {
     writes: Arc<Semaphore>,
     pub(super) downloads: Flights<BlockKey, Bytes>,
     pub(super) validations: Flights<Digest, Arc<Known>>,
-    /// Counts writes: a description that was asked for before one may be older than it.
-    changes: AtomicU64,
+    changes: Arc<Changes>,
     counters: [AtomicU64; 5],
 }
 
@@ -65,7 +64,7 @@ impl State {
             writes: Arc::new(Semaphore::new(WRITES)),
             downloads: Flights::new(),
             validations: Flights::new(),
-            changes: AtomicU64::new(0),
+            changes: Arc::default(),
             counters: Default::default(),
         }
     }
@@ -138,13 +137,29 @@ impl State {
         self.write(key.0, key.1, block.clone()).await;
     }
 
-    /// Begins to write a file; waits only while many others are being written.
+    /// Begins to write a block; waits only while many others are being written.
     async fn write(&self, digest: Digest, number: u64, body: Bytes) {
         let Some(disk) = self.disk.clone() else { return };
         let Ok(permit) = self.writes.clone().acquire_owned().await else { return };
         drop(tokio::task::spawn_blocking(move || {
             disk.write(&digest, number, &body);
             drop(permit);
+        }));
+    }
+
+    /// Begins to write a description, which comes to nothing when there is a change before it is written.
+    async fn describe(&self, name: Digest, body: Bytes, before: u64) {
+        let Some(disk) = self.disk.clone() else { return };
+        let Ok(permit) = self.writes.clone().acquire_owned().await else { return };
+        let changes = self.changes.clone();
+        drop(tokio::task::spawn_blocking(move || {
+            // Whoever forgets counts first and removes the file under the same lock: an old description cannot come
+            // back after that.
+            let descriptions = locked(&changes.descriptions);
+            if changes.count() == before {
+                disk.write(&name, DESCRIPTION, &body);
+            }
+            drop((descriptions, permit));
         }));
     }
 
@@ -163,7 +178,7 @@ impl State {
 
     /// The number of writes until now.
     pub(super) fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+        self.changes.count()
     }
 
     /// Keeps a description that was asked for after `before` writes, unless there were more meanwhile.
@@ -173,7 +188,7 @@ impl State {
         }
         locked(&self.known).insert(*name, known.clone(), 1);
         if let Some(bytes) = known.to_bytes() {
-            self.write(*name, DESCRIPTION, bytes).await;
+            self.describe(*name, bytes, before).await;
         }
         if self.changes() != before {
             self.forget(name);
@@ -182,11 +197,33 @@ impl State {
 
     /// Forgets the description of an object.
     pub(super) fn forget(&self, name: &Digest) {
-        self.changes.fetch_add(1, Ordering::AcqRel);
-        locked(&self.known).remove(name);
+        self.changes.add();
         if let Some(disk) = &self.disk {
+            let descriptions = locked(&self.changes.descriptions);
             disk.remove(name, DESCRIPTION);
+            drop(descriptions);
+            // For those who have read the file meanwhile.
+            self.changes.add();
         }
+        locked(&self.known).remove(name);
+    }
+}
+
+/// Counts writes: a description that was asked for before one may be older than it.
+#[derive(Debug, Default)]
+struct Changes {
+    count: AtomicU64,
+    /// Held while the file of a description is written or removed.
+    descriptions: Mutex<()>,
+}
+
+impl Changes {
+    fn count(&self) -> u64 {
+        self.count.load(Ordering::Acquire)
+    }
+
+    fn add(&self) {
+        self.count.fetch_add(1, Ordering::AcqRel);
     }
 }
 

@@ -76,6 +76,14 @@ async fn written(folder: &std::path::Path, count: usize) -> Vec<PathBuf> {
     }
 }
 
+/// Waits until a description is on disk.
+async fn described(folder: &std::path::Path) {
+    let is_description = |path: &PathBuf| path.extension().is_some_and(|e| e == "meta");
+    while !files(folder).iter().any(is_description) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Put(u8, u8, usize),
@@ -336,6 +344,7 @@ async fn what_never_changes_needs_no_service() {
     let open = || Store::new(inner.clone()).cached(options.clone()).unwrap();
     assert_eq!(read(&open(), "k").await.unwrap(), "for ever");
     written(folder.path(), 1).await;
+    described(folder.path()).await;
     inner.delete(&"k".into()).await.unwrap();
     let later = open();
     assert_eq!(read(&later, "k").await.unwrap(), "for ever");
