@@ -137,9 +137,12 @@ impl Local {
                 let began = Instant::now();
                 let mut tick = pin!(tokio::time::sleep(SIGNAL_INTERVAL));
                 std::future::poll_fn(|cx| {
+                    // Without tokio's limit on what one poll may do: the wake-ups it puts off are lost when this slice
+                    // ends, and there is nobody to yield to.
+                    let mut free = tokio::task::unconstrained(future.as_mut());
                     let polled = match alone {
-                        true => client::alone(|| future.as_mut().poll(cx)),
-                        false => future.as_mut().poll(cx),
+                        true => client::alone(|| Pin::new(&mut free).poll(cx)),
+                        false => Pin::new(&mut free).poll(cx),
                     };
                     match polled {
                         Poll::Ready(value) => Poll::Ready(Some(value)),

@@ -206,7 +206,9 @@ pub(super) struct Held {
 }
 
 async fn acquire(from: &Arc<Semaphore>, permits: u32) -> OwnedSemaphorePermit {
-    from.clone().acquire_many_owned(permits).await.expect("budgets are never closed")
+    // Not a point to yield at: whoever has its share goes on.
+    let acquired = tokio::task::unconstrained(from.clone().acquire_many_owned(permits));
+    acquired.await.expect("budgets are never closed")
 }
 
 #[cfg(test)]
