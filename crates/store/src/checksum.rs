@@ -158,6 +158,12 @@ impl fmt::Display for Checksum {
     }
 }
 
+/// Of several checksums of one content, that which takes least to compute.
+pub(crate) fn cheapest(sums: &[Checksum]) -> Option<Checksum> {
+    let of = |wanted: Algorithm| sums.iter().find(|sum| sum.algorithm == wanted).cloned();
+    Algorithm::ALL.into_iter().find_map(of)
+}
+
 /// Computes a checksum piece by piece.
 pub struct Hasher {
     algorithm: Algorithm,

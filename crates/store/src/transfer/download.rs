@@ -9,7 +9,7 @@ use object_store::path::Path;
 
 use super::fetch::{Fetch, Grid};
 use super::journal::DownloadHead;
-use super::object::{Accept, Object, Opened};
+use super::object::{Accept, Object, Opened, mismatch};
 use super::partial::{Partial, Publication};
 use super::place::{Place, blocking};
 use super::{Report, Transfer};
@@ -180,8 +180,7 @@ impl Transfer {
         self.read_range(object, &opened.meta, range, &mut Some(opened.body), &mut pieces).await?;
         match (expected, pieces.hasher.map(Hasher::finish)) {
             (Some(expected), Some(found)) if expected != found => {
-                let detail = format!("its checksum is {expected}, what arrived has {found}");
-                Err(Error::new(ErrorKind::Corrupt, "get", object.url(), detail))
+                Err(mismatch(object.url(), &expected, &found))
             }
             _ => Ok(pieces.pieces),
         }

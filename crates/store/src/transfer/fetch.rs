@@ -11,10 +11,10 @@ use object_store::ObjectMeta;
 use tokio::sync::Notify;
 
 use super::Transfer;
-use super::object::{Accept, Body, Object};
+use super::object::{Accept, Body, Object, mismatch};
 use super::place::{Place, Writer};
 use crate::checksum::{self, Algorithm, Checksum, Hasher, PartCrc};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// Memory that a part needs while it streams: what is collected, and what is being written.
 const WINDOW_BYTES: u64 = 2 * 1024 * 1024;
@@ -87,7 +87,7 @@ impl Fetch<'_> {
     /// Reads all parts that are missing; `first` is the beginning of the first one, already on its way.
     ///
     /// # Errors
-    /// The first error of any part; [`ErrorKind::Corrupt`] when the whole does not amount to its checksum.
+    /// The first error of any part; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) when the whole does not amount to its checksum.
     pub(super) async fn run(self, first: Option<Body>) -> Result<()> {
         let missing: VecDeque<_> = (0..self.grid.len()).filter(|i| !self.is_done(*i)).collect();
         let workers = self.transfer.options.parts.min(missing.len()).max(1);
@@ -110,8 +110,7 @@ impl Fetch<'_> {
         let ((), whole) = future::try_join(work, whole).await?;
         match (&self.expected, whole) {
             (Some(expected), Some(found)) if *expected != found => {
-                let detail = format!("its checksum is {expected}, what arrived has {found}");
-                Err(Error::new(ErrorKind::Corrupt, "get", self.object.url(), detail))
+                Err(mismatch(self.object.url(), expected, &found))
             }
             _ => Ok(()),
         }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::{Transfer, TransferOptions, Verify};
-use crate::checksum::{Algorithm, Checksum};
+use crate::checksum::{Algorithm, Checksum, cheapest};
 use crate::client::Integrity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
@@ -213,10 +213,6 @@ impl Object {
         if verify == Verify::Length {
             return Ok(None);
         }
-        let cheapest = |sums: &[Checksum]| {
-            let of = |wanted: Algorithm| sums.iter().find(|sum| sum.algorithm() == wanted).cloned();
-            Algorithm::ALL.into_iter().find_map(of)
-        };
         let mut found = cheapest(&stated.checksums);
         let is_cheap = |sum: &Checksum| sum.algorithm().is_combinable();
         if !found.as_ref().is_some_and(is_cheap) && (meta.size > part || verify == Verify::Required)
@@ -239,6 +235,12 @@ impl Object {
         let is_md5 = self.store.provider().scheme() == "s3" && !stated.is_encrypted;
         is_md5.then(|| Checksum::from_hex(Algorithm::Md5, tag)).flatten()
     }
+}
+
+/// The error for content that is not what its checksum says.
+pub(super) fn mismatch(target: String, expected: &Checksum, found: &Checksum) -> Error {
+    let detail = format!("its checksum is {expected}, what arrived has {found}");
+    Error::new(ErrorKind::Corrupt, "get", target, detail)
 }
 
 /// A place for the bytes of one range, in order.

@@ -15,7 +15,7 @@ use super::fetch::Grid;
 use super::multipart::Upload;
 use super::source::{LocalFile, Source};
 use super::whole::Whole;
-use crate::checksum::{Algorithm, Checksum, Hasher};
+use crate::checksum::{Algorithm, Checksum, Hasher, cheapest};
 use crate::client::{Integrity, stated};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
@@ -301,11 +301,6 @@ impl Target<'_> {
         });
         puts.buffer_unordered(self.transfer.options.parts).try_collect().await
     }
-}
-
-fn cheapest(sums: &[Checksum]) -> Option<Checksum> {
-    let of = |wanted: Algorithm| sums.iter().find(|sum| sum.algorithm() == wanted).cloned();
-    Algorithm::ALL.into_iter().find_map(of)
 }
 
 /// Where parts go: to a service that takes them in any order, or to a store that takes them one after another.

@@ -12,9 +12,9 @@ use object_store::path::Path;
 use super::Transfer;
 use super::budget::Held;
 use super::fetch::Grid;
-use super::object::{Accept, Body, Object};
+use super::object::{Accept, Body, Object, mismatch};
 use crate::checksum::{Checksum, Hasher};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::store::Store;
 
 impl Transfer {
@@ -134,8 +134,7 @@ impl Reading {
     fn check(&mut self) -> Result<()> {
         match (&self.expected, self.hasher.take().map(Hasher::finish)) {
             (Some(expected), Some(found)) if *expected != found => {
-                let detail = format!("its checksum is {expected}, what arrived has {found}");
-                Err(Error::new(ErrorKind::Corrupt, "get", self.object.url(), detail))
+                Err(mismatch(self.object.url(), expected, &found))
             }
             _ => Ok(()),
         }

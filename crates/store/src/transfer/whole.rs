@@ -6,9 +6,10 @@ use object_store::PutPayload;
 use tokio::sync::Notify;
 
 use super::fetch::Grid;
+use super::object::mismatch;
 use super::source::Source;
 use crate::checksum::{self, Algorithm, Checksum, Hasher, PartCrc};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// The checksum of all parts, whatever the order in which they are taken.
 pub(super) struct Whole {
@@ -73,8 +74,6 @@ impl Whole {
         if found == *expected {
             return Ok(());
         }
-        let detail = format!("its checksum is {expected}, what arrived has {found}");
-        let url = source.identity().unwrap_or_default();
-        Err(Error::new(ErrorKind::Corrupt, "get", url, detail))
+        Err(mismatch(source.identity().unwrap_or_default(), expected, &found))
     }
 }
