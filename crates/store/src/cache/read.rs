@@ -94,8 +94,7 @@ impl Object {
             };
             return Ok((known, true));
         };
-        let is_fixed = self.store.options.immutable || self.version.is_some();
-        let fresh = is_fixed || known.is_fresh(self.store.options.ttl);
+        let fresh = self.is_fresh(&known);
         let matches = match &options.if_match {
             Some(tags) => options_match(tags, &known.meta),
             None => true,
@@ -104,6 +103,12 @@ impl Object {
             return Ok((known, false));
         }
         Ok((self.validate().await?, true))
+    }
+
+    /// Whether a description need not be asked for again.
+    fn is_fresh(&self, known: &Known) -> bool {
+        let is_fixed = self.store.options.immutable || self.version.is_some();
+        is_fixed || known.is_fresh(self.store.options.ttl)
     }
 
     /// Asks the service for the description.
@@ -121,7 +126,11 @@ impl Object {
         let before = self.state.changes();
         self.state.count(Count::Validation);
         match self.store.inner.get_opts(&self.location, options).await {
-            Ok(reply) => Ok(self.learn(reply.meta, reply.attributes, before).await),
+            Ok(reply) => {
+                let known = described(reply.meta, reply.attributes);
+                self.learn(&known, before).await;
+                Ok(known)
+            }
             Err(error) => {
                 // Nothing is known of an object that cannot be described.
                 self.state.forget(&self.name());
@@ -130,10 +139,8 @@ impl Object {
         }
     }
 
-    async fn learn(&self, meta: ObjectMeta, attributes: Attributes, before: u64) -> Arc<Known> {
-        let known = Arc::new(Known { meta, attributes, validated: SystemTime::now() });
-        self.state.learn(&self.name(), &known, before).await;
-        known
+    async fn learn(&self, known: &Arc<Known>, before: u64) {
+        self.state.learn(&self.name(), known, before).await;
     }
 
     /// Asks for the first block that is needed of an unknown object: its description comes along.
@@ -141,6 +148,12 @@ impl Object {
         let task = || {
             let object = self.clone();
             async move {
+                // Another task may have ended since there was nothing known.
+                if let Some(known) = object.state.known(&object.name()).await
+                    && object.is_fresh(&known)
+                {
+                    return Ok(known);
+                }
                 match object.ask_with_block(number).await {
                     Ok(Some(known)) => Ok(known),
                     Err(error @ Error::NotFound { .. }) => Err(error),
@@ -167,13 +180,15 @@ impl Object {
         if reply.range != expected {
             return Ok(None);
         }
-        let known = self.learn(reply.meta.clone(), reply.attributes.clone(), before).await;
+        let known = described(reply.meta.clone(), reply.attributes.clone());
         let content = Content::new(self.clone(), known.clone());
         let block = reply.bytes().await?;
         if block.len() as u64 == expected.end - expected.start {
             self.state.count(Count::Download);
             self.state.keep(&content.key(number), &block).await;
         }
+        // Whoever finds the description finds the block too, and does not fetch it again.
+        self.learn(&known, before).await;
         Ok(Some(known))
     }
 
@@ -191,6 +206,10 @@ impl Object {
             extensions: Default::default(),
         }
     }
+}
+
+fn described(meta: ObjectMeta, attributes: Attributes) -> Arc<Known> {
+    Arc::new(Known { meta, attributes, validated: SystemTime::now() })
 }
 
 /// The number of the first block that a read needs, where the size of the object does not matter.
@@ -259,6 +278,10 @@ impl Content {
 
     async fn fetch(&self, number: u64) -> Result<Bytes> {
         let (key, span, state) = (self.key(number), self.span(number), &self.object.state);
+        // Another task may have ended since the block was missed.
+        if let Some(block) = state.at_hand(&key) {
+            return Ok(block);
+        }
         if let Some(block) = state.on_disk(&key, span.end - span.start).await {
             return Ok(block);
         }

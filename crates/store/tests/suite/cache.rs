@@ -217,6 +217,31 @@ async fn many_readers_wait_for_one_download() {
     assert_eq!((stats(&store).downloads, stats(&store).validations), (3, 1));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_while_a_body_is_on_its_way_waits_for_it() {
+    let body = content(1, 1000);
+    let head = "HTTP/1.1 206 Partial Content\r\nContent-Length: 1000\r\nETag: \"a\"\r\n\
+                Content-Range: bytes 0-999/1000\r\nConnection: close\r\n\r\n";
+    let pieces = body.chunks(100).map(<[u8]>::to_vec).collect();
+    let slow = Reply::Slowly(head.into(), pieces, Duration::from_millis(10));
+    let server = Server::start(vec![slow]).await;
+    let options = ClientOptions::default().with_allow_http(true);
+    let store = holdall_store::parse_url_opts(&server.url(), options).unwrap();
+    let store = store.cached(hour()).unwrap();
+    let reads = (0..30).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(number * 5)).await;
+            read(&store, "k").await.unwrap()
+        })
+    });
+    for got in join_all(reads).await {
+        assert_eq!(got.unwrap(), body);
+    }
+    assert_eq!((stats(&store).downloads, stats(&store).validations), (1, 1));
+    assert_eq!(server.requests(), 1);
+}
+
 #[test]
 fn runtimes_can_come_and_go() {
     let (store, inner) = cached(hour());
