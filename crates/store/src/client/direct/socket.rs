@@ -4,10 +4,11 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use object_store::client::{HttpError, HttpErrorKind};
@@ -17,6 +18,14 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg
 
 use super::SLICE;
 use super::idle::Host;
+
+/// A reply that comes within this time is watched for: falling asleep and being woken takes a processor longer than
+/// that, above all a virtual one (`bench`: `http: get().bytes(), 4 KiB`).
+const PROMPT: Duration = Duration::from_micros(100);
+
+/// Whether somebody else can run while this thread watches.
+static MANY_CORES: LazyLock<bool> =
+    LazyLock::new(|| thread::available_parallelism().is_ok_and(|cores| cores.get() > 1));
 
 /// Connects to the first address of a host that answers.
 pub(super) async fn connect(
@@ -75,6 +84,8 @@ pub(super) struct State {
     empty: AtomicBool,
     /// Whether the next read sleeps until there is something.
     patient: AtomicBool,
+    /// Whether the last patient read took less than [`PROMPT`].
+    prompt: AtomicBool,
 }
 
 impl State {
@@ -88,6 +99,7 @@ impl State {
             full: AtomicBool::new(false),
             empty: AtomicBool::new(false),
             patient: AtomicBool::new(false),
+            prompt: AtomicBool::new(false),
         })
     }
 
@@ -163,11 +175,13 @@ impl State {
         if self.empty.load(Ordering::Relaxed) {
             return Poll::Pending;
         }
-        let patient = self.patient.load(Ordering::Relaxed);
-        let flags = if patient { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
         let room = buffer.len();
-        match recv(&self.stream, buffer, flags) {
-            Ok((_, count)) => {
+        let received = match self.patient.load(Ordering::Relaxed) {
+            true => self.receive_patiently(buffer),
+            false => self.receive(buffer, RecvFlags::DONTWAIT),
+        };
+        match received {
+            Ok(count) => {
                 self.moved.fetch_add(count as u64, Ordering::Relaxed);
                 self.patient.store(false, Ordering::Relaxed);
                 // After the end there is always something to read: the end.
@@ -180,6 +194,27 @@ impl State {
             }
             Err(error) => Poll::Ready(Err(error.into())),
         }
+    }
+
+    /// Watches for bytes where the last ones came at once, then sleeps until there are some.
+    fn receive_patiently(&self, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Errno> {
+        let start = Instant::now();
+        if *MANY_CORES && self.prompt.load(Ordering::Relaxed) {
+            while start.elapsed() < PROMPT {
+                match self.receive(buffer, RecvFlags::DONTWAIT) {
+                    // Whoever else wants the processor gets it.
+                    Err(Errno::AGAIN) => thread::yield_now(),
+                    received => return received,
+                }
+            }
+        }
+        let received = self.receive(buffer, RecvFlags::empty());
+        self.prompt.store(start.elapsed() < PROMPT, Ordering::Relaxed);
+        received
+    }
+
+    fn receive(&self, buffer: &mut [MaybeUninit<u8>], flags: RecvFlags) -> Result<usize, Errno> {
+        recv(&self.stream, buffer, flags).map(|(_, count)| count)
     }
 }
 
