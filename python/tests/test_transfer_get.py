@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +84,24 @@ async def test_large_bodies_come_by_several_requests_async(server):
     got = await holdall.get_async(store_of(server), "k")
     assert await got.bytes_async() == LARGE
     assert (len(server.asked) > 1) == server.has_ranges
+
+
+def test_hundreds_of_parts_that_are_there_at_once():
+    # More steps without a wait than a runtime allows before it looks after others: those it has put off must come back.
+    root, url = (os.environ.get(f"HOLDALL_TEST_HTTP_{part}") for part in ("ROOT", "URL"))
+    if not root or not url:
+        pytest.skip("nginx is not running (services/up)")
+    size = 1100 * MIB
+    path = Path(root) / f"sparse-{os.getpid()}"
+    try:
+        with open(path, "wb") as file:
+            file.truncate(size)
+        store = HTTPStore.from_url(url, client_options={"allow_http": True})
+        data = holdall.get(store, path.name).bytes()
+        assert len(data) == size
+        assert bytes(data[-MIB:]) == bytes(MIB)
+    finally:
+        path.unlink()
 
 
 async def test_a_result_changes_hands(server):
