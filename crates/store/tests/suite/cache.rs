@@ -16,9 +16,10 @@ use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{
     Attribute, Attributes, Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutOptions,
 };
-use holdall_store::{ErrorKind, Store};
+use holdall_store::{ErrorKind, OpenOptions, Registry, Store};
 use proptest::prelude::*;
 
+use super::misbehave::{Reply, Server};
 use super::services;
 
 const BLOCK: u64 = 4096;
@@ -225,8 +226,8 @@ async fn who_comes_while_a_body_is_on_its_way_waits_for_it() {
     let pieces = body.chunks(100).map(<[u8]>::to_vec).collect();
     let slow = Reply::Slowly(head.into(), pieces, Duration::from_millis(10));
     let server = Server::start(vec![slow]).await;
-    let options = ClientOptions::default().with_allow_http(true);
-    let store = holdall_store::parse_url_opts(&server.url(), options).unwrap();
+    let options = OpenOptions::default().with("allow_http", "true");
+    let (store, _) = Registry::default().open(&server.url(), &options).unwrap();
     let store = store.cached(hour()).unwrap();
     let reads = (0..30).map(|number| {
         let store = store.clone();
