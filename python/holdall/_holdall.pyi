@@ -909,4 +909,5 @@ def _serve_ais(
     public_host: str | None,
     max_connections: int,
     promote_root: str | PathLike[str],
+    s3_keys: Mapping[str, str],
 ) -> _AisServer: ...

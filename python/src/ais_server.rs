@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use holdall::ais_server::{Error, ErrorKind, Options, Server};
+use holdall::ais_server::{Error, ErrorKind, Options, S3Keys, Server};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
@@ -82,6 +82,7 @@ fn _serve_ais(
     public_host: Option<String>,
     max_connections: usize,
     promote_root: PathBuf,
+    s3_keys: std::collections::BTreeMap<String, String>,
 ) -> PyResult<AisServer> {
     let invalid = |what: &str, text: &str, e: &dyn std::fmt::Display| {
         PyValueError::new_err(format!("{what}: {text:?}: {e}"))
@@ -98,6 +99,10 @@ fn _serve_ais(
     if max_connections == 0 {
         return Err(PyValueError::new_err("max_connections must be at least 1"));
     }
+    let s3_keys = s3_keys.into_iter().try_fold(S3Keys::NONE, |keys, (access, secret)| {
+        let one = S3Keys::new(access, secret);
+        one.map(|one| keys.and(one)).map_err(|e| PyValueError::new_err(format!("s3_keys: {e}")))
+    })?;
     let options = Options {
         data: path,
         listen: listen.parse().map_err(|e| invalid("listen", listen, &e))?,
@@ -106,6 +111,7 @@ fn _serve_ais(
         public_host,
         max_connections,
         promote_root,
+        s3_keys,
     };
     let server = block_on(py, Server::start(options))?.map_err(|e| to_py(&e))?;
     let url = server.url();

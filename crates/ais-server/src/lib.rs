@@ -12,9 +12,11 @@ pub mod engine;
 pub mod error;
 mod http;
 pub mod jobs;
+mod s3_keys;
 mod server;
 pub mod storage;
 
 pub use error::{Error, ErrorKind, Result};
+pub use s3_keys::S3Keys;
 pub use server::{Options, Server};
 pub use storage::Fsync;

@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::engine::{Engine, Severity};
 use crate::error::{Error, Result};
 use crate::http;
+use crate::s3_keys::S3Keys;
 use crate::storage::{Fsync, Storage};
 
 /// Time that requests have to end once the server stops.
@@ -41,6 +42,8 @@ pub struct Options {
     pub max_connections: usize,
     /// Folder of this machine that clients may make objects of files from.
     pub promote_root: PathBuf,
+    /// Keys that clients of S3 sign their requests with; without any, every signature is accepted.
+    pub s3_keys: S3Keys,
 }
 
 impl Default for Options {
@@ -53,6 +56,7 @@ impl Default for Options {
             public_host: None,
             max_connections: 4096,
             promote_root: PathBuf::from("/var/lib/ais/promote"),
+            s3_keys: S3Keys::NONE,
         }
     }
 }
@@ -93,6 +97,7 @@ impl Server {
         let engine = tokio::task::spawn_blocking(open)
             .await
             .map_err(|e| Error::internal("opening the storage ended early").with_source(e))??;
+        engine.set_s3_keys(options.s3_keys.clone());
         engine.set_url(url(&options, address, tls.is_some()));
         let place = options
             .data

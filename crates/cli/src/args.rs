@@ -97,6 +97,24 @@ pub(crate) enum Command {
     Completions(Completions),
 }
 
+/// A text that is never printed.
+#[derive(Clone)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl std::str::FromStr for Secret {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
 /// A server for one machine: the official clients of AIStore work with it unchanged.
 ///
 /// It prints its URL, and then runs until it is told to stop (Ctrl-C or SIGTERM): then requests have ten seconds to end.
@@ -133,6 +151,27 @@ pub(crate) struct Serve {
     /// Folder of this machine whose files clients may promote to objects.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/ais/promote")]
     pub(crate) promote_root: PathBuf,
+    /// Access key that requests to /s3 must be signed with; without any, every signature is accepted.
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "HOLDALL_S3_ACCESS_KEY",
+        hide_env_values = true,
+        requires = "s3_secret_key"
+    )]
+    pub(crate) s3_access_key: Option<String>,
+    /// The secret of that access key. Other users of the machine see arguments: the variable and --s3-keys are safer.
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "HOLDALL_S3_SECRET_KEY",
+        hide_env_values = true,
+        requires = "s3_access_key"
+    )]
+    pub(crate) s3_secret_key: Option<Secret>,
+    /// File with such keys: an access key, a space and a secret a line.
+    #[arg(long, value_name = "FILE", env = "HOLDALL_S3_KEYS")]
+    pub(crate) s3_keys: Option<PathBuf>,
     /// What to log to standard error: error, warn, info, debug or trace, or a filter such as `holdall_ais_server=debug`.
     #[arg(long, value_name = "FILTER", env = "HOLDALL_LOG", default_value = "info")]
     pub(crate) log: String,

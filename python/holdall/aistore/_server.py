@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Literal
 
@@ -60,6 +61,7 @@ def serve(
     public_host: str | None = None,
     max_connections: int = 4096,
     promote_root: Path = "/var/lib/ais/promote",
+    s3_keys: Mapping[str, str] | None = None,
 ) -> Server:
     """Start a server for AIStore's API in this process. It answers when this returns.
 
@@ -77,6 +79,8 @@ def serve(
         public_host: Host that clients reach the server by, where it is not the address.
         max_connections: Most connections at once; more wait.
         promote_root: Folder of this machine whose files clients may promote to objects.
+        s3_keys: Access keys and their secrets, one of which requests to ``/s3`` must be signed with. Without any,
+            every signature is accepted.
 
     Raises:
         OSError: When the folder, the address or the certificate cannot be used.
@@ -92,5 +96,6 @@ def serve(
             public_host,
             max_connections,
             promote_root,
+            dict(s3_keys or {}),
         )
     )

@@ -14,8 +14,9 @@
 //! | [`checksum`] | checksums |
 //! | [`list`] | listings |
 //! | [`stats`] | counters |
+//! | [`upload`] | uploads in parts |
 //!
-//! Appends, multipart uploads, summaries and promotion are methods of [`Engine`], too.
+//! Appends, summaries and promotion are methods of [`Engine`], too.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::jobs::Jobs;
+use crate::s3_keys::S3Keys;
 use crate::storage::Storage;
 
 mod append;
@@ -45,7 +47,7 @@ mod promote;
 pub mod sort;
 pub mod stats;
 mod summary;
-mod upload;
+pub mod upload;
 pub mod writer;
 
 pub use append::Append;
@@ -89,6 +91,7 @@ pub struct Engine {
     uploads: upload::Uploads,
     summaries: summary::Summaries,
     url: OnceLock<String>,
+    s3_keys: OnceLock<S3Keys>,
     promote_root: PathBuf,
 }
 
@@ -118,6 +121,7 @@ impl Engine {
             uploads: upload::Uploads::default(),
             summaries: summary::Summaries::default(),
             url: OnceLock::new(),
+            s3_keys: OnceLock::new(),
             promote_root,
         }))
     }
@@ -181,6 +185,19 @@ impl Engine {
     pub(crate) fn set_url(&self, url: String) {
         // The first one stays.
         let _ = self.url.set(url);
+    }
+
+    /// Keys that clients of S3 sign with; without any, every signature is accepted.
+    pub fn s3_keys(&self) -> &S3Keys {
+        static NONE: S3Keys = S3Keys::NONE;
+
+        self.s3_keys.get().unwrap_or(&NONE)
+    }
+
+    /// Tells the keys, once.
+    pub(crate) fn set_s3_keys(&self, keys: S3Keys) {
+        // The first ones stay.
+        let _ = self.s3_keys.set(keys);
     }
 
     /// Stops jobs and commits what waits.

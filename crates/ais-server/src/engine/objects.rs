@@ -40,7 +40,7 @@ impl Engine {
     ///
     /// When the name cannot be.
     pub async fn find(&self, bucket: &Bucket, name: &str) -> Result<Option<ObjectMeta>> {
-        check_object(name)?;
+        check_key(name)?;
         let (bid, name) = (bucket.bid(), name.to_owned());
         self.storage().meta().blocking(move |meta| meta.object(bid, &name)).await
     }
@@ -51,7 +51,7 @@ impl Engine {
     ///
     /// When it is not there; those of the file system.
     pub fn open_blocking(&self, bucket: &Bucket, name: &str) -> Result<(ObjectMeta, Content)> {
-        check_object(name)?;
+        check_key(name)?;
         let mut attempts = ATTEMPTS;
         loop {
             let found = self.storage().meta().object(bucket.bid(), name)?;
@@ -120,7 +120,7 @@ impl Engine {
         name: &str,
         options: PutOptions,
     ) -> Result<Writer> {
-        check_object(name)?;
+        check_key(name)?;
         check_custom(&options.custom)?;
         Writer::new(Arc::clone(self), bucket.clone(), name.to_owned(), options)
     }
@@ -154,7 +154,7 @@ impl Engine {
     ///
     /// When it is not there, or the name cannot be.
     pub async fn delete(&self, bucket: &Bucket, name: &str) -> Result<ObjectMeta> {
-        check_object(name)?;
+        check_key(name)?;
         let (bid, key) = (bucket.bid(), name.to_owned());
         let deleted = self.storage().meta().write(move |tx| tx.delete_object(bid, &key)).await?;
         deleted.ok_or_else(|| {
@@ -198,26 +198,68 @@ impl Engine {
         replace: bool,
     ) -> Result<ObjectMeta> {
         check_object(name)?;
+        let edit = move |all: &mut Vec<(String, String)>| {
+            if replace {
+                all.clear();
+            }
+            for (key, value) in custom {
+                match all.iter_mut().find(|(name, _)| *name == key) {
+                    Some(entry) => entry.1 = value,
+                    None => all.push((key, value)),
+                }
+            }
+            check_custom(all)
+        };
+        self.edit_custom(bucket, name, edit).await
+    }
+
+    /// Changes custom properties in one step.
+    ///
+    /// # Errors
+    ///
+    /// When the object is not there; those of `edit`.
+    pub async fn edit_custom<F>(&self, bucket: &Bucket, name: &str, edit: F) -> Result<ObjectMeta>
+    where
+        F: FnOnce(&mut Vec<(String, String)>) -> Result<()> + Send + 'static,
+    {
+        check_key(name)?;
         let (bid, key) = (bucket.bid(), name.to_owned());
         let changed = self
             .storage()
             .meta()
             .write(move |tx| {
                 let Some(mut meta) = tx.object(bid, &key)? else { return Ok(None) };
-                let mut all = if replace { Vec::new() } else { meta.custom };
-                for (key, value) in custom {
-                    match all.iter_mut().find(|(name, _)| *name == key) {
-                        Some(entry) => entry.1 = value,
-                        None => all.push((key, value)),
-                    }
-                }
-                check_custom(&all)?;
-                meta.custom = all;
+                edit(&mut meta.custom)?;
                 tx.put_object(bid, &key, &meta)?;
                 Ok(Some(meta))
             })
             .await?;
         changed.ok_or_else(|| self.no_object(bucket, name))
+    }
+
+    /// Deletes an object if it is still the one that was read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Conflict`] when it is another one, or gone.
+    pub async fn delete_over(&self, bucket: &Bucket, name: &str, read: &ObjectMeta) -> Result<()> {
+        let (bid, key, content) = (bucket.bid(), name.to_owned(), read.content.clone());
+        let deleted = self
+            .storage()
+            .meta()
+            .write(move |tx| {
+                let is_same = tx.object(bid, &key)?.is_some_and(|meta| meta.content == content);
+                if is_same {
+                    tx.delete_object(bid, &key)?;
+                }
+                Ok(is_same)
+            })
+            .await?;
+        if deleted {
+            return Ok(());
+        }
+        let text = format!("{}/{name} was changed meanwhile: try again", bucket.bck());
+        Err(Error::new(ErrorKind::Conflict, text))
     }
 
     /// Renames an object within its bucket, over what is there.
@@ -340,6 +382,17 @@ impl Engine {
         };
         Sealed::new(Arc::clone(self), bucket.clone(), name.to_owned(), meta)
     }
+}
+
+/// Checks the name of an object as the engine can keep it: that of [`check_object`], or one that ends with a slash, as
+/// S3's clients name folders. AIStore's API refuses these before they come here.
+///
+/// # Errors
+///
+/// When it is none.
+pub fn check_key(name: &str) -> Result<()> {
+    let plain = name.strip_suffix('/').filter(|plain| !plain.is_empty() && !plain.ends_with('/'));
+    Ok(check_object(plain.unwrap_or(name))?)
 }
 
 /// Checks custom properties.

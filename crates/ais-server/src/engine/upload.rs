@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use holdall_ais_wire::id;
-use holdall_ais_wire::name::check_object;
 use holdall_ais_wire::object::Part;
 
 use super::checksum::Hasher;
 use super::content::PIECE;
 use super::piece::{Piece, SealedPiece};
+use super::writer::Sealed;
 use super::{Bucket, Engine, Work as _};
 use crate::error::{Error, Result};
 use crate::storage::ObjectMeta;
@@ -28,8 +28,41 @@ struct Upload {
     bid: u64,
     name: String,
     custom: Vec<(String, String)>,
+    /// Nanoseconds since 1970.
+    begun: i64,
     used: Instant,
-    parts: BTreeMap<u32, SealedPiece>,
+    parts: BTreeMap<u32, (SealedPiece, PartFacts)>,
+}
+
+/// What is known of a part.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PartFacts {
+    /// Its MD5, where it was computed.
+    pub md5: Option<[u8; 16]>,
+    /// Another checksum: the name of the property that keeps such ones, and its bytes.
+    pub sum: Option<(&'static str, Vec<u8>)>,
+    /// Bytes.
+    pub size: u64,
+    /// When it came, nanoseconds since 1970.
+    pub time: i64,
+}
+
+/// What is known of an upload.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UploadFacts {
+    /// Custom properties that the object will have.
+    pub custom: Vec<(String, String)>,
+    /// When it was begun, nanoseconds since 1970.
+    pub begun: i64,
+    /// Parts by their numbers.
+    pub parts: BTreeMap<u32, PartFacts>,
+}
+
+impl Upload {
+    fn facts(&self) -> UploadFacts {
+        let parts = self.parts.iter().map(|(number, (_, facts))| (*number, facts.clone()));
+        UploadFacts { custom: self.custom.clone(), begun: self.begun, parts: parts.collect() }
+    }
 }
 
 impl Uploads {
@@ -66,15 +99,36 @@ impl Engine {
         name: &str,
         custom: Vec<(String, String)>,
     ) -> Result<String> {
-        check_object(name)?;
         super::objects::check_custom(&custom)?;
+        self.create_upload_with(bucket, name, custom)
+    }
+
+    /// [`create_upload`](Self::create_upload) for who has checked the custom properties by other rules.
+    ///
+    /// # Errors
+    ///
+    /// When the name cannot be.
+    pub fn create_upload_with(
+        &self,
+        bucket: &Bucket,
+        name: &str,
+        custom: Vec<(String, String)>,
+    ) -> Result<String> {
+        super::objects::check_key(name)?;
         let id = id::new();
         let mut all = self.uploads.lock();
         all.retain(|_, upload| upload.used.elapsed() < LIFE);
         let (bid, name) = (bucket.bid(), name.to_owned());
         all.insert(
             id.clone(),
-            Upload { bid, name, custom, used: Instant::now(), parts: BTreeMap::new() },
+            Upload {
+                bid,
+                name,
+                custom,
+                begun: super::now(),
+                used: Instant::now(),
+                parts: BTreeMap::new(),
+            },
         );
         Ok(id)
     }
@@ -120,10 +174,50 @@ impl Engine {
                 bucket.bck()
             )));
         }
+        self.put_part_with(bucket, name, id, number, part, PartFacts::default()).await
+    }
+
+    /// [`put_part`](Self::put_part) for a part that may be empty, and that something is known of. Size and time are
+    /// filled in.
+    ///
+    /// # Errors
+    ///
+    /// When the upload has ended meanwhile; those of the file system.
+    pub async fn put_part_with(
+        self: &Arc<Self>,
+        bucket: &Bucket,
+        name: &str,
+        id: &str,
+        number: u32,
+        part: Piece,
+        facts: PartFacts,
+    ) -> Result<()> {
+        let facts = PartFacts { size: part.size(), time: super::now(), ..facts };
         let part = self.blocking(|_| part.seal()).await?;
-        let replaced = find(&mut self.uploads.lock(), bucket, name, id)?.parts.insert(number, part);
+        let mut all = self.uploads.lock();
+        let replaced = find(&mut all, bucket, name, id)?.parts.insert(number, (part, facts));
+        drop(all);
         drop(replaced);
         Ok(())
+    }
+
+    /// What is known of an upload.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn upload(&self, bucket: &Bucket, name: &str, id: &str) -> Result<UploadFacts> {
+        find(&mut self.uploads.lock(), bucket, name, id).map(|upload| upload.facts())
+    }
+
+    /// The uploads of a bucket in the order of names and ids: name, id, what is known.
+    pub fn uploads(&self, bucket: &Bucket) -> Vec<(String, String, UploadFacts)> {
+        let all = self.uploads.lock();
+        let own = all.iter().filter(|(_, upload)| upload.bid == bucket.bid());
+        let mut found: Vec<_> =
+            own.map(|(id, upload)| (upload.name.clone(), id.clone(), upload.facts())).collect();
+        found.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
+        found
     }
 
     /// Makes the parts an object. All parts must be named; their order does not matter.
@@ -173,11 +267,49 @@ impl Engine {
             }
             all.remove(id).ok_or_else(|| missing(bucket, name, id))?
         };
+        let custom = upload.custom.clone();
+        self.assemble_parts(bucket, name, upload, custom).await?.commit().await
+    }
+
+    /// Makes an object of some parts of an upload, and ends the upload. The object is there after the commit of what
+    /// is returned.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such upload, or a part is missing; those of the file system.
+    pub async fn assemble_upload(
+        self: &Arc<Self>,
+        bucket: &Bucket,
+        name: &str,
+        id: &str,
+        numbers: &[u32],
+        custom: Vec<(String, String)>,
+    ) -> Result<Sealed> {
+        let mut upload = {
+            let mut all = self.uploads.lock();
+            let have = &find(&mut all, bucket, name, id)?.parts;
+            if numbers.iter().any(|number| !have.contains_key(number)) {
+                return Err(missing(bucket, name, id));
+            }
+            all.remove(id).ok_or_else(|| missing(bucket, name, id))?
+        };
+        let numbers: std::collections::BTreeSet<_> = numbers.iter().collect();
+        upload.parts.retain(|number, _| numbers.contains(number));
+        self.assemble_parts(bucket, name, upload, custom).await
+    }
+
+    async fn assemble_parts(
+        self: &Arc<Self>,
+        bucket: &Bucket,
+        name: &str,
+        upload: Upload,
+        custom: Vec<(String, String)>,
+    ) -> Result<Sealed> {
         let kind = bucket.checksum_type().to_owned();
         let (parts, checksum) = self
             .heavy(move |_| {
                 let mut hasher = Hasher::new(&kind)?;
-                for part in upload.parts.values() {
+                for (part, _) in upload.parts.values() {
                     let blob = part.open()?;
                     let mut at = 0;
                     while hasher.kind() != "none" && at < part.chunk().size {
@@ -189,8 +321,8 @@ impl Engine {
                 Ok((upload.parts, hasher.finish()))
             })
             .await?;
-        let content = parts.into_values().map(SealedPiece::keep).collect();
-        self.assemble(bucket, name, content, checksum, upload.custom).commit().await
+        let content = parts.into_values().map(|(part, _)| part.keep()).collect();
+        Ok(self.assemble(bucket, name, content, checksum, custom))
     }
 
     /// Forgets an upload and its parts.

@@ -170,6 +170,13 @@ impl Sealed {
         self
     }
 
+    /// The same with these custom properties in place of those that it has.
+    #[must_use]
+    pub fn with_custom(mut self, custom: Vec<(String, String)>) -> Self {
+        self.meta.custom = custom;
+        self
+    }
+
     /// What will be written.
     pub fn meta(&self) -> &ObjectMeta {
         &self.meta

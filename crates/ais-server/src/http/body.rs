@@ -199,34 +199,7 @@ impl Input {
         B: FnOnce() -> Result<S> + Send + 'static,
         W: Fn(&mut S, Bytes) -> io::Result<()> + Send + 'static,
     {
-        let (sender, mut receiver) = mpsc::channel::<Bytes>(WAITING);
-        let writing = tokio::task::spawn_blocking(move || -> Result<S> {
-            let mut sink = begin()?;
-            while let Some(bytes) = receiver.blocking_recv() {
-                write(&mut sink, bytes)?;
-            }
-            Ok(sink)
-        });
-        let mut read = Ok(());
-        loop {
-            match self.next().await {
-                Ok(Some(bytes)) => {
-                    if sender.send(bytes).await.is_err() {
-                        // The writer has failed; its error is told below.
-                        break;
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    read = Err(error);
-                    break;
-                }
-            }
-        }
-        drop(sender);
-        let sink =
-            writing.await.map_err(|e| Error::internal("writing ended early").with_source(e))??;
-        read.map(|()| sink)
+        pour(self, begin, write).await
     }
 
     /// Reads the rest and forgets it, so that the connection can go on.
@@ -234,4 +207,62 @@ impl Input {
         while self.next().await?.is_some() {}
         Ok(())
     }
+}
+
+/// Where content comes from.
+pub(crate) trait Source: Send {
+    /// The next bytes; none at the end.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be had.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>>> + Send;
+}
+
+impl Source for Input {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        Self::next(self).await
+    }
+}
+
+/// Passes everything from a source to what `begin` makes, on a thread that may block, while it comes in.
+///
+/// # Errors
+///
+/// Those of `begin`, `write` and the source: then what was made is dropped.
+pub(crate) async fn pour<R, S, B, W>(source: &mut R, begin: B, write: W) -> Result<S>
+where
+    R: Source,
+    S: Send + 'static,
+    B: FnOnce() -> Result<S> + Send + 'static,
+    W: Fn(&mut S, Bytes) -> io::Result<()> + Send + 'static,
+{
+    let (sender, mut receiver) = mpsc::channel::<Bytes>(WAITING);
+    let writing = tokio::task::spawn_blocking(move || -> Result<S> {
+        let mut sink = begin()?;
+        while let Some(bytes) = receiver.blocking_recv() {
+            write(&mut sink, bytes)?;
+        }
+        Ok(sink)
+    });
+    let mut read = Ok(());
+    loop {
+        match source.next().await {
+            Ok(Some(bytes)) => {
+                if sender.send(bytes).await.is_err() {
+                    // The writer has failed; its error is told below.
+                    break;
+                }
+            }
+            Ok(None) => break,
+            Err(error) => {
+                read = Err(error);
+                break;
+            }
+        }
+    }
+    drop(sender);
+    let sink =
+        writing.await.map_err(|e| Error::internal("writing ended early").with_source(e))??;
+    read.map(|()| sink)
 }

@@ -13,6 +13,7 @@ mod objects;
 mod range;
 mod reply;
 mod request;
+mod s3;
 mod sort;
 mod summary;
 
@@ -50,6 +51,17 @@ pub(crate) async fn handle(
     let log = Arc::clone(&engine);
     let (body, left) = Input::new(body);
     let result = match Request::new(engine, parts, body, (remote, tls)) {
+        Ok(request) if s3::is_path(&path) => {
+            let reply = s3::route(request).await;
+            if reply.status().is_client_error() || reply.status().is_server_error() {
+                left.drain(MAX_LEFT).await;
+            }
+            return reply;
+        }
+        Err(error) if s3::is_path(&path) => {
+            left.drain(MAX_LEFT).await;
+            return s3::refuse(&path, method == http::Method::HEAD, error);
+        }
         Ok(request) => route(request).await,
         Err(error) => Err(error),
     };

@@ -8,6 +8,7 @@
 //! | `model` | random operations, compared with a model |
 //! | `multi` | jobs on many objects |
 //! | `objects` | buckets and objects, headers, ranges, errors |
+//! | `s3` | the S3 face |
 //! | `sorts` | dSort |
 //! | `recorded` | exchanges recorded from a real AIStore |
 //! | `recorded_jobs` | archives, jobs and batches as a real AIStore answers |
@@ -23,6 +24,7 @@ mod objects;
 mod recorded;
 mod recorded_jobs;
 mod restart;
+mod s3;
 mod sorts;
 mod support;
 mod tls;

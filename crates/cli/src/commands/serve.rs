@@ -1,7 +1,7 @@
 //! `holdall serve`.
 
 use anyhow::{Context as _, Result};
-use holdall::ais_server::{Options, Server};
+use holdall::ais_server::{Options, S3Keys, Server};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -15,7 +15,7 @@ pub(crate) async fn run(args: &Serve, printer: &Printer) -> Result<Exit> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     raise_open_files();
-    let server = Server::start(options(args)).await?;
+    let server = Server::start(options(args)?).await?;
     printer.data(|| server.url(), || serde_json::json!({"url": server.url()}))?;
     printer.flush()?;
     tokio::select! {
@@ -39,8 +39,8 @@ fn raise_open_files() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-fn options(args: &Serve) -> Options {
-    Options {
+fn options(args: &Serve) -> Result<Options> {
+    Ok(Options {
         data: args.data.clone(),
         listen: args.listen,
         fsync: args.fsync,
@@ -48,6 +48,21 @@ fn options(args: &Serve) -> Options {
         public_host: args.public_host.clone(),
         max_connections: args.max_connections as usize,
         promote_root: args.promote_root.clone(),
+        s3_keys: s3_keys(args)?,
+    })
+}
+
+fn s3_keys(args: &Serve) -> Result<S3Keys> {
+    let keys = match &args.s3_keys {
+        Some(path) => S3Keys::read(path)?,
+        None => S3Keys::NONE,
+    };
+    match (&args.s3_access_key, &args.s3_secret_key) {
+        (Some(access), Some(secret)) => {
+            let one = S3Keys::new(access, &secret.0);
+            Ok(keys.and(one.context("--s3-access-key and --s3-secret-key")?))
+        }
+        _ => Ok(keys),
     }
 }
 

@@ -86,7 +86,7 @@ async fn reply(
 }
 
 /// The bytes that were read, and then the rest.
-fn body(reading: Reading) -> Body {
+pub(crate) fn body(reading: Reading) -> Body {
     let Reading { range, first, content, .. } = reading;
     let (len, have) = (range.end - range.start, first.len() as u64);
     if have == len {

@@ -7,6 +7,8 @@ mod head;
 mod multipart;
 mod put;
 
+pub(crate) use get::body as body_of;
+pub(crate) use head::etag;
 use holdall_ais_wire::header;
 use holdall_ais_wire::name::check_object;
 use http::Method;
