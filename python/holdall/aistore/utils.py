@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
-import types
-import typing
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlparse
 
 from .._holdall import _ais_digest, _ais_expand, _ais_xoshiro
 from . import const
-from ._model import Model
+from ._model import Model, validate
 from .provider import Provider, provider_aliases
-
-T = TypeVar("T")
 
 _TRUE = frozenset(("1", "t", "true", "y", "yes", "on"))
 _PROVIDERS = "|".join([*(provider.value for provider in Provider), *provider_aliases])
@@ -101,28 +97,7 @@ def decode_response(res_model: Any, resp: Any) -> Any:
         except ValueError:
             return resp.text
         return found if isinstance(found, str) else resp.text
-    return build(res_model, resp.json())
-
-
-def build(kind: Any, value: Any) -> Any:
-    """Make `kind` of what JSON says."""
-    origin = typing.get_origin(kind)
-    if origin in (typing.Union, types.UnionType):
-        kinds = typing.get_args(kind)
-        if value is None and type(None) in kinds:
-            return None
-        return build(next(k for k in kinds if k is not type(None)), value)
-    if origin is list:
-        (inner,) = typing.get_args(kind)
-        return [build(inner, item) for item in value]
-    if origin is dict:
-        _, inner = typing.get_args(kind)
-        return {key: build(inner, item) for key, item in value.items()}
-    if hasattr(kind, "model_validate"):
-        return kind.model_validate(value)
-    if kind in (int, float) and isinstance(value, str):
-        return kind(value)
-    return value
+    return validate(res_model, resp.json())
 
 
 def parse_url(url: str) -> tuple[str, str, str]:

@@ -1,0 +1,14 @@
+"""Iterating over the content of an object: with one request, or with several side by side."""
+
+from .base import BaseContentIterProvider, StreamBounds
+from .buffer import ParallelBuffer
+from .parallel import ParallelContentIterProvider
+from .sequential import ContentIterProvider
+
+__all__ = [
+    "BaseContentIterProvider",
+    "ContentIterProvider",
+    "ParallelBuffer",
+    "ParallelContentIterProvider",
+    "StreamBounds",
+]
