@@ -23,7 +23,9 @@ _CLASSES = {
     "S3Store": _holdall.S3Store,
 }
 
-OURS = frozenset({*_CLASSES.values(), _holdall.CachedStore, _holdall.MemoryStore})
+OURS = frozenset(
+    {*_CLASSES.values(), _holdall.AISStore, _holdall.CachedStore, _holdall.MemoryStore}
+)
 """The classes of this package, for a look that is quicker than calling `as_store`."""
 
 _KEPT = 64

@@ -451,6 +451,67 @@ class HTTPStore(ObjectStoreMethods):
     def url(self) -> str:
         """The URL of the directory."""
 
+class AISStore(ObjectStoreMethods):
+    """A bucket of AIStore, or of a cloud behind it.
+
+    Args:
+        bucket: its name, or its URL: ``ais://bucket``, ``ais://@cluster#namespace/bucket``, ``ais+s3://bucket``; a path
+            in it is the prefix.
+        prefix: below which all operations happen.
+        config: settings: ``endpoint``, ``token``, ``ca_certificate``, ``client_certificate``, ``client_key``,
+            ``skip_verify``, ``connect_timeout``, ``read_timeout``, ``max_pool_size``, ``direct_reads``; the environment
+            (``AIS_ENDPOINT``, ``AIS_AUTHN_TOKEN``, …) says what they do not.
+        client_options: settings of the HTTP client.
+        retry_config: how failed requests are repeated.
+        kwargs: more settings.
+    """
+    def __new__(
+        cls,
+        bucket: str,
+        *,
+        prefix: _PathInput | None = None,
+        config: dict[str, Any] | None = None,
+        client_options: ClientConfig | None = None,
+        retry_config: RetryConfig | None = None,
+        **kwargs: Any,
+    ) -> Self: ...
+    @classmethod
+    def _of(
+        cls,
+        client: _AisClient,
+        url: str,
+        config: dict[str, Any],
+        prefix: _PathInput | None,
+    ) -> Self: ...
+    @property
+    def client_options(self) -> ClientConfig | None:
+        """The settings of the HTTP client that were given, or None."""
+    @property
+    def config(self) -> dict[str, Any]:
+        """The settings that were given."""
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        config: dict[str, Any] | None = None,
+        client_options: ClientConfig | None = None,
+        retry_config: RetryConfig | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Open the store that a URL names; the path becomes the prefix."""
+    @property
+    def prefix(self) -> str | None:
+        """The prefix below which all operations happen, or None."""
+    @property
+    def retry_config(self) -> RetryConfig | None:
+        """The retry settings that were given, or None."""
+    @property
+    def url(self) -> str:
+        """The URL of the bucket."""
+    def with_prefix(self, prefix: _PathInput) -> Self:
+        """The same store below a prefix, sharing connections."""
+
 @disjoint_base
 class CachedStore(ObjectStoreMethods):
     """A store that keeps what was read of another one, in memory and on disk.
@@ -890,6 +951,220 @@ def stac_client_name(href: str) -> str:
 
 def stac_write(place: str, text: str) -> Coroutine[Any, Any, None]:
     """Writes a small text, visible when it is whole; to be awaited."""
+
+@final
+class _AisClient:
+    """Sends requests to a cluster."""
+    def __new__(
+        cls,
+        endpoint: str,
+        token: str | None,
+        connect_timeout: float | None,
+        read_timeout: float | None,
+        settings: dict[str, Any],
+    ) -> Self: ...
+    def set_token(self, token: str | None) -> None: ...
+    def request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, Any] | None = None,
+        body: Buffer | None = None,
+        timeout: float | None = None,
+        stream: bool = False,
+        endpoint: str | None = None,
+    ) -> _AisReply: ...
+    def request_async(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, Any] | None = None,
+        body: Buffer | None = None,
+        timeout: float | None = None,
+        stream: bool = False,
+        endpoint: str | None = None,
+    ) -> Awaitable[_AisReply]: ...
+
+@final
+class _AisReply:
+    """A reply: its head, and its body, which may still be on its way."""
+    def close(self) -> None: ...
+    @property
+    def headers(self) -> list[tuple[str, str]]: ...
+    @property
+    def kind(self) -> str | None: ...
+    @property
+    def operation(self) -> str: ...
+    def piece(self, size: int) -> bytes | None: ...
+    def piece_async(self, size: int) -> Coroutine[Any, Any, bytes | None]: ...
+    def read(self) -> bytes: ...
+    def read_async(self) -> Coroutine[Any, Any, bytes]: ...
+    def read_buffer(self) -> Bytes: ...
+    def read_into(self, buffer: Buffer) -> int: ...
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+
+@final
+class _AisRanges:
+    """Ranges of an object, in their order."""
+    def close(self) -> None: ...
+    def piece(self) -> bytes | None: ...
+    def piece_async(self) -> Coroutine[Any, Any, bytes | None]: ...
+
+@final
+class BucketEntry:
+    """An entry of a listing of AIStore."""
+    def __new__(
+        cls,
+        n: str,
+        cs: str = "",
+        a: str = "",
+        v: str = "",
+        t: str = "",
+        s: int = 0,
+        c: int = 0,
+        f: int = 0,
+        object: Any = None,
+        m: str = "",
+    ) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __reduce__(self) -> tuple[Any, Any]: ...
+    @property
+    def a(self) -> str: ...
+    @property
+    def atime(self) -> str:
+        """The last access."""
+    @property
+    def c(self) -> int: ...
+    @property
+    def checksum(self) -> str:
+        """The checksum, without its type."""
+    @property
+    def copies(self) -> int:
+        """How many copies there are."""
+    @property
+    def cs(self) -> str: ...
+    @property
+    def custom(self) -> str:
+        """Custom properties, as ``[k1:v1 k2:v2]``."""
+    @property
+    def f(self) -> int: ...
+    @property
+    def flags(self) -> int:
+        """Bits that say what it is."""
+    def generate_object_props(self) -> Any:
+        """What the listing tells of it, as properties of an object."""
+    def is_cached(self) -> bool:
+        """Whether it is in the cluster."""
+    def is_ok(self) -> bool:
+        """Whether it is where it belongs."""
+    @property
+    def location(self) -> str:
+        """Where it is: ``t[ID]:/mountpath``."""
+    @property
+    def m(self) -> str: ...
+    @property
+    def n(self) -> str: ...
+    @property
+    def name(self) -> str:
+        """The name."""
+    @property
+    def object(self) -> Any:
+        """The object; None of entries that belong to no bucket."""
+    @object.setter
+    def object(self, value: Any) -> None: ...
+    @property
+    def s(self) -> int: ...
+    @property
+    def size(self) -> int:
+        """Bytes."""
+    @property
+    def t(self) -> str: ...
+    @property
+    def v(self) -> str: ...
+    @property
+    def version(self) -> str:
+        """The version."""
+
+def _ais_digest(name: str) -> int: ...
+def _ais_download(
+    client: _AisClient, path: str, params: Mapping[str, Any] | None, file: str | PathLike[str]
+) -> int: ...
+def _ais_download_async(
+    client: _AisClient, path: str, params: Mapping[str, Any] | None, file: str | PathLike[str]
+) -> Coroutine[Any, Any, int]: ...
+def _ais_list(
+    client: _AisClient,
+    path: str,
+    params: Mapping[str, Any] | None,
+    headers: Mapping[str, Any] | None,
+    body: bytes,
+    bucket: Any,
+    all_pages: bool,
+) -> tuple[str, str, int, list[BucketEntry]] | _AisReply: ...
+def _ais_list_async(
+    client: _AisClient,
+    path: str,
+    params: Mapping[str, Any] | None,
+    headers: Mapping[str, Any] | None,
+    body: bytes,
+    bucket: Any,
+    all_pages: bool,
+) -> Coroutine[Any, Any, tuple[str, str, int, list[BucketEntry]] | _AisReply]: ...
+def _ais_list_arrow(
+    client: _AisClient, path: str, params: Mapping[str, Any] | None, body: bytes
+) -> Any: ...
+def _ais_list_arrow_async(
+    client: _AisClient, path: str, params: Mapping[str, Any] | None, body: bytes
+) -> Coroutine[Any, Any, Any]: ...
+def _ais_place(name: str, digests: list[int]) -> int: ...
+def _ais_put_file(
+    client: _AisClient, path: str, params: Mapping[str, Any] | None, file: str | PathLike[str]
+) -> None: ...
+def _ais_put_file_async(
+    client: _AisClient, path: str, params: Mapping[str, Any] | None, file: str | PathLike[str]
+) -> Coroutine[Any, Any, None]: ...
+def _ais_put_files(
+    client: _AisClient,
+    bucket: str,
+    params: Mapping[str, Any] | None,
+    files: list[tuple[str, str]],
+) -> None: ...
+def _ais_put_files_async(
+    client: _AisClient,
+    bucket: str,
+    params: Mapping[str, Any] | None,
+    files: list[tuple[str, str]],
+) -> Coroutine[Any, Any, None]: ...
+def _ais_read_parallel(
+    client: _AisClient,
+    path: str,
+    params: Mapping[str, Any] | None,
+    headers: Mapping[str, Any] | None,
+    endpoint: str | None,
+    buffer: Buffer,
+    chunk: int,
+    workers: int,
+) -> None: ...
+def _ais_stream_parallel(
+    client: _AisClient,
+    path: str,
+    params: Mapping[str, Any] | None,
+    headers: Mapping[str, Any] | None,
+    endpoint: str | None,
+    offset: int,
+    size: int,
+    chunk: int,
+    workers: int,
+) -> _AisRanges: ...
+def _ais_xoshiro(seed: int) -> int: ...
 
 @final
 class _AisServer:

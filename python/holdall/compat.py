@@ -26,8 +26,19 @@ if TYPE_CHECKING:
 
 __all__ = ["install", "uninstall"]
 
-_REPLACED = {"obstore": "holdall", "stac_asset": "holdall.stac"}
+_REPLACED = {"aistore": "holdall.aistore", "obstore": "holdall", "stac_asset": "holdall.stac"}
 """What stands in for a package."""
+
+_PARTS = {"aistore.sdk": "holdall.aistore"}
+"""What stands in for parts of packages that have another place here."""
+
+
+def _ours(name: str) -> str:
+    """The name of our module for that of another package."""
+    for theirs, ours in (*_PARTS.items(), *_REPLACED.items()):
+        if name == theirs or name.startswith(f"{theirs}."):
+            return ours + name[len(theirs) :]
+    return name
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -42,14 +53,16 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         package = fullname.partition(".")[0]
         if package not in self.names:
             return None
-        ours = _REPLACED[package] + fullname[len(package) :]
-        if importlib.util.find_spec(ours) is None:
+        try:
+            if importlib.util.find_spec(_ours(fullname)) is None:
+                return None
+        except ModuleNotFoundError:
+            # What would hold it is no package of ours.
             return None
         return importlib.util.spec_from_loader(fullname, self)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        package = spec.name.partition(".")[0]
-        module = importlib.import_module(_REPLACED[package] + spec.name[len(package) :])
+        module = importlib.import_module(_ours(spec.name))
         # The import system writes the spec of the other name into the module, whose own must stay.
         self._own = (module.__spec__, module.__loader__, module.__package__)
         return module

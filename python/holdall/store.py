@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ._holdall import (
+    AISStore,
     AzureStore,
     CachedStore,
     GCSStore,
@@ -49,6 +50,7 @@ else:
 
 
 __all__ = [
+    "AISStore",
     "AzureAccessKey",
     "AzureBearerToken",
     "AzureConfig",
@@ -78,9 +80,12 @@ __all__ = [
 ]
 
 ObjectStore: TypeAlias = (
-    AzureStore | CachedStore | GCSStore | HTTPStore | LocalStore | MemoryStore | S3Store
+    AISStore | AzureStore | CachedStore | GCSStore | HTTPStore | LocalStore | MemoryStore | S3Store
 )
 """Any store."""
+
+_AIS = frozenset({"ais", "ais+s3", "ais+gs", "ais+az", "ais+oc"})
+"""Schemes of buckets of AIStore: its own, and those of clouds behind it."""
 
 _CLOUD: dict[str, Any] = {"s3": S3Store, "gcs": GCSStore, "azure": AzureStore}
 
@@ -96,8 +101,9 @@ def from_url(
 ) -> ObjectStore:
     """Open the store that a URL names; the path becomes its prefix.
 
-    Schemes: ``s3 s3a gs gcs az azure adl abfs abfss http https file memory``, the HTTPS hosts of the clouds, and plain
-    paths of the local file system.
+    Schemes: ``s3 s3a gs gcs az azure adl abfs abfss http https file memory``, ``ais`` for buckets of AIStore
+    (``ais+s3 ais+gs ais+az ais+oc`` for those of clouds behind a cluster), the HTTPS hosts of the clouds, and plain paths
+    of the local file system.
 
     Args:
         url: the URL.
@@ -112,6 +118,16 @@ def from_url(
         UnknownConfigurationKeyError: a setting is not known to the store; the nearest one is named.
     """
     text = os.fspath(url)
+    if text.partition("://")[0] in _AIS:
+        if credential_provider is not None:
+            _refuse("credential_provider", "ais")
+        return AISStore.from_url(
+            text,
+            config=config,  # type: ignore[arg-type]
+            client_options=client_options,
+            retry_config=retry_config,
+            **kwargs,
+        )
     is_plain_path = isinstance(url, os.PathLike) or text.startswith(("/", "./", "../"))
     scheme = "local" if is_plain_path else parse_scheme(text)
     if scheme in _CLOUD:

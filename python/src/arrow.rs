@@ -144,7 +144,12 @@ pub(crate) fn record_batch(py: Python<'_>, objects: &[ObjectMeta]) -> PyResult<P
 
 /// A listing as a table of Python.
 pub(crate) fn table(py: Python<'_>, objects: &[ObjectMeta]) -> PyResult<Py<PyAny>> {
-    let ours = Bound::new(py, ArrowBatch(batch(objects)?))?;
+    table_of(py, batch(objects)?)
+}
+
+/// Any batch as a table of Python.
+pub(crate) fn table_of(py: Python<'_>, batch: RecordBatch) -> PyResult<Py<PyAny>> {
+    let ours = Bound::new(py, ArrowBatch(batch))?;
     match arro3(py) {
         Some((_, table)) => table.call1(py, (ours,)),
         None => Ok(ours.into_any().unbind()),

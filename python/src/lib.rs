@@ -9,6 +9,7 @@
 //! | `arrow` | listings as Arrow arrays |
 //! | `stores` | the store classes, their settings and credentials |
 //! | `ops` | operations on stores |
+//! | `ais` | the client of AIStore |
 //! | `ais_server` | the AIS server in this process |
 //! | `files` | the cores of file objects |
 //! | `stac` | STAC documents and their assets |
@@ -16,6 +17,7 @@
 
 use pyo3::prelude::*;
 
+mod ais;
 mod ais_server;
 mod arrow;
 mod awaitable;
@@ -48,6 +50,7 @@ fn _holdall(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(runtime::_after_fork, module)?)?;
     module.add_class::<bytes::Bytes>()?;
     module.add_class::<awaitable::Awaitable>()?;
+    ais::register(module)?;
     ais_server::register(module)?;
     arrow::register(module)?;
     stores::register(module)?;

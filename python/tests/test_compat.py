@@ -40,7 +40,7 @@ def test_undone():
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(ValueError, match="it replaces obstore"):
+    with pytest.raises(ValueError, match="it replaces aistore, obstore"):
         compat.install("boto3")
 
 

@@ -45,6 +45,8 @@ pub(crate) struct Call {
     pub(crate) object: Option<(Bck, String)>,
     /// Silence to bear in place of the client's.
     pub(crate) timeout: Option<Duration>,
+    /// The node to ask in place of the client's endpoint.
+    pub(crate) endpoint: Option<Url>,
 }
 
 impl Call {
@@ -67,6 +69,7 @@ impl Call {
             idempotent,
             object: None,
             timeout: None,
+            endpoint: None,
         }
     }
 

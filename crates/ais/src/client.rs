@@ -6,12 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use holdall_ais_wire::cluster::Smap;
 use holdall_ais_wire::{Bck, Namespace, Provider};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use crate::batch::Batch;
 use crate::bucket::Bucket;
-use crate::call::{Call, Response};
+use crate::call::Response;
 use crate::cluster::Cluster;
 use crate::config::{ClientConfig, Token};
 use crate::dsort::Dsort;
@@ -19,6 +19,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::etl::Etl;
 use crate::job::Job;
 use crate::object::Object;
+use crate::read::Reader;
+use crate::request::Request;
 use crate::transport::Transport;
 
 /// A client of one cluster. Cloning is cheap; clones share token, cluster map and connections.
@@ -124,28 +126,29 @@ impl Client {
         }
     }
 
-    /// Any request: `path` is encoded and relative to the endpoint's `/v1/`, unless it begins with a slash. A body of
-    /// an object's content is sent once (see [`crate::encode_path`], [`crate::bck_query`]); other bodies are messages.
+    /// Any request, in the words of the protocol. The reply's body may still be on its way.
     ///
     /// # Errors
     /// Refusals, with the whole reply in [`Error::refusal`], after the client's retries.
-    pub async fn request(
-        &self,
-        method: Method,
-        path: &str,
-        query: Vec<(String, String)>,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Result<Response> {
-        let path = match path.starts_with('/') {
-            true => path.to_owned(),
-            false => format!("/v1/{path}"),
-        };
-        let mut call = Call::new("request", format!("{method} {path}"), method, path).body(body);
-        call.is_data = call.method == Method::PUT && call.path.starts_with("/v1/objects/");
-        call.query = query;
-        call.headers = headers;
-        self.transport.send(&call).await
+    pub async fn request(&self, request: Request) -> Result<Response> {
+        self.transport.send(&request.call()).await
+    }
+
+    /// The same with the whole body, for whose sake it is repeated too.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub async fn fetch(&self, request: Request) -> Result<(StatusCode, HeaderMap, Bytes)> {
+        let (headers, status, body) = self.transport.fetch(&request.call()).await?;
+        Ok((status, headers, body))
+    }
+
+    /// Begins to read what a request asks for: an object, or a part of one. See [`Reader`].
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub async fn read(&self, request: Request) -> Result<Reader> {
+        Reader::of(self.transport.clone(), request.call()).await
     }
 }
 

@@ -53,6 +53,24 @@ impl Default for ColdGet {
     }
 }
 
+/// What is repeated, beyond what [`RetryConfig`] says of how often and how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repetition {
+    /// Statuses that may be repeated; none for all that the request bears: 429 and 503 always, 408, 502 and 504 where a
+    /// repetition does no harm, 500 of reads.
+    pub statuses: Option<Vec<u16>>,
+    /// Repetitions after failures of the network, counted apart from those after refusals; none counts all together.
+    pub network_retries: Option<usize>,
+    /// Whether the server's `Retry-After` is kept. Default true.
+    pub keep_retry_after: bool,
+}
+
+impl Default for Repetition {
+    fn default() -> Self {
+        Self { statuses: None, network_retries: None, keep_retry_after: true }
+    }
+}
+
 /// Settings of a [`Client`](crate::Client).
 ///
 /// Defaults: the endpoint [`DEFAULT_ENDPOINT`], 3 s to connect, 20 s of silence, the system's authorities, no token, six
@@ -68,6 +86,8 @@ pub struct ClientConfig {
     pub http: ClientOptions,
     /// How often and how long failed requests are repeated.
     pub retry: RetryConfig,
+    /// Which failures are repeated.
+    pub repetition: Repetition,
     /// Waiting for objects that the cluster fetches.
     pub cold_get: ColdGet,
     /// Whether reads go straight to the target that has the object. Default true.
@@ -93,6 +113,7 @@ impl Default for ClientConfig {
                 max_retries: 5,
                 retry_timeout: Duration::from_secs(90),
             },
+            repetition: Repetition::default(),
             cold_get: ColdGet::default(),
             direct_reads: true,
         }

@@ -8,7 +8,7 @@ use holdall_ais_wire::error::WireError;
 use holdall_ais_wire::etl::REQUIRES_KUBERNETES;
 use holdall_store::object_store;
 use holdall_store::object_store::client::{HttpError, HttpErrorKind};
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 /// The result of an operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -135,6 +135,8 @@ pub struct Refusal {
     pub status: u16,
     /// The body as it came; of a HEAD, the error in its header.
     pub body: Bytes,
+    /// The headers.
+    pub headers: HeaderMap,
     /// Method of the request.
     pub method: Method,
     /// URL that answered, without the values of its query that could be secret.
@@ -420,7 +422,20 @@ impl std::error::Error for Shown {
     }
 }
 
-pub(crate) fn refusal(status: StatusCode, body: Bytes, method: Method, url: &str) -> Refusal {
+pub(crate) fn refusal(
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    method: Method,
+    url: &str,
+) -> Refusal {
     let wire = serde_json::from_slice(&body).ok();
-    Refusal { status: status.as_u16(), body, method, url: holdall_store::redacted(url), wire }
+    Refusal {
+        status: status.as_u16(),
+        body,
+        headers,
+        method,
+        url: holdall_store::redacted(url),
+        wire,
+    }
 }

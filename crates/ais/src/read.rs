@@ -1,5 +1,8 @@
 //! Reading an object: ranges, members of archives, transformed; continued where it breaks off, checked at the end.
 
+use std::fmt;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
@@ -13,6 +16,7 @@ use crate::call::{Call, Response};
 use crate::error::{Error, ErrorKind, Result};
 use crate::etl::EtlOptions;
 use crate::object::Object;
+use crate::transport::Transport;
 
 /// How often a body that breaks off is continued.
 const MOST_RESUMES: usize = 5;
@@ -47,12 +51,21 @@ pub struct GetOptions {
 }
 
 /// An object that is being read.
-#[derive(Debug)]
 pub struct Reader {
-    object: Object,
-    options: GetOptions,
+    transport: Arc<Transport>,
+    call: Call,
     attributes: ObjectAttributes,
     response: Response,
+    resumes: usize,
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("target", &self.call.target)
+            .field("attributes", &self.attributes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Object {
@@ -62,9 +75,7 @@ impl Object {
     /// [`ErrorKind::ObjectNotFound`], [`ErrorKind::BucketNotFound`], [`ErrorKind::Range`].
     pub async fn get(&self, options: GetOptions) -> Result<Reader> {
         let call = self.get_call(&options)?;
-        let response = self.transport().send(&call).await?;
-        let attributes = ObjectAttributes::of(response.headers());
-        Ok(Reader { object: self.clone(), options, attributes, response })
+        Reader::of(self.bucket().client().transport.clone(), call).await
     }
 
     fn get_call(&self, options: &GetOptions) -> Result<Call> {
@@ -117,6 +128,19 @@ impl Object {
 }
 
 impl Reader {
+    pub(crate) async fn of(transport: Arc<Transport>, call: Call) -> Result<Self> {
+        let response = transport.send(&call).await?;
+        let attributes = ObjectAttributes::of(response.headers());
+        Ok(Self { transport, call, attributes, response, resumes: MOST_RESUMES })
+    }
+
+    /// Sets how often a body that breaks off is continued. Default 5.
+    #[must_use]
+    pub fn with_resumes(mut self, resumes: usize) -> Self {
+        self.resumes = resumes;
+        self
+    }
+
     /// What the reply's head tells of the object.
     pub fn attributes(&self) -> &ObjectAttributes {
         &self.attributes
@@ -157,18 +181,18 @@ impl Reader {
     /// [`ErrorKind::Precondition`] when the object changed meanwhile; [`ErrorKind::Corrupt`] when the checksum does not fit
     /// or the body keeps breaking off.
     pub fn stream(self) -> BoxStream<'static, Result<Bytes>> {
-        let is_whole = self.options.range.is_none() && self.is_plain();
+        let is_whole = !self.call.headers.contains_key(RANGE) && is_plain(&self.call);
         let expected = self.attributes.checksum().filter(|_| is_whole);
         let check = expected.map(|sum| (Hasher::new(sum.algorithm()), sum));
         let length = content_length(&self.response);
         let state = Reading {
-            object: self.object,
-            options: self.options,
+            transport: self.transport,
+            call: self.call,
             attributes: self.attributes,
             length,
             delivered: 0,
             skip: 0,
-            resumes: MOST_RESUMES,
+            resumes: self.resumes,
             check,
             body: Some(self.response.stream()),
         };
@@ -177,11 +201,12 @@ impl Reader {
         })
         .boxed()
     }
+}
 
-    /// Whether the reply is content of the object as it is stored.
-    fn is_plain(&self) -> bool {
-        self.options.members.is_none() && self.options.etl.is_none()
-    }
+/// Whether the reply is content of the object as it is stored.
+fn is_plain(call: &Call) -> bool {
+    let other = [query::ARCHPATH, query::ARCHREGX, query::ARCHMODE, query::ETL_NAME];
+    !call.query.iter().any(|(key, value)| other.contains(&key.as_str()) && !value.is_empty())
 }
 
 fn content_length(response: &Response) -> Option<u64> {
@@ -190,8 +215,8 @@ fn content_length(response: &Response) -> Option<u64> {
 
 /// A body on its way.
 struct Reading {
-    object: Object,
-    options: GetOptions,
+    transport: Arc<Transport>,
+    call: Call,
     attributes: ObjectAttributes,
     /// Bytes of the reply, where it says so.
     length: Option<u64>,
@@ -221,7 +246,7 @@ impl Reading {
                 None => {
                     let all = self.length.unwrap_or_default();
                     let detail = format!("the body ended at byte {} of {all}", self.delivered);
-                    Error::new(ErrorKind::Corrupt, "get", self.object.cname(), detail)
+                    self.call.error(ErrorKind::Corrupt, detail)
                 }
             };
             self.resume(broken).await?;
@@ -249,7 +274,7 @@ impl Reading {
             return Ok(());
         }
         let detail = format!("what was received has {found}, the server states {expected}");
-        Err(Error::new(ErrorKind::Corrupt, "get", self.object.cname(), detail))
+        Err(self.call.error(ErrorKind::Corrupt, detail))
     }
 
     async fn resume(&mut self, broken: Error) -> Result<()> {
@@ -258,40 +283,49 @@ impl Reading {
         }
         self.resumes -= 1;
         tracing::debug!(%broken, at = self.delivered, "reading is continued");
-        let mut options = self.options.clone();
-        let can_skip = self.is_resumable() && self.object.head("").await?.present;
-        let start = match &self.options.range {
+        let range = self.call.headers.get(RANGE).and_then(|value| value.to_str().ok());
+        let start = match range {
             None => Some(0),
             Some(range) => range_start(range),
         };
-        let wanted = match (can_skip, start) {
-            (true, Some(start)) => {
-                let end = start + self.length.unwrap_or_default();
-                Some(format!("bytes={}-{}", start + self.delivered, end.saturating_sub(1)))
-            }
-            _ => None,
-        };
-        let by_range = wanted.is_some() && self.delivered > 0;
-        if by_range {
-            options.range = wanted;
+        let can_skip =
+            self.is_resumable() && is_present(&self.transport, self.call.clone()).await?;
+        let mut call = self.call.clone();
+        let mut by_range = false;
+        if let (true, Some(start), 1..) = (can_skip, start, self.delivered) {
+            let end = start + self.length.unwrap_or_default();
+            let wanted = format!("bytes={}-{}", start + self.delivered, end.saturating_sub(1));
+            call.headers.remove(RANGE);
+            call = call.header(RANGE, &wanted)?;
+            by_range = true;
         }
-        let reader = self.object.get(options).await?;
-        let same = reader.attributes.identity() == self.attributes.identity()
-            && reader.attributes.size == self.attributes.size;
+        let response = self.transport.send(&call).await?;
+        let attributes = ObjectAttributes::of(response.headers());
+        let same = attributes.identity() == self.attributes.identity()
+            && attributes.size == self.attributes.size;
         if !same {
             let detail = "the object changed while it was read";
-            return Err(Error::new(ErrorKind::Precondition, "get", self.object.cname(), detail));
+            return Err(self.call.error(ErrorKind::Precondition, detail));
         }
-        let continues = by_range && reader.response.status == StatusCode::PARTIAL_CONTENT;
+        let continues = by_range && response.status == StatusCode::PARTIAL_CONTENT;
         self.skip = if continues { 0 } else { self.delivered };
-        self.body = Some(reader.response.stream());
+        self.body = Some(response.stream());
         Ok(())
     }
 
     /// Whether ranges of the reply can be asked for.
     fn is_resumable(&self) -> bool {
-        self.options.members.is_none() && self.options.etl.is_none() && self.options.blob.is_none()
+        is_plain(&self.call) && !self.call.headers.contains_key(header::BLOB_DOWNLOAD)
     }
+}
+
+/// Whether the object of a read is in the cluster, so that ranges of it are at hand.
+async fn is_present(transport: &Transport, mut call: Call) -> Result<bool> {
+    call.method = Method::HEAD;
+    call.headers.remove(RANGE);
+    call.query.retain(|(key, _)| key == query::PROVIDER || key == query::NAMESPACE);
+    let headers = transport.fetch(&call).await?.0;
+    Ok(ObjectAttributes::of(&headers).present)
 }
 
 /// The first byte of `bytes=a-b` and `bytes=a-`; none of `bytes=-n`.

@@ -20,7 +20,7 @@ use http::{HeaderValue, Method, StatusCode};
 use url::Url;
 
 use crate::call::{Call, Response};
-use crate::config::{ClientConfig, Token};
+use crate::config::{ClientConfig, Repetition, Token};
 use crate::error::{Error, ErrorKind, Result, refusal};
 use crate::smap::{ClusterMap, MAP_PATH};
 
@@ -121,14 +121,15 @@ impl Transport {
         if let Some(reply) = self.straight(call).await {
             return Ok(reply);
         }
-        let reply = self.follow(call, call.url(&self.base)).await?;
+        let base = call.endpoint.as_ref().unwrap_or(&self.base);
+        let reply = self.follow(call, call.url(base)).await?;
         checked(call, reply).await
     }
 
     /// Reads from the target itself, where that is possible and succeeds.
     async fn straight(&self, call: &Call) -> Option<Response> {
         let (bck, object) = call.object.as_ref()?;
-        if !self.config.direct_reads || self.is_indirect() {
+        if !self.config.direct_reads || call.endpoint.is_some() || self.is_indirect() {
             return None;
         }
         let mut tried = None;
@@ -298,6 +299,7 @@ async fn checked(call: &Call, reply: Response) -> Result<Response> {
         return Ok(reply);
     }
     let (status, url) = (reply.status, reply.url.to_string());
+    let headers = reply.headers.clone();
     let after = reply.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     // A HEAD has no body, and its error in a header.
     let told = reply.headers.get(header::ERROR).map(|v| Bytes::copy_from_slice(v.as_bytes()));
@@ -305,7 +307,7 @@ async fn checked(call: &Call, reply: Response) -> Result<Response> {
         Some(told) => told,
         None => reply.bytes().await.unwrap_or_default(),
     };
-    let refused = refusal(status, body, call.method.clone(), &url);
+    let refused = refusal(status, headers, body, call.method.clone(), &url);
     let error = Error::refused(call.operation, &call.target, refused);
     Err(error.retry_after(after.map(Duration::from_secs)))
 }
@@ -314,7 +316,8 @@ async fn checked(call: &Call, reply: Response) -> Result<Response> {
 struct Patience<'a> {
     config: &'a ClientConfig,
     begin: Instant,
-    attempts: usize,
+    /// Repetitions after refusals, and after failures of the network.
+    attempts: [usize; 2],
     pause: Duration,
     cold: Duration,
 }
@@ -322,7 +325,7 @@ struct Patience<'a> {
 impl<'a> Patience<'a> {
     fn new(config: &'a ClientConfig) -> Self {
         let pause = config.retry.backoff.init_backoff;
-        Self { config, begin: Instant::now(), attempts: 0, pause, cold: Duration::ZERO }
+        Self { config, begin: Instant::now(), attempts: [0; 2], pause, cold: Duration::ZERO }
     }
 
     /// Waits for the next attempt, or gives the error back.
@@ -334,14 +337,23 @@ impl<'a> Patience<'a> {
         {
             return self.wait_for_cold(transport, call, error).await;
         }
-        let wait = self.pause.max(error.asked_pause().unwrap_or_default());
-        let is_over =
-            self.attempts >= retry.max_retries || self.begin.elapsed() + wait > retry.retry_timeout;
-        if is_over || !worth_repeating(&error, call) {
+        let of_network = error.status().is_none();
+        let (repetition, attempts) = (&self.config.repetition, &mut self.attempts);
+        let asked = error.asked_pause().filter(|_| repetition.keep_retry_after);
+        let wait = self.pause.max(asked.unwrap_or_default());
+        let most = match repetition.network_retries {
+            Some(most) if of_network => most,
+            // A count of its own where they have one; otherwise all share one.
+            Some(_) => retry.max_retries,
+            None => retry.max_retries.saturating_sub(attempts[usize::from(!of_network)]),
+        };
+        let attempts = &mut attempts[usize::from(of_network)];
+        let is_over = *attempts >= most || self.begin.elapsed() + wait > retry.retry_timeout;
+        if is_over || !worth_repeating(&error, call, repetition) {
             return Err(error);
         }
-        self.attempts += 1;
-        tracing::debug!(%error, attempt = self.attempts, "request is repeated");
+        *attempts += 1;
+        tracing::debug!(%error, attempt = *attempts, "request is repeated");
         tokio::time::sleep(wait).await;
         let spread = 1.0 + fastrand::f64() * (retry.backoff.base - 1.0).max(0.0);
         self.pause = self.pause.mul_f64(spread).min(retry.backoff.max_backoff);
@@ -392,8 +404,10 @@ impl Transport {
     }
 }
 
-fn worth_repeating(error: &Error, call: &Call) -> bool {
+fn worth_repeating(error: &Error, call: &Call, repetition: &Repetition) -> bool {
+    let listed = |status: u16| repetition.statuses.as_ref().is_none_or(|all| all.contains(&status));
     match error.status() {
+        Some(status) if !listed(status) => false,
         // The server said that it did nothing.
         Some(429 | 503) => true,
         Some(408 | 500 | 502 | 504) => {

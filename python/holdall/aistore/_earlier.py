@@ -8,9 +8,7 @@ from typing import Any
 
 def warn(name: str, successor: str) -> None:
     """Say what `name` is called now, to whoever called the function that calls this."""
-    warnings.warn(
-        f"{name} is deprecated: use {successor}", DeprecationWarning, stacklevel=3
-    )
+    warnings.warn(f"{name} is deprecated: use {successor}", DeprecationWarning, stacklevel=3)
 
 
 def etl_of(etl: Any, etl_name: str | None, where: str) -> Any:

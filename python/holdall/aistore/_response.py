@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from .._holdall import _AisReply
 
 
-
 class Request:
     """The request that a reply answers."""
 
@@ -117,8 +116,8 @@ class Response:
             for piece in _slices(self._content, chunk_size):
                 yield piece
             return
-        while (piece := await self._reply.piece_async(chunk_size or 0)) is not None:
-            yield piece
+        while (more := await self._reply.piece_async(chunk_size or 0)) is not None:
+            yield more
 
     def iter_lines(self) -> Iterator[bytes]:
         """The lines of the body, without their ends."""

@@ -7,8 +7,16 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from .._holdall import (
+    _ais_list,
+    _ais_list_arrow,
+    _ais_list_arrow_async,
+    _ais_list_async,
+    _ais_put_files,
+    _ais_put_files_async,
+)
 from . import const
 from ._earlier import etl_of
 from ._headers import CaseInsensitiveDict
@@ -49,9 +57,21 @@ if TYPE_CHECKING:
     from .multiobj.object_range import ObjectRange
     from .request_client import RequestClient
 
+OnError = Literal["raise", "return"]
+
 _TIMEOUT = "5m"
 # Seconds between two looks at a summary that is being made: first and last.
 _PAUSES = (0.01, 10.0)
+
+
+_SCHEMES = {
+    Provider.AIS: "ais",
+    Provider.AMAZON: "ais+s3",
+    Provider.AZURE: "ais+az",
+    Provider.GOOGLE: "ais+gs",
+    Provider.OCI: "ais+oc",
+    Provider.HTTP: "ais+ht",
+}
 
 
 def _pauses() -> Iterator[float]:
@@ -335,9 +355,7 @@ class Bucket(AISSource):
         summary: dict[str, Any] = {}
         for pause in _pauses():
             yield nap(pause)
-            response = yield self.client.ask(
-                const.HTTP_METHOD_HEAD, path=self._path, params=params
-            )
+            response = yield self.client.ask(const.HTTP_METHOD_HEAD, path=self._path, params=params)
             text = response.headers.get(const.HEADER_BUCKET_SUMM, "")
             if text:
                 summary = _json.loads(text)
@@ -503,7 +521,7 @@ class Bucket(AISSource):
         )
         client = self.client
         body = _json.dumps(action(const.ACT_LIST, message.as_dict())).encode()
-        arguments = (self._path, self._qparam, headers, body, self, all_pages)
+        arguments = (client.native, self._path, self._qparam, headers, body, self, all_pages)
 
         def page(found: Any) -> BucketList:
             if isinstance(found, tuple):
@@ -512,9 +530,9 @@ class Bucket(AISSource):
             raise UnexpectedHTTPStatusCode([const.STATUS_OK], found.status_code)
 
         async def soon() -> BucketList:
-            return page(await client.native.list_async(*arguments))
+            return page(await _ais_list_async(*arguments))
 
-        return both(lambda: page(client.native.list(*arguments)), soon)
+        return both(lambda: page(_ais_list(*arguments)), soon)
 
     @twin
     def list_objects(
@@ -669,14 +687,12 @@ class Bucket(AISSource):
             prefix=prefix, props=props, flags=list(flags or ()), start_after=start_after
         )
         body = _json.dumps(action(const.ACT_LIST, message.as_dict())).encode()
-        native, arguments = self.client.native, (self._path, self._qparam, body)
+        arguments = (self.client.native, self._path, self._qparam, body)
         found = yield both(
-            lambda: native.list_arrow(*arguments), lambda: native.list_arrow_async(*arguments)
+            lambda: _ais_list_arrow(*arguments), lambda: _ais_list_arrow_async(*arguments)
         )
         if hasattr(found, "status_code"):
-            self.client._response_handler.handle_response(
-                Response(found, const.HTTP_METHOD_GET)
-            )
+            self.client._response_handler.handle_response(Response(found, const.HTTP_METHOD_GET))
         return found
 
     @twin
@@ -756,11 +772,9 @@ class Bucket(AISSource):
             self._files, root, prefix_filter, pattern, basename, prepend, recursive
         )
         if not dry_run:
-            native, details = self.client.native, self._bucket_details()
-            arguments = (details.name, details.qparams, [(os.fspath(f), n) for f, n in pairs])
-            yield both(
-                lambda: native.put_files(*arguments), lambda: native.put_files_async(*arguments)
-            )
+            files = [(os.fspath(file), name) for file, name in pairs]
+            arguments = (self.client.native, self._name, self._qparam, files)
+            yield both(lambda: _ais_put_files(*arguments), lambda: _ais_put_files_async(*arguments))
         logger = logging.getLogger(f"{__name__}.put_files")
         if verbose and logger.isEnabledFor(logging.INFO):
             done = "would be written" if dry_run else "was written"
@@ -789,9 +803,7 @@ class Bucket(AISSource):
 
     def _bucket_details(self) -> BucketDetails:
         if self._details is None:
-            self._details = BucketDetails(
-                self._name, self._provider, self._qparam, self.get_path()
-            )
+            self._details = BucketDetails(self._name, self._provider, self._qparam, self.get_path())
         return self._details
 
     def object(self, obj_name: str, props: ObjectProps | None = None) -> Object:
@@ -816,14 +828,21 @@ class Bucket(AISSource):
         )
 
     def as_store(self, prefix: str | None = None) -> AISStore:
-        """The bucket as a store, with every function of `holdall`, for fsspec, Zarr and the like."""
+        """The bucket as a store, with every function of `holdall`, for fsspec, Zarr and the like.
+
+        It shares connections, token and cluster map with the client; a copy that is pickled has the present token.
+
+        Args:
+            prefix: below which all operations happen.
+        """
         from ..store import AISStore
 
-        client = self.client
-        return AISStore._of(client.native, self._name, self._qparam, prefix)
+        namespace = self._namespace.get_path() + "/" if self._namespace else ""
+        url = f"{_SCHEMES[self._provider]}://{namespace}{self._name}"
+        return AISStore._of(self.client.native, url, self.client.store_config(), prefix)
 
     def get_many(
-        self, names: Iterable[str], *, max_concurrency: int = 32, on_error: str = "raise"
+        self, names: Iterable[str], *, max_concurrency: int = 32, on_error: OnError = "raise"
     ) -> list[Any]:
         """Read many objects with one call: their contents in the order of the names.
 
@@ -837,7 +856,7 @@ class Bucket(AISSource):
         )
 
     async def get_many_async(
-        self, names: Iterable[str], *, max_concurrency: int = 32, on_error: str = "raise"
+        self, names: Iterable[str], *, max_concurrency: int = 32, on_error: OnError = "raise"
     ) -> list[Any]:
         """As `get_many`, to be awaited."""
         return await self.as_store().get_many_async(
@@ -849,7 +868,7 @@ class Bucket(AISSource):
         items: Mapping[str, Any] | Iterable[tuple[str, Any]],
         *,
         max_concurrency: int = 32,
-        on_error: str = "raise",
+        on_error: OnError = "raise",
     ) -> list[Any]:
         """Write many objects with one call: pairs of name and content, or a dictionary of them."""
         return self.as_store().put_many(items, max_concurrency=max_concurrency, on_error=on_error)
@@ -859,7 +878,7 @@ class Bucket(AISSource):
         items: Mapping[str, Any] | Iterable[tuple[str, Any]],
         *,
         max_concurrency: int = 32,
-        on_error: str = "raise",
+        on_error: OnError = "raise",
     ) -> list[Any]:
         """As `put_many`, to be awaited."""
         return await self.as_store().put_many_async(
@@ -886,5 +905,3 @@ class Bucket(AISSource):
 
         kwargs["post"] = put
         config.write_shards(skip_missing=skip_missing, **kwargs)
-
-

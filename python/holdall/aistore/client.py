@@ -17,7 +17,7 @@ from .namespace import Namespace
 from .obj.object import Object
 from .provider import Provider
 from .request_client import RequestClient, Timeout
-from .retry_config import HTTPRetry, RetryConfig
+from .retry_config import RetryConfig
 from .session_manager import Certificate, SessionManager
 from .utils import parse_url
 
@@ -34,9 +34,7 @@ def _number(name: str, default: float) -> float:
     try:
         return float(text)
     except ValueError:
-        warnings.warn(
-            f"{name}={text!r} is no number: {default} is used", UserWarning, stacklevel=4
-        )
+        warnings.warn(f"{name}={text!r} is no number: {default} is used", UserWarning, stacklevel=4)
         return default
 
 

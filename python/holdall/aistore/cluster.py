@@ -197,9 +197,7 @@ class Cluster:
             logs[node] = (yield from self._log(node, severity)).text
         return logs
 
-    def _log(
-        self, node_id: str, severity: LogSeverity, all_logs: bool = False
-    ) -> Steps[Response]:
+    def _log(self, node_id: str, severity: LogSeverity, all_logs: bool = False) -> Steps[Response]:
         params = {
             const.QPARAM_WHAT: const.WHAT_LOG,
             const.QPARAM_LOG_SEV: LogSeverity(severity).value,

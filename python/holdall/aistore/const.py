@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 # Methods of HTTP, as requests name them.
 HTTP_METHOD_GET = "get"
 HTTP_METHOD_POST = "post"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum, IntEnum
+from enum import IntEnum, StrEnum
 
 
 class Colocation(IntEnum):
@@ -27,7 +27,7 @@ class FLTPresence(IntEnum):
     FLT_EXISTS_OUTSIDE = 5
 
 
-class LogSeverity(str, Enum):
+class LogSeverity(StrEnum):
     """Least severity of the log that is asked for."""
 
     INFO = "info"
@@ -35,7 +35,7 @@ class LogSeverity(str, Enum):
     ERROR = "error"
 
 
-class NodeFilter(str, Enum):
+class NodeFilter(StrEnum):
     """Nodes of the cluster, by their part in it."""
 
     TARGET = "target"

@@ -224,6 +224,23 @@ def _make_network_error(cls: type[NetworkError], message: str) -> NetworkError:
     return mixed(message)
 
 
+def _network_error(kind: str, message: str) -> Exception:
+    """What the transport raises."""
+    if kind in ("precondition", "redirect", "not_supported", "other", "no_space"):
+        error = _make_network_error(NetworkError, message)
+        error.retryable = False
+        return error
+    return _make_network_error(_NETWORK.get(kind, NetworkError), message)
+
+
+def _refused(status: int, body: str, url: str, detail: str) -> APIRequestError:
+    """What the transport raises for a refusal that no response handler sees."""
+    from .response_handler import AISResponseHandler
+
+    cls = AISResponseHandler._class_of(status, body or detail, "GET") or AISError
+    return cls(status, body or detail, url)
+
+
 class InvalidBckProvider(Exception):
     """The provider is unknown, or its buckets cannot do this."""
 
@@ -277,9 +294,7 @@ class NoTargetError(Exception):
     """The cluster map has no target that could have the object."""
 
     def __init__(self, total_nodes: int) -> None:
-        super().__init__(
-            f"No available targets in the cluster map. Total nodes: {total_nodes}"
-        )
+        super().__init__(f"No available targets in the cluster map. Total nodes: {total_nodes}")
 
 
 class InvalidPipelineError(ValueError):

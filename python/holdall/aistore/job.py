@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from . import const, xact_const
@@ -38,7 +38,7 @@ Progress = Callable[[JobStats], None]
 
 
 def _total(snaps: Iterable[JobSnap]) -> JobStats:
-    total = JobStats()
+    total = JobStats.model_validate({})
     for snap in snaps:
         for name, value in snap.stats or ():
             setattr(total, name, getattr(total, name) + value)
@@ -162,7 +162,7 @@ class Job:
             yield from pauses.wait()
         end = None
         if status.end_time > 0:
-            end = datetime.fromtimestamp(status.end_time / 1e9, tz=timezone.utc)
+            end = datetime.fromtimestamp(status.end_time / 1e9, tz=UTC)
         error = (status.err or "aborted") if status.aborted else status.err
         success = not status.err and not status.aborted
         return self._tell(WaitResult(status.uuid, success, error, end), verbose, "finished")
@@ -231,9 +231,7 @@ class Job:
             if progress is not None:
                 progress(_total(snaps))
             if snaps and is_over(details):
-                return self._tell(
-                    WaitResult.from_snapshots(self._job_id, snaps), verbose, state
-                )
+                return self._tell(WaitResult.from_snapshots(self._job_id, snaps), verbose, state)
             if verbose:
                 logger.info("Waiting on job '%s'...", self._job_id)
             yield from pauses.wait()

@@ -174,6 +174,20 @@ class RequestClient:
             retry_config=self._retry_config,
         )
 
+    def store_config(self) -> dict[str, Any]:
+        """The settings, as stores of buckets take them."""
+        timeout = self._timeout
+        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        found = {
+            "endpoint": self._endpoint,
+            "token": self._token or None,
+            # Zero is no limit there.
+            "connect_timeout": connect or 0,
+            "read_timeout": read or 0,
+            **self._session_manager.settings(),
+        }
+        return {key: value for key, value in found.items() if value is not None}
+
     def get_full_url(self, path: str, params: Mapping[str, Any]) -> str:
         """The URL of a request."""
         return f"{self.base_url}/{path.lstrip('/')}?{urlencode(params)}"
@@ -216,10 +230,8 @@ class RequestClient:
             reply = native.request(method, path, params, headers, body, wait, stream, endpoint)
             return Response(reply, method)
 
-        if self._around:
-            response = self._retry_config.around()(send)  # type: ignore[misc]
-        else:
-            response = send()
+        around = self._retry_config.around() if self._around else None
+        response = around(send) if around is not None else send()
         return self._response_handler.handle_response(response)
 
     async def request_async(
@@ -264,7 +276,6 @@ class RequestClient:
             lambda: self.request_deserialize(method, path, res_model, **kwargs),
             lambda: self.request_deserialize_async(method, path, res_model, **kwargs),
         )
-
 
 
 def _silence(timeout: Timeout) -> float | None:

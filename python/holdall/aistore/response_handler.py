@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -64,10 +65,8 @@ class AISResponseHandler(ResponseHandler):
         found = extract_and_parse_url(message)
         provider = None
         if found is not None:
-            try:
+            with contextlib.suppress(InvalidBckProvider):
                 provider = Provider.parse(found[0])
-            except InvalidBckProvider:
-                pass
         names_object = found is not None and found[2]
         is_etl = "etl job" in message
         if status == 409:

@@ -100,7 +100,9 @@ class SessionManager:
         try:
             import requests
         except ImportError as error:
-            raise ImportError("SessionManager.session needs requests: pip install requests") from error
+            raise ImportError(
+                "SessionManager.session needs requests: pip install requests"
+            ) from error
         session = requests.Session()
         session.verify, session.cert = resolve_ssl_config(
             self._skip_verify, self._ca_cert, self._client_cert

@@ -394,7 +394,7 @@ class ListObjectsMsg(Model):
     uuid: str = ""
     props: str = ""
     continuation_token: str = ""
-    flags: list[ListObjectFlag] = []
+    flags: list[ListObjectFlag] = field(default_factory=list)
     target: str = ""
     start_after: str = ""
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from .._holdall import _ais_digest, _ais_expand, _ais_xoshiro
-from . import const
+from .._holdall import _ais_digest, _ais_xoshiro
+from . import _braces, const
 from ._model import Model, validate
 from .provider import Provider, provider_aliases
 
@@ -86,7 +86,7 @@ def get_file_size(file: Path) -> str:
 
 def expand_braces(template: str) -> Iterator[str]:
     """The names of a template: ``a-{0..2}`` is ``a-0``, ``a-1``, ``a-2``; ``{a,b}`` and nesting as in a shell."""
-    return iter(_ais_expand(template))
+    return _braces.expand(template)
 
 
 def decode_response(res_model: Any, resp: Any) -> Any:

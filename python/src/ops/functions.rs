@@ -10,15 +10,17 @@ use pyo3::types::{PyDict, PyType};
 
 use super::key::Key;
 use crate::stores::{
-    AzureStore, CachedStore, GCSStore, HTTPStore, LocalStore, MemoryStore, PyStore, S3Store,
+    AISStore, AzureStore, CachedStore, GCSStore, HTTPStore, LocalStore, MemoryStore, PyStore,
+    S3Store,
 };
 
 /// The store of this package that stands behind an argument, where its methods are our own.
 fn own<'a, 'py>(store: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, PyStore>> {
-    static CLASSES: PyOnceLock<[Py<PyType>; 7]> = PyOnceLock::new();
+    static CLASSES: PyOnceLock<[Py<PyType>; 8]> = PyOnceLock::new();
     let py = store.py();
     let classes = CLASSES.get_or_init(py, || {
         [
+            py.get_type::<AISStore>().unbind(),
             py.get_type::<MemoryStore>().unbind(),
             py.get_type::<LocalStore>().unbind(),
             py.get_type::<S3Store>().unbind(),

@@ -316,7 +316,10 @@ pub(super) fn class_name(object: &Bound<'_, PyAny>, own: &str) -> String {
     object.get_type().name().map_or(own.to_owned(), |name| name.to_string())
 }
 
-fn kwarg<'py>(base: &Bound<'py, PyStore>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+pub(super) fn kwarg<'py>(
+    base: &Bound<'py, PyStore>,
+    name: &str,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
     base.get().kwargs.bind(base.py()).get_item(name)
 }
 

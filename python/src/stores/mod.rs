@@ -1,5 +1,6 @@
 //! The store classes.
 
+mod ais;
 mod cached;
 mod classes;
 mod config;
@@ -14,6 +15,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::runtime::{Driver, block_here, block_on, quick_or_block_on, ready_or_block_on};
 
+pub(crate) use ais::AISStore;
 pub(crate) use cached::CachedStore;
 pub(crate) use classes::scheme_name;
 pub(crate) use classes::{AzureStore, GCSStore, HTTPStore, LocalStore, MemoryStore, S3Store};
@@ -130,6 +132,7 @@ impl PyStore {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyStore>()?;
+    module.add_class::<AISStore>()?;
     module.add_class::<CachedStore>()?;
     module.add_class::<S3Store>()?;
     module.add_class::<GCSStore>()?;

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json as _json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from ..._holdall import _ais_download, _ais_download_async
 from .. import const
 from .._earlier import etl_of, warn
 from .._headers import CaseInsensitiveDict
 from .._response import Response
-from .._twin import Steps, blocking, inner, twin
+from .._twin import Steps, both, inner, twin
 from ..provider import Provider
 from ..types import BlobMsg, PromoteAPIArgs, action
 from .object_client import ObjectClient
@@ -313,9 +315,9 @@ class Object:
     @twin
     def download(self, path: str | Path) -> Steps[int]:
         """Write the content to a local file, read in parts side by side when it is long, and checked; its size."""
-        native = self._client.native
+        arguments = (self._client.native, self._object_path, self.query_params, os.fspath(path))
         return (
-            yield blocking(native.download, self._object_path, self.query_params, str(path))
+            yield both(lambda: _ais_download(*arguments), lambda: _ais_download_async(*arguments))
         )
 
     @twin

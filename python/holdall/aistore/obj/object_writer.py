@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..._holdall import _ais_put_file, _ais_put_file_async
 from .. import const
 from .._response import Response
 from .._twin import Steps, blocking, both, twin
@@ -72,11 +73,8 @@ class ObjectWriter:
                     "put", path=self._object_path, params=self.query_params, data=content
                 )
             )
-        native, name = self._client.native, os.fspath(path)
-        yield both(
-            lambda: native.put_file(self._object_path, self.query_params, name),
-            lambda: native.put_file_async(self._object_path, self.query_params, name),
-        )
+        arguments = (self._client.native, self._object_path, self.query_params, os.fspath(path))
+        yield both(lambda: _ais_put_file(*arguments), lambda: _ais_put_file_async(*arguments))
         params = {**self.query_params, const.QPARAM_PROPS: "checksum,atime,version"}
         return (
             yield self._client.ask(const.HTTP_METHOD_HEAD, path=self._object_path, params=params)

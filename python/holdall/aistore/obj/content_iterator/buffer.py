@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from multiprocessing import shared_memory
 from typing import Any
 
@@ -17,7 +18,7 @@ class ParallelBuffer:
     def __init__(self, shm: shared_memory.SharedMemory, size: int) -> None:
         self._shm: shared_memory.SharedMemory | None = shm
         self._size = size
-        self._buf: memoryview = shm.buf[:size]
+        self._buf = memoryview(shm.buf)[:size]
 
     @property
     def buf(self) -> memoryview:
@@ -58,7 +59,5 @@ class ParallelBuffer:
         self.close()
 
     def __del__(self) -> None:
-        try:
+        with contextlib.suppress(AttributeError, BufferError, FileNotFoundError):
             self.close()
-        except (AttributeError, BufferError, FileNotFoundError):
-            pass

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Generator
 from multiprocessing import shared_memory
 from typing import TYPE_CHECKING
 
+from ...._holdall import _ais_read_parallel, _ais_stream_parallel
 from ... import const
 from .base import BaseContentIterProvider, StreamBounds
 from .buffer import ParallelBuffer
 
 if TYPE_CHECKING:
+    from ...._holdall import _AisRanges
     from ..object_client import ObjectClient
 
 
@@ -49,7 +51,8 @@ class ParallelContentIterProvider(BaseContentIterProvider):
         into = ParallelBuffer(shared_memory.SharedMemory(create=True, size=size), size)
         try:
             client = self._client
-            client.request_client.native.read_parallel(
+            _ais_read_parallel(
+                client.request_client.native,
                 client.path,
                 client._request_params,
                 client._request_headers,
@@ -72,7 +75,7 @@ class ParallelContentIterProvider(BaseContentIterProvider):
             return
         stream = self._stream(offset)
         try:
-            while (piece := stream.piece(0)) is not None:
+            while (piece := stream.piece()) is not None:
                 yield piece
         finally:
             stream.close()
@@ -87,14 +90,15 @@ class ParallelContentIterProvider(BaseContentIterProvider):
             return
         stream = self._stream(offset)
         try:
-            while (piece := await stream.piece_async(0)) is not None:
+            while (piece := await stream.piece_async()) is not None:
                 yield piece
         finally:
             stream.close()
 
-    def _stream(self, offset: int):  # type: ignore[no-untyped-def]
+    def _stream(self, offset: int) -> _AisRanges:
         client = self._client
-        return client.request_client.native.stream_parallel(
+        return _ais_stream_parallel(
+            client.request_client.native,
             client.path,
             client._request_params,
             client._request_headers,

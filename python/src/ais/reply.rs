@@ -1,0 +1,391 @@
+//! Replies, and their bodies on the way.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Buf, Bytes as RustBytes, BytesMut};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use holdall::ais::{Error, Reader, Response};
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::errors::to_py;
+use crate::awaitable::future_into_py;
+use crate::bytes::Bytes;
+use crate::runtime::{Driver, block_with};
+
+type Stream = BoxStream<'static, Result<RustBytes, Error>>;
+
+/// Most memory that is taken at once for a body on the word of its server.
+const TRUSTED_BYTES: u64 = 1 << 40;
+
+/// A reply that has come.
+pub(super) struct Got {
+    status: u16,
+    url: String,
+    headers: HeaderMap,
+    pub(super) length: Option<u64>,
+    kind: Option<&'static str>,
+    pub(super) operation: &'static str,
+    pub(super) target: String,
+    body: Body,
+}
+
+enum Body {
+    Whole(RustBytes),
+    Coming(Stream),
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+impl Got {
+    pub(super) fn of(response: Response) -> Self {
+        Self::new(&response).with(|| response.stream())
+    }
+
+    pub(super) fn of_reader(reader: Reader) -> Self {
+        Self::new(reader.response()).with(|| reader.stream())
+    }
+
+    fn new(response: &Response) -> Self {
+        Self {
+            status: response.status(),
+            url: response.url().to_string(),
+            headers: response.headers().clone(),
+            length: length(response.headers()),
+            kind: None,
+            operation: "request",
+            target: String::new(),
+            body: Body::Whole(RustBytes::new()),
+        }
+    }
+
+    fn with(mut self, stream: impl FnOnce() -> Stream) -> Self {
+        self.body = Body::Coming(stream());
+        self
+    }
+
+    /// The reply of a refusal; other errors go on.
+    pub(super) fn refused(error: Error) -> Result<Self, Error> {
+        let Some(refusal) = error.refusal() else { return Err(error) };
+        let is_head = refusal.method == http::Method::HEAD;
+        Ok(Self {
+            status: refusal.status,
+            url: refusal.url.clone(),
+            headers: refusal.headers.clone(),
+            length: Some(refusal.body.len() as u64),
+            kind: Some(error.kind().as_str()),
+            operation: error.operation(),
+            target: error.target().to_owned(),
+            // The body of a HEAD is a header that stands in for it.
+            body: Body::Whole(if is_head { RustBytes::new() } else { refusal.body.clone() }),
+        })
+    }
+
+    /// Takes the whole body in.
+    pub(super) async fn collect(&mut self) -> Result<(), Error> {
+        let Body::Coming(stream) = &mut self.body else { return Ok(()) };
+        let mut first = RustBytes::new();
+        let mut all = BytesMut::new();
+        while let Some(piece) = stream.next().await.transpose()? {
+            if first.is_empty() {
+                first = piece;
+                continue;
+            }
+            if all.is_empty() {
+                all.reserve(usize::try_from(self.length.unwrap_or_default()).unwrap_or_default());
+                all.extend_from_slice(&first);
+            }
+            all.extend_from_slice(&piece);
+        }
+        self.body = Body::Whole(if all.is_empty() { first } else { all.freeze() });
+        Ok(())
+    }
+}
+
+/// A body that is being read.
+struct Reading {
+    stream: Option<Stream>,
+    /// What came and was not taken.
+    left: RustBytes,
+}
+
+impl Reading {
+    async fn more(&mut self) -> Result<bool, Error> {
+        let Some(stream) = &mut self.stream else { return Ok(false) };
+        loop {
+            match stream.next().await {
+                Some(Ok(piece)) if piece.is_empty() => {}
+                Some(Ok(piece)) => {
+                    self.left = piece;
+                    return Ok(true);
+                }
+                Some(Err(error)) => {
+                    self.stream = None;
+                    return Err(error);
+                }
+                None => {
+                    self.stream = None;
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// `size` bytes, fewer at the end only; whatever comes next where it is 0. None at the end.
+    async fn piece(&mut self, size: usize) -> Result<Option<RustBytes>, Error> {
+        if self.left.is_empty() && !self.more().await? {
+            return Ok(None);
+        }
+        if size == 0 {
+            return Ok(Some(std::mem::take(&mut self.left)));
+        }
+        if self.left.len() >= size {
+            return Ok(Some(self.left.split_to(size)));
+        }
+        let mut all = BytesMut::with_capacity(size);
+        loop {
+            let taken = self.left.len().min(size - all.len());
+            all.extend_from_slice(&self.left.split_to(taken));
+            if all.len() == size || !self.more().await? {
+                return Ok(Some(all.freeze()));
+            }
+        }
+    }
+
+    /// The rest, into memory that has room for it; how much that was.
+    async fn fill(&mut self, target: &mut [u8]) -> Result<Option<usize>, Error> {
+        let mut at = 0;
+        loop {
+            let count = self.left.len();
+            let Some(room) = target.get_mut(at..at + count) else { return Ok(None) };
+            room.copy_from_slice(&self.left);
+            self.left.advance(count);
+            at += count;
+            if !self.more().await? {
+                return Ok(Some(at));
+            }
+        }
+    }
+
+    async fn rest(&mut self) -> Result<RustBytes, Error> {
+        let first = std::mem::take(&mut self.left);
+        if !self.more().await? {
+            return Ok(first);
+        }
+        let mut all = BytesMut::from(first);
+        loop {
+            all.extend_from_slice(&self.left);
+            if !self.more().await? {
+                self.left = RustBytes::new();
+                return Ok(all.freeze());
+            }
+        }
+    }
+}
+
+/// A reply: its head, and its body, which may still be on its way.
+#[pyclass(frozen, name = "_AisReply", module = "holdall._holdall")]
+pub(crate) struct AisReply {
+    status: u16,
+    url: String,
+    headers: HeaderMap,
+    length: Option<u64>,
+    kind: Option<&'static str>,
+    operation: &'static str,
+    target: String,
+    /// Whether the body was there with the head.
+    whole: Option<RustBytes>,
+    reading: Arc<AsyncMutex<Reading>>,
+    driver: Mutex<Driver>,
+}
+
+impl AisReply {
+    pub(super) fn new(got: Got, driver: Driver) -> Self {
+        let (whole, stream, left) = match got.body {
+            Body::Whole(all) => (Some(all.clone()), None, all),
+            Body::Coming(stream) => (None, Some(stream), RustBytes::new()),
+        };
+        Self {
+            status: got.status,
+            url: got.url,
+            headers: got.headers,
+            length: got.length,
+            kind: got.kind,
+            operation: got.operation,
+            target: got.target,
+            driver: Mutex::new(driver.filter(|_| stream.is_some())),
+            whole,
+            reading: Arc::new(AsyncMutex::new(Reading { stream, left })),
+        }
+    }
+
+    fn driver(&self) -> Driver {
+        self.driver.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn wait<T: Send>(
+        &self,
+        py: Python<'_>,
+        read: impl Future<Output = Result<T, Error>> + Send,
+    ) -> PyResult<T> {
+        let driver = self.driver();
+        let done = block_with(py, &driver, true, read)?;
+        done.map_err(|e| to_py(&e))
+    }
+}
+
+fn data(py: Python<'_>, bytes: &[u8]) -> Py<PyAny> {
+    PyBytes::new(py, bytes).into_any().unbind()
+}
+
+#[pymethods]
+impl AisReply {
+    /// The HTTP status.
+    #[getter]
+    fn status_code(&self) -> u16 {
+        self.status
+    }
+
+    /// The URL that answered.
+    #[getter]
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What a refusal means; None of other replies.
+    #[getter]
+    fn kind(&self) -> Option<&'static str> {
+        self.kind
+    }
+
+    /// What was asked for.
+    #[getter]
+    fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// Of what it was asked for.
+    #[getter]
+    fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Names and values of headers, in the order they came.
+    #[getter]
+    fn headers(&self) -> Vec<(&str, String)> {
+        let text =
+            |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        self.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect()
+    }
+
+    /// The rest of the body.
+    fn read(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        if let Some(all) = &self.whole {
+            let mut reading = self.reading.blocking_lock();
+            let left = std::mem::take(&mut reading.left);
+            // Most callers take the body as one.
+            return Ok(data(py, if left.len() == all.len() { all } else { &left }));
+        }
+        let known = self.length.filter(|length| (1..TRUSTED_BYTES).contains(length));
+        let fresh = self.reading.try_lock().is_ok_and(|reading| reading.left.is_empty());
+        if let (Some(length), true) = (known, fresh) {
+            return self.read_known(py, usize::try_from(length).unwrap_or(usize::MAX));
+        }
+        let all = self.wait(py, async { self.reading.lock().await.rest().await })?;
+        Ok(data(py, &all))
+    }
+
+    /// The rest of the body, to be awaited.
+    fn read_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let reading = self.reading.clone();
+        let done = async move { reading.lock().await.rest().await };
+        future_into_py(py, self.whole.is_some(), done, |py, all| {
+            Ok(data(py, &all.map_err(|e| to_py(&e))?))
+        })
+    }
+
+    /// The rest of the body without a copy.
+    fn read_buffer(&self, py: Python<'_>) -> PyResult<Bytes> {
+        Ok(Bytes(self.wait(py, async { self.reading.lock().await.rest().await })?))
+    }
+
+    /// The rest of the body into a buffer that can be written; how many bytes.
+    fn read_into(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let view = super::parallel::Target::of(buffer)?;
+        #[expect(
+            unsafe_code,
+            reason = "the view holds the buffer, which is its caller's to leave alone"
+        )]
+        let room = unsafe { view.bytes() };
+        let size = room.len();
+        let read = self.wait(py, async { self.reading.lock().await.fill(room).await })?;
+        drop(view);
+        read.ok_or_else(|| {
+            PyValueError::new_err(format!("the content is longer than the buffer of {size} bytes"))
+        })
+    }
+
+    /// The next `size` bytes, fewer at the end only; whatever comes next where it is 0; None at the end.
+    fn piece(&self, py: Python<'_>, size: usize) -> PyResult<Option<Py<PyAny>>> {
+        let piece = self.wait(py, async { self.reading.lock().await.piece(size).await })?;
+        Ok(piece.map(|piece| data(py, &piece)))
+    }
+
+    /// The same, to be awaited.
+    fn piece_async<'py>(&self, py: Python<'py>, size: usize) -> PyResult<Bound<'py, PyAny>> {
+        let reading = self.reading.clone();
+        let done = async move { reading.lock().await.piece(size).await };
+        future_into_py(py, self.whole.is_some(), done, |py, piece| {
+            let piece = piece.map_err(|e| to_py(&e))?;
+            Ok(piece.map_or_else(|| py.None(), |piece| data(py, &piece)))
+        })
+    }
+
+    /// Gives the rest of the body up.
+    fn close(&self) {
+        if let Ok(mut reading) = self.reading.try_lock() {
+            reading.stream = None;
+            reading.left = RustBytes::new();
+        }
+        let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(local) = driver {
+            local.settle();
+        }
+    }
+}
+
+impl AisReply {
+    /// The whole body, of a length that is known, into the object that Python gets.
+    fn read_known(&self, py: Python<'_>, length: usize) -> PyResult<Py<PyAny>> {
+        let mut failed = None;
+        let made = PyBytes::new_with(py, length, |room| {
+            match self.wait(py, async { self.reading.lock().await.fill(room).await }) {
+                Ok(Some(count)) if count == length => Ok(()),
+                Ok(count) => {
+                    let detail = format!(
+                        "the body has another length than it was said to: {} of {length} bytes",
+                        count.map_or("more than".to_owned(), |count| count.to_string())
+                    );
+                    failed = Some(PyRuntimeError::new_err(detail));
+                    Err(PyRuntimeError::new_err("another length"))
+                }
+                Err(error) => {
+                    failed = Some(error.clone_ref(py));
+                    Err(error)
+                }
+            }
+        });
+        match (made, failed) {
+            (Ok(made), _) => Ok(made.into_any().unbind()),
+            (Err(_), Some(error)) => Err(error),
+            (Err(error), None) => Err(error),
+        }
+    }
+}
