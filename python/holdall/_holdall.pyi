@@ -985,7 +985,7 @@ class _AisClient:
         timeout: float | None = None,
         stream: bool = False,
         endpoint: str | None = None,
-    ) -> Awaitable[_AisReply]: ...
+    ) -> Coroutine[Any, Any, _AisReply]: ...
 
 @final
 class _AisReply:

@@ -18,7 +18,8 @@ class ParallelBuffer:
     def __init__(self, shm: shared_memory.SharedMemory, size: int) -> None:
         self._shm: shared_memory.SharedMemory | None = shm
         self._size = size
-        self._buf = memoryview(shm.buf)[:size]
+        whole: Any = shm.buf
+        self._buf: memoryview = whole[:size]
 
     @property
     def buf(self) -> memoryview:
