@@ -16,6 +16,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorKind {
     /// The request cannot be meant: 400.
     Invalid,
+    /// Nobody knows who asks: 401.
+    Unauthorized,
     /// Not allowed here: 403.
     Forbidden,
     /// The bucket, object, job or upload is not there: 404.
@@ -126,6 +128,7 @@ impl Error {
     pub fn status(&self) -> u16 {
         match self.kind {
             ErrorKind::Invalid => 400,
+            ErrorKind::Unauthorized => 401,
             ErrorKind::Forbidden => 403,
             ErrorKind::NotFound => 404,
             ErrorKind::Method => 405,

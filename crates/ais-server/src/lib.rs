@@ -16,6 +16,7 @@ mod s3_keys;
 mod server;
 pub mod storage;
 
+pub use engine::authn::{Algorithm, AuthOptions, Secret};
 pub use error::{Error, ErrorKind, Result};
 pub use s3_keys::S3Keys;
 pub use server::{Options, Server};

@@ -14,9 +14,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::engine::authn::{AuthOptions, Secret};
 use crate::engine::{Engine, Severity};
 use crate::error::{Error, Result};
-use crate::http;
+use crate::http::{self, Face};
 use crate::s3_keys::S3Keys;
 use crate::storage::{Fsync, Storage};
 
@@ -44,6 +45,8 @@ pub struct Options {
     pub promote_root: PathBuf,
     /// Keys that clients of S3 sign their requests with; without any, every signature is accepted.
     pub s3_keys: S3Keys,
+    /// Who may do what; none for everybody everything.
+    pub auth: Option<AuthOptions>,
 }
 
 impl Default for Options {
@@ -57,6 +60,7 @@ impl Default for Options {
             max_connections: 4096,
             promote_root: PathBuf::from("/var/lib/ais/promote"),
             s3_keys: S3Keys::NONE,
+            auth: None,
         }
     }
 }
@@ -65,8 +69,10 @@ impl Default for Options {
 pub struct Server {
     engine: Arc<Engine>,
     address: SocketAddr,
+    admin_password: Option<Secret>,
     stop: watch::Sender<bool>,
-    serving: Option<tokio::task::JoinHandle<()>>,
+    /// One for each listener.
+    serving: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Server {
@@ -81,20 +87,34 @@ impl Server {
             .as_ref()
             .map(|(certificate, key)| acceptor(certificate, key))
             .transpose()?;
-        let listener = TcpListener::bind(options.listen).await.map_err(|e| {
-            Error::internal(format!("cannot listen on {}: {e}", options.listen)).with_source(e)
-        })?;
+        if let Some(auth) = &options.auth {
+            check_exposure(&options, auth)?;
+        }
+        let listener = listen(options.listen).await?;
+        let authn_listener = match options.auth.as_ref().and_then(|auth| auth.listen) {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
         let address = listener.local_addr()?;
         let (data, fsync) = (options.data.clone(), options.fsync);
         let promote_root = options.promote_root.clone();
+        let auth = options.auth.clone();
         let open = move || {
             let storage = match data {
-                Some(folder) => Storage::open(&folder, fsync)?,
+                Some(folder) => {
+                    let storage = Storage::open(&folder, fsync)?;
+                    if auth.is_some() {
+                        Storage::keep_private(&folder)?;
+                    }
+                    storage
+                }
                 None => Storage::memory()?,
             };
-            Engine::new(storage, promote_root)
+            let engine = Engine::new(storage, promote_root)?;
+            let password = auth.map(|auth| engine.ask_who(&auth)).transpose()?.flatten();
+            Ok::<_, Error>((engine, password))
         };
-        let engine = tokio::task::spawn_blocking(open)
+        let (engine, admin_password) = tokio::task::spawn_blocking(open)
             .await
             .map_err(|e| Error::internal("opening the storage ended early").with_source(e))??;
         engine.set_s3_keys(options.s3_keys.clone());
@@ -104,15 +124,23 @@ impl Server {
             .as_ref()
             .map_or_else(|| "memory".to_owned(), |data| data.display().to_string());
         engine.log().add(Severity::Info, format!("serving {place} at {}", engine.url()));
+        if let Some(authn) = engine.authn() {
+            let at = authn_listener.as_ref().map_or(Ok(address), TcpListener::local_addr)?;
+            authn.set_issuer(url(&options, at, tls.is_some()));
+            engine.log().add(Severity::Info, format!("AuthN at {}", authn.url()));
+        }
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(accept(
-            Arc::clone(&engine),
-            listener,
-            tls,
-            options.max_connections,
-            stopped,
-        ));
-        Ok(Self { engine, address, stop, serving: Some(serving) })
+        // All listeners together have so many connections.
+        let slots = Arc::new(Semaphore::new(options.max_connections));
+        let start = |face, listener| {
+            let serve = Serve { engine: Arc::clone(&engine), face, tls: tls.clone() };
+            tokio::spawn(accept(serve, listener, Arc::clone(&slots), stopped.clone()))
+        };
+        let serving = match authn_listener {
+            None => vec![start(Face::Both, listener)],
+            Some(authn) => vec![start(Face::Cluster, listener), start(Face::Authn, authn)],
+        };
+        Ok(Self { engine, address, admin_password, stop, serving })
     }
 
     /// Where it listens.
@@ -125,6 +153,16 @@ impl Server {
         self.engine.url().to_owned()
     }
 
+    /// The URL of AuthN: that of the server, or of its own port; none where nobody is asked.
+    pub fn authn_url(&self) -> Option<String> {
+        self.engine.authn().map(|authn| authn.url().to_owned())
+    }
+
+    /// The administrator's password, if it was made up by this start. It is kept nowhere else.
+    pub fn admin_password(&self) -> Option<&Secret> {
+        self.admin_password.as_ref()
+    }
+
     /// The server without HTTP.
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
@@ -133,7 +171,7 @@ impl Server {
     /// Stops: no new connections, ten seconds for requests to end, then everything is committed.
     pub async fn shutdown(mut self) {
         self.stop.send_replace(true);
-        if let Some(serving) = self.serving.take() {
+        for serving in std::mem::take(&mut self.serving) {
             // A panic in it has been reported.
             let _ = serving.await;
         }
@@ -144,11 +182,35 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(serving) = self.serving.take() {
-            serving.abort();
+        // Empty once it was shut down.
+        let serving = std::mem::take(&mut self.serving);
+        if !serving.is_empty() {
+            serving.iter().for_each(tokio::task::JoinHandle::abort);
             self.engine.close();
         }
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|e| Error::internal(format!("cannot listen on {address}: {e}")).with_source(e))
+}
+
+/// Fewest characters of an administrator's password that others can try.
+const SHORTEST_PASSWORD: usize = 8;
+
+/// Refuses passwords that are known or soon found where others than this machine can try them.
+fn check_exposure(options: &Options, auth: &AuthOptions) -> Result<()> {
+    let local = [Some(options.listen), auth.listen].iter().flatten().all(|at| at.ip().is_loopback());
+    let Some(password) = &auth.password else { return Ok(()) };
+    if local || (password.expose().chars().count() >= SHORTEST_PASSWORD && password.expose() != auth.admin) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "AuthN: the administrator's password has fewer than {SHORTEST_PASSWORD} characters or is the name: choose a \
+         better one, or listen on a loopback address"
+    )))
 }
 
 fn url(options: &Options, address: SocketAddr, tls: bool) -> String {
@@ -184,14 +246,20 @@ fn acceptor(certificate: &std::path::Path, key: &std::path::Path) -> Result<TlsA
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-async fn accept(
+/// What a listener serves.
+#[derive(Clone)]
+struct Serve {
     engine: Arc<Engine>,
-    listener: TcpListener,
+    face: Face,
     tls: Option<TlsAcceptor>,
-    max_connections: usize,
+}
+
+async fn accept(
+    serve: Serve,
+    listener: TcpListener,
+    slots: Arc<Semaphore>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let slots = Arc::new(Semaphore::new(max_connections));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -208,8 +276,7 @@ async fn accept(
                 continue;
             }
         };
-        let connection =
-            connection(Arc::clone(&engine), stream, remote, tls.clone(), stopped.clone());
+        let connection = connection(serve.clone(), stream, remote, stopped.clone());
         connections.spawn(async move {
             connection.await;
             drop(slot);
@@ -237,16 +304,15 @@ async fn next(
 }
 
 async fn connection(
-    engine: Arc<Engine>,
+    to: Serve,
     stream: TcpStream,
     remote: SocketAddr,
-    tls: Option<TlsAcceptor>,
     stopped: watch::Receiver<bool>,
 ) {
-    match tls {
-        None => serve(engine, stream, (remote, false), stopped).await,
+    match to.tls.clone() {
+        None => serve(to, stream, (remote, false), stopped).await,
         Some(tls) => match tokio::time::timeout(HEADERS, tls.accept(stream)).await {
-            Ok(Ok(stream)) => serve(engine, stream, (remote, true), stopped).await,
+            Ok(Ok(stream)) => serve(to, stream, (remote, true), stopped).await,
             Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(%remote, "TLS handshake took too long"),
         },
@@ -254,7 +320,7 @@ async fn connection(
 }
 
 async fn serve<S>(
-    engine: Arc<Engine>,
+    to: Serve,
     stream: S,
     (remote, tls): (SocketAddr, bool),
     mut stopped: watch::Receiver<bool>,
@@ -262,9 +328,9 @@ async fn serve<S>(
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request| {
-        let engine = Arc::clone(&engine);
+        let (engine, face) = (Arc::clone(&to.engine), to.face);
         async move {
-            Ok::<_, std::convert::Infallible>(http::handle(engine, request, remote, tls).await)
+            Ok::<_, std::convert::Infallible>(http::handle(engine, face, request, remote, tls).await)
         }
     });
     let connection = http1::Builder::new()

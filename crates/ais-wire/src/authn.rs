@@ -42,13 +42,50 @@ pub mod access {
     pub const BUCKET_ADMIN: u64 = OBJ_UPDATE | PATCH | BCK_SET_ACL;
     /// Everything.
     pub const ALL: u64 = (1 << 18) - 1;
+
+    /// What single bits are called in messages, in their order.
+    pub const NAMES: [&str; 18] = [
+        "GET",
+        "HEAD-OBJECT",
+        "PUT",
+        "APPEND",
+        "DELETE-OBJECT",
+        "MOVE-OBJECT",
+        "PROMOTE",
+        "UPDATE-OBJECT",
+        "HEAD-BUCKET",
+        "LIST-OBJECTS",
+        "PATCH",
+        "SET-BUCKET-ACL",
+        "LIST-BUCKETS",
+        "SHOW-CLUSTER",
+        "CREATE-BUCKET",
+        "DESTROY-BUCKET",
+        "MOVE-BUCKET",
+        "ADMIN",
+    ];
+
+    /// The names of the bits, for messages: `none`, or the first four and an ellipsis.
+    pub fn describe(perms: u64) -> String {
+        let named = NAMES.iter().enumerate().filter(|(bit, _)| perms >> bit & 1 == 1);
+        let names: Vec<&str> = named.map(|(_, name)| *name).collect();
+        match names.len() {
+            0 if perms == 0 => "none".to_owned(),
+            0..=4 => names.join(","),
+            _ => format!("{}, ...", names[..4].join(",")),
+        }
+    }
 }
 
 /// Permissions in a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterPerm {
-    /// The cluster.
+    /// The cluster; empty for those that no other entry names.
+    #[serde(default)]
     pub id: String,
+    /// The cluster's other name; the service tells it with single roles only.
+    #[serde(default, skip_serializing_if = "String::is_empty", deserialize_with = "null_default")]
+    pub alias: String,
     /// Bits of [`access`].
     #[serde(default, with = "decimal")]
     pub perm: u64,
@@ -73,10 +110,10 @@ pub struct Role {
     #[serde(default, deserialize_with = "null_default")]
     pub desc: String,
     /// Permissions in clusters.
-    #[serde(default, deserialize_with = "null_default")]
+    #[serde(default, deserialize_with = "null_default", serialize_with = "null_if_empty")]
     pub clusters: Vec<ClusterPerm>,
     /// Permissions in buckets.
-    #[serde(default, deserialize_with = "null_default")]
+    #[serde(default, deserialize_with = "null_default", serialize_with = "null_if_empty")]
     pub buckets: Vec<BucketPerm>,
     /// Whether everything is allowed.
     #[serde(default)]
@@ -92,7 +129,7 @@ pub struct User {
     #[serde(default, skip_serializing_if = "String::is_empty", deserialize_with = "null_default")]
     pub pass: String,
     /// Roles.
-    #[serde(default, deserialize_with = "null_default")]
+    #[serde(default, deserialize_with = "null_default", serialize_with = "null_if_empty")]
     pub roles: Vec<Role>,
 }
 
@@ -154,8 +191,44 @@ pub struct Cluster {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clusters {
     /// By uuid.
-    #[serde(default, deserialize_with = "null_default")]
+    #[serde(
+        default,
+        deserialize_with = "null_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub clusters: BTreeMap<String, Cluster>,
+}
+
+/// Revoked tokens, as the service tells them to clusters. They can not be printed.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenList {
+    /// The tokens.
+    #[serde(default, deserialize_with = "null_default")]
+    pub tokens: Vec<String>,
+    /// Version of the list; clusters count themselves.
+    #[serde(default)]
+    pub version: i64,
+}
+
+impl std::fmt::Debug for TokenList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenList").field("tokens", &self.tokens.len()).finish_non_exhaustive()
+    }
+}
+
+/// The key that verifies tokens signed with RSA.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicKey {
+    /// PEM.
+    pub public_key: String,
+}
+
+/// AIStore writes empty lists as `null`.
+fn null_if_empty<S: serde::Serializer, T: Serialize>(
+    list: &Vec<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    if list.is_empty() { serializer.serialize_none() } else { list.serialize(serializer) }
 }
 
 #[cfg(test)]
@@ -170,10 +243,29 @@ mod tests {
     }
 
     #[test]
+    fn bits_are_described() {
+        assert_eq!(access::describe(0), "none");
+        assert_eq!(access::describe(access::CREATE_BUCKET), "CREATE-BUCKET");
+        assert_eq!(access::describe(access::RW), "GET,HEAD-OBJECT,PUT,APPEND, ...");
+        assert_eq!(access::describe(access::RO), "GET,HEAD-OBJECT,HEAD-BUCKET,LIST-OBJECTS");
+    }
+
+    #[test]
+    fn empty_lists_are_null() {
+        let role = Role { name: "r".into(), ..Role::default() };
+        assert_eq!(
+            serde_json::to_string(&role).unwrap(),
+            r#"{"name":"r","desc":"","clusters":null,"buckets":null,"admin":false}"#
+        );
+        assert_eq!(serde_json::to_string(&Clusters::default()).unwrap(), "{}");
+    }
+
+    #[test]
     fn secrets_are_not_printed() {
         let user = User { id: "u".into(), pass: "hush".into(), roles: Vec::new() };
         let login = Login { password: "hush".into(), expires_in: None };
         let token = Token { token: "hush".into() };
-        assert!(!format!("{user:?}{login:?}{token:?}").contains("hush"));
+        let list = TokenList { tokens: vec!["hush".into()], version: 0 };
+        assert!(!format!("{user:?}{login:?}{token:?}{list:?}").contains("hush"));
     }
 }

@@ -255,7 +255,7 @@ fn allowing(mut role: Role, cluster: String, perm: u64, bucket: Option<&str>) ->
     match bucket {
         None => {
             role.clusters.retain(|of| of.id != cluster);
-            role.clusters.push(ClusterPerm { id: cluster, perm });
+            role.clusters.push(ClusterPerm { id: cluster, perm, ..ClusterPerm::default() });
         }
         Some(name) => {
             let namespace = Namespace { uuid: cluster, name: String::new() };

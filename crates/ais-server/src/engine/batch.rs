@@ -60,6 +60,30 @@ struct Opened {
 /// An archive that is made while it is read.
 pub type Archive = BoxStream<'static, io::Result<Bytes>>;
 
+/// The bucket and the object of an entry; `default` is the request's bucket.
+///
+/// # Errors
+///
+/// When it names none.
+pub fn place(default: Option<&Bck>, entry: &In) -> Result<(Bck, String)> {
+    let name = entry.objname.clone();
+    if !entry.uname.is_empty() {
+        let parsed = Bck::parse_uname(&entry.uname).map_err(|e| Error::invalid(e.to_string()))?;
+        return Ok((parsed.0, if name.is_empty() { parsed.1 } else { name }));
+    }
+    if entry.bucket.is_empty() {
+        let missing =
+            || Error::invalid(format!("missing bucket specification for object {name:?}"));
+        return Ok((default.cloned().ok_or_else(missing)?, name));
+    }
+    let unknown =
+        |e: holdall_ais_wire::bucket::UnknownProvider| Error::invalid(e.to_string());
+    let provider: Provider = entry.provider.parse().map_err(unknown)?;
+    // The namespace is only said by the default bucket.
+    let same = default.filter(|bck| bck.name == entry.bucket && bck.provider == provider);
+    Ok((same.cloned().unwrap_or(Bck { provider, ..Bck::ais(entry.bucket.as_str()) }), name))
+}
+
 impl Engine {
     /// Checks a request; its entries belong to `default` where they name no bucket.
     ///
@@ -118,26 +142,8 @@ impl Engine {
         shared: bool,
     ) -> Result<Entry> {
         let mut ask = entry.clone();
-        let bck = if !ask.uname.is_empty() {
-            let parsed = Bck::parse_uname(&ask.uname).map_err(|e| Error::invalid(e.to_string()))?;
-            if ask.objname.is_empty() {
-                ask.objname = parsed.1;
-            }
-            parsed.0
-        } else if ask.bucket.is_empty() {
-            let missing = || {
-                Error::invalid(format!("missing bucket specification for object {:?}", ask.objname))
-            };
-            default.cloned().ok_or_else(missing)?
-        } else {
-            let provider: Provider =
-                ask.provider.parse().map_err(|e: holdall_ais_wire::bucket::UnknownProvider| {
-                    Error::invalid(e.to_string())
-                })?;
-            // The namespace is only said by the default bucket.
-            let same = default.filter(|bck| bck.name == ask.bucket && bck.provider == provider);
-            same.cloned().unwrap_or(Bck { provider, ..Bck::ais(ask.bucket.as_str()) })
-        };
+        let (bck, name) = place(default, entry)?;
+        ask.objname = name;
         check_object(&ask.objname)?;
         let (start, length) = (ask.start.unwrap_or(0), ask.length);
         let bad_length = length.is_some_and(|length| length == 0 || length < -1);

@@ -6,6 +6,7 @@
 //! | module | subject |
 //! |---|---|
 //! | [`archive`] | members of archives |
+//! | [`authn`] | users, roles, clusters and tokens |
 //! | [`batch`] | many objects in one reply |
 //! | [`bucket`] | buckets and their properties |
 //! | [`multi`], [`sort`] | jobs on many objects; dSort |
@@ -32,6 +33,7 @@ use crate::storage::Storage;
 
 mod append;
 pub mod archive;
+pub mod authn;
 pub mod batch;
 pub mod bucket;
 pub mod checksum;
@@ -93,6 +95,7 @@ pub struct Engine {
     url: OnceLock<String>,
     s3_keys: OnceLock<S3Keys>,
     promote_root: PathBuf,
+    authn: OnceLock<Arc<authn::Authn>>,
 }
 
 /// The fact that holds [`Identity`].
@@ -123,6 +126,7 @@ impl Engine {
             url: OnceLock::new(),
             s3_keys: OnceLock::new(),
             promote_root,
+            authn: OnceLock::new(),
         }))
     }
 
@@ -198,6 +202,24 @@ impl Engine {
     pub(crate) fn set_s3_keys(&self, keys: S3Keys) {
         // The first ones stay.
         let _ = self.s3_keys.set(keys);
+    }
+
+    /// Who may do what; none where everybody may do everything.
+    pub fn authn(&self) -> Option<&Arc<authn::Authn>> {
+        self.authn.get()
+    }
+
+    /// Asks who is there from now on, and tells the administrator's password if it was made up just now.
+    ///
+    /// # Errors
+    ///
+    /// When the options, the key or what is kept cannot be used.
+    pub(crate) fn ask_who(&self, options: &authn::AuthOptions) -> Result<Option<authn::Secret>> {
+        let meta = Arc::clone(self.storage.meta());
+        let (authn, password) = authn::Authn::start(meta, self.identity.uuid.clone(), options)?;
+        // The first one stays.
+        let _ = self.authn.set(authn);
+        Ok(password)
     }
 
     /// Stops jobs and commits what waits.

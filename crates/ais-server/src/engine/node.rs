@@ -77,10 +77,11 @@ impl Engine {
     /// What of AIStore's configuration has a meaning here.
     pub fn config(&self) -> Value {
         let net = self.net();
+        let auth = self.authn().is_some();
         json!({
             "uuid": self.identity().uuid,
             "backend": {},
-            "auth": {"enabled": false, "client_auth_required": false},
+            "auth": {"enabled": auth, "client_auth_required": auth},
             "checksum": {
                 "type": "xxhash2", "validate_cold_get": false, "validate_warm_get": false, "validate_obj_move": false,
                 "enable_read_range": false,

@@ -85,6 +85,8 @@ pub(crate) struct Input {
     /// None once it was left behind.
     incoming: Option<Incoming>,
     left: Option<oneshot::Sender<Incoming>>,
+    /// What was looked at and is to be read again.
+    seen: Option<Bytes>,
 }
 
 /// What of a body nobody has read, so that the connection can go on after the reply.
@@ -120,11 +122,14 @@ impl Drop for Input {
 impl Input {
     pub(super) fn new(incoming: Incoming) -> (Self, Left) {
         let (left, rest) = oneshot::channel();
-        (Self { incoming: Some(incoming), left: Some(left) }, Left(rest))
+        (Self { incoming: Some(incoming), left: Some(left), seen: None }, Left(rest))
     }
 
     /// Its length, when the client told.
     pub(crate) fn len(&self) -> Option<u64> {
+        if let Some(seen) = &self.seen {
+            return Some(seen.len() as u64);
+        }
         self.incoming.as_ref().and_then(|incoming| incoming.size_hint().exact())
     }
 
@@ -134,6 +139,9 @@ impl Input {
     ///
     /// When the client went away, or was silent for a minute.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
+        if let Some(seen) = self.seen.take() {
+            return Ok(Some(seen));
+        }
         let Some(incoming) = &mut self.incoming else { return Ok(None) };
         loop {
             let frame = tokio::time::timeout(SILENCE, incoming.frame()).await.map_err(|_| {
@@ -186,6 +194,17 @@ impl Input {
             all.extend_from_slice(&next);
         }
         Ok(all.freeze())
+    }
+
+    /// Everything, up to `limit` bytes, which can be read once more.
+    ///
+    /// # Errors
+    ///
+    /// As [`all`](Self::all).
+    pub(crate) async fn peek(&mut self, limit: usize) -> Result<Bytes> {
+        let all = self.all(limit).await?;
+        self.seen = Some(all.clone()).filter(|all| !all.is_empty());
+        Ok(all)
     }
 
     /// Passes everything to what `begin` makes, on a thread that may block, while it comes in.

@@ -41,6 +41,12 @@ pub(super) fn metrics(request: &Request) -> Result<Reply> {
             request.engine.target_id()
         ));
     }
+    if let Some(authn) = request.engine.authn() {
+        out.push_str("# TYPE holdall_authn_requests counter\n");
+        for (result, number) in authn.counts().all() {
+            out.push_str(&format!("holdall_authn_requests{{result=\"{result}\"}} {number}\n"));
+        }
+    }
     let mut reply = ok();
     set(&mut reply, http::header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
     *reply.body_mut() = Body::whole(out);

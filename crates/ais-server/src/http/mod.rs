@@ -2,7 +2,9 @@
 //!
 //! A handler takes a [`Request`] and returns a [`Reply`] or an [`Error`](crate::Error); [`handle`] makes errors JSON.
 
+mod access;
 mod archive;
+mod authn;
 mod body;
 mod buckets;
 mod cluster;
@@ -33,9 +35,21 @@ use crate::error::{Error, Result};
 /// Most bytes of a refused request's body that are read, to keep the connection.
 const MAX_LEFT: usize = 1 << 20;
 
+/// What a listener answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Face {
+    /// The API of the cluster, and AuthN where it has no port of its own.
+    Both,
+    /// The API of the cluster.
+    Cluster,
+    /// AuthN.
+    Authn,
+}
+
 /// Answers a request.
 pub(crate) async fn handle(
     engine: Arc<Engine>,
+    face: Face,
     request: http::Request<Incoming>,
     remote: SocketAddr,
     tls: bool,
@@ -45,24 +59,27 @@ pub(crate) async fn handle(
     let identity = engine.identity();
     let node = if path.starts_with("/v1/objects") {
         format!("t[{}]", identity.target)
+    } else if face != Face::Cluster && authn::is_ours(resource(&path).0) || face == Face::Authn {
+        String::new()
     } else {
         format!("p[{}]", identity.proxy)
     };
     let log = Arc::clone(&engine);
     let (body, left) = Input::new(body);
+    let of_s3 = face != Face::Authn && s3::is_path(&path);
     let result = match Request::new(engine, parts, body, (remote, tls)) {
-        Ok(request) if s3::is_path(&path) => {
+        Ok(request) if of_s3 => {
             let reply = s3::route(request).await;
             if reply.status().is_client_error() || reply.status().is_server_error() {
                 left.drain(MAX_LEFT).await;
             }
             return reply;
         }
-        Err(error) if s3::is_path(&path) => {
+        Err(error) if of_s3 => {
             left.drain(MAX_LEFT).await;
             return s3::refuse(&path, method == http::Method::HEAD, error);
         }
-        Ok(request) => route(request).await,
+        Ok(request) => route(request, face).await,
         Err(error) => Err(error),
     };
     let error = match result {
@@ -85,11 +102,21 @@ pub(crate) async fn handle(
     reply::error(reply::About { method, path, remote: remote.to_string(), node }, &error)
 }
 
-async fn route(request: Request) -> Result<Reply> {
+/// The second part of a path `/v1/RESOURCE/REST`, and the third.
+fn resource(path: &str) -> (&str, &str) {
+    let mut parts = path.trim_start_matches('/').splitn(3, '/').skip(1);
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+}
+
+async fn route(mut request: Request, face: Face) -> Result<Reply> {
     let path = request.path.clone();
-    let mut parts = path.trim_start_matches('/').splitn(3, '/');
-    let (version, resource, rest) =
-        (parts.next(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let version = path.trim_start_matches('/').split('/').next();
+    let (resource, rest) = resource(&path);
+    if face == Face::Authn {
+        let resource = if version == Some("v1") { resource } else { "" };
+        return authn::route(request, resource, rest).await;
+    }
+    access::check(&mut request).await?;
     if version == Some("metrics") && resource.is_empty() {
         return cluster::metrics(&request);
     }
@@ -105,6 +132,11 @@ async fn route(request: Request) -> Result<Reply> {
         "ml" => ml::route(request, rest).await,
         "sort" => sort::route(request, rest).await,
         "reverse" => cluster::reverse(&request, rest),
+        // Clusters answer services about tokens, wherever AuthN is.
+        "tokens" => authn::route(request, resource, rest).await,
+        resource if face == Face::Both && authn::is_ours(resource) => {
+            authn::route(request, resource, rest).await
+        }
         _ => Err(unknown(&request)),
     }
 }

@@ -2,7 +2,7 @@
 
 use holdall_ais_wire::error::WireError;
 use holdall_ais_wire::header;
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 
@@ -88,6 +88,9 @@ pub(super) fn error(about: About, error: &Error) -> Reply {
     let mut text = serde_json::to_string(&wire).unwrap_or_default();
     set(&mut reply, CONTENT_TYPE, "application/json");
     set(&mut reply, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    if error.kind() == ErrorKind::Unauthorized {
+        set(&mut reply, WWW_AUTHENTICATE, "Bearer");
+    }
     if head {
         set(&mut reply, header::ERROR, ascii(&text));
     } else {

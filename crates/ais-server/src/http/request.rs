@@ -18,7 +18,7 @@ use crate::engine::{Bucket, Engine};
 use crate::error::{Error, Result};
 
 /// Most bytes of a control message: lists of names may be long.
-const MAX_MESSAGE: usize = 64 << 20;
+pub(crate) const MAX_MESSAGE: usize = 64 << 20;
 
 /// Parameters of a query.
 #[derive(Debug, Clone, Default)]

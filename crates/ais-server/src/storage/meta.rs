@@ -237,6 +237,15 @@ impl Tx<'_> {
         self.facts.insert(name, value)?;
         Ok(())
     }
+
+    /// Forgets a fact; tells whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn remove_fact(&mut self, name: &str) -> Result<bool> {
+        Ok(self.facts.remove(name)?.is_some())
+    }
 }
 
 impl Meta {
@@ -452,6 +461,22 @@ impl Meta {
     pub fn fact(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let table = self.db.begin_read()?.open_table(FACTS)?;
         Ok(table.get(name)?.map(|bytes| bytes.value().to_vec()))
+    }
+
+    /// All facts whose names begin with `prefix`, by the rest of their names.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn facts(&self, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>> {
+        let table = self.db.begin_read()?.open_table(FACTS)?;
+        let mut all = BTreeMap::new();
+        for row in table.range(prefix..)? {
+            let (name, bytes) = row?;
+            let Some(rest) = name.value().strip_prefix(prefix) else { break };
+            all.insert(rest.to_owned(), bytes.value().to_vec());
+        }
+        Ok(all)
     }
 
     /// Commits what waits and refuses all that comes later.

@@ -48,6 +48,9 @@ impl std::str::FromStr for Fsync {
     }
 }
 
+/// Name of the file with the metadata.
+const META: &str = "meta.redb";
+
 /// Content and metadata.
 pub struct Storage {
     meta: Arc<Meta>,
@@ -74,8 +77,19 @@ impl Storage {
     pub fn open(folder: &Path, fsync: Fsync) -> Result<Self> {
         let disk = disk::DiskBlobs::open(folder, fsync)?;
         let blobs: Arc<dyn Blobs> = Arc::new(disk);
-        let meta = Arc::new(Meta::open(&folder.join("meta.redb"), fsync, Arc::clone(&blobs))?);
+        let meta = Arc::new(Meta::open(&folder.join(META), fsync, Arc::clone(&blobs))?);
         Ok(Self { meta, blobs })
+    }
+
+    /// Lets nobody but the owner read the metadata in this folder, which from now on holds secrets.
+    ///
+    /// # Errors
+    ///
+    /// When the file is not ours.
+    pub fn keep_private(folder: &Path) -> Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        Ok(std::fs::set_permissions(folder.join(META), std::fs::Permissions::from_mode(0o600))?)
     }
 
     /// Metadata.
