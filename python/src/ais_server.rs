@@ -112,6 +112,7 @@ fn _serve_ais(
         max_connections,
         promote_root,
         s3_keys,
+        auth: None,
     };
     let server = block_on(py, Server::start(options))?.map_err(|e| to_py(&e))?;
     let url = server.url();

@@ -202,9 +202,13 @@ const SHORTEST_PASSWORD: usize = 8;
 
 /// Refuses passwords that are known or soon found where others than this machine can try them.
 fn check_exposure(options: &Options, auth: &AuthOptions) -> Result<()> {
-    let local = [Some(options.listen), auth.listen].iter().flatten().all(|at| at.ip().is_loopback());
+    let local =
+        [Some(options.listen), auth.listen].iter().flatten().all(|at| at.ip().is_loopback());
     let Some(password) = &auth.password else { return Ok(()) };
-    if local || (password.expose().chars().count() >= SHORTEST_PASSWORD && password.expose() != auth.admin) {
+    if local
+        || (password.expose().chars().count() >= SHORTEST_PASSWORD
+            && password.expose() != auth.admin)
+    {
         return Ok(());
     }
     Err(Error::invalid(format!(
@@ -330,7 +334,9 @@ async fn serve<S>(
     let service = service_fn(move |request| {
         let (engine, face) = (Arc::clone(&to.engine), to.face);
         async move {
-            Ok::<_, std::convert::Infallible>(http::handle(engine, face, request, remote, tls).await)
+            Ok::<_, std::convert::Infallible>(
+                http::handle(engine, face, request, remote, tls).await,
+            )
         }
     });
     let connection = http1::Builder::new()

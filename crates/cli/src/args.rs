@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::auth::AuthArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use holdall::ais_server::Fsync;
@@ -56,7 +57,7 @@ fn setting(text: &str) -> Result<(String, String), String> {
 }
 
 /// A span of time such as `1h`, `30m`, `7d`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|e| e.to_string())
 }
 
@@ -123,7 +124,8 @@ pub(crate) struct Serve {
     /// Keep everything in this folder, which is made if it is not there; without it, in memory.
     #[arg(long, value_name = "DIR", env = "HOLDALL_SERVE_DATA")]
     pub(crate) data: Option<PathBuf>,
-    /// Listen here; port 0 takes a free one. Any address but loopback lets everybody who reaches it read and write.
+    /// Listen here; port 0 takes a free one. Without --auth, any address but loopback lets everybody who reaches it
+    /// read and write.
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -175,6 +177,8 @@ pub(crate) struct Serve {
     /// What to log to standard error: error, warn, info, debug or trace, or a filter such as `holdall_ais_server=debug`.
     #[arg(long, value_name = "FILTER", env = "HOLDALL_LOG", default_value = "info")]
     pub(crate) log: String,
+    #[command(flatten)]
+    pub(crate) auth: AuthArgs,
 }
 
 #[derive(Debug, Args)]

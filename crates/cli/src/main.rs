@@ -1,6 +1,7 @@
 //! The `holdall` command: parse ([`args`]), resolve ([`place`]), run ([`commands`]), print ([`printer`]).
 
 mod args;
+mod auth;
 mod commands;
 mod place;
 mod printer;

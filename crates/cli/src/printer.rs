@@ -90,6 +90,11 @@ impl Printer {
         }
     }
 
+    /// Something that is not data and is told once only, whatever was said about notes.
+    pub(crate) fn once(&self, text: &str) {
+        self.to_stderr(text);
+    }
+
     /// Why something failed.
     pub(crate) fn error(&self, text: &str) {
         drop(self.flush());

@@ -76,8 +76,7 @@ pub fn place(default: Option<&Bck>, entry: &In) -> Result<(Bck, String)> {
             || Error::invalid(format!("missing bucket specification for object {name:?}"));
         return Ok((default.cloned().ok_or_else(missing)?, name));
     }
-    let unknown =
-        |e: holdall_ais_wire::bucket::UnknownProvider| Error::invalid(e.to_string());
+    let unknown = |e: holdall_ais_wire::bucket::UnknownProvider| Error::invalid(e.to_string());
     let provider: Provider = entry.provider.parse().map_err(unknown)?;
     // The namespace is only said by the default bucket.
     let same = default.filter(|bck| bck.name == entry.bucket && bck.provider == provider);

@@ -108,7 +108,9 @@ pub(super) async fn check(request: &mut Request) -> Result<()> {
     let rule = match rule(request, limit).await {
         Ok(rule) => rule,
         // Strangers are told about their messages only if these are short.
-        Err(error) if error.kind() == ErrorKind::TooLarge => return Err(caller.err().unwrap_or(error)),
+        Err(error) if error.kind() == ErrorKind::TooLarge => {
+            return Err(caller.err().unwrap_or(error));
+        }
         Err(error) => return Err(error),
     };
     let needs = match rule {
@@ -125,6 +127,7 @@ pub(super) async fn check(request: &mut Request) -> Result<()> {
 }
 
 /// Checks a permission outside the table: for faces with requests of their own kind.
+#[allow(dead_code, reason = "faces other than AIStore's use it")]
 pub(crate) fn allow(request: &Request, bck: Option<&Bck>, perms: u64) -> Result<()> {
     let need = match bck {
         Some(bck) => Need::bucket(bck.clone(), perms),
@@ -189,7 +192,9 @@ fn check_list(bucket: &Bucket, perms: u64) -> Result<()> {
 async fn check_lists(request: &mut Request) -> Result<()> {
     let Some(("objects" | "buckets", rest)) = resource(&request.path) else { return Ok(()) };
     let name = rest.split('/').next().unwrap_or_default();
-    let listed = |bck: &Bck| request.engine.bucket(bck).is_ok_and(|bucket| bucket.props().access != u64::MAX);
+    let listed = |bck: &Bck| {
+        request.engine.bucket(bck).is_ok_and(|bucket| bucket.props().access != u64::MAX)
+    };
     let concerned = request.params.bck(name).is_ok_and(|bck| listed(&bck))
         || [query::BCK_TO, query::OBJECT_TO]
             .iter()
@@ -279,9 +284,16 @@ async fn objects(request: &mut Request, rest: &str, limit: usize) -> Result<Rule
         Method::POST => match action(request, limit).await?.action.as_str() {
             names::RENAME_OBJECT => access::OBJ_MOVE,
             names::PROMOTE => access::PROMOTE,
-            names::BLOB_DOWNLOAD | names::MPT_UPLOAD | names::MPT_COMPLETE | names::MPT_ABORT => access::RW,
+            names::BLOB_DOWNLOAD | names::MPT_UPLOAD | names::MPT_COMPLETE | names::MPT_ABORT => {
+                access::RW
+            }
             names::CHECK_LOCK => access::RO,
-            _ => return Ok(Rule::All(vec![Need::bucket(bck, access::RW), Need::cluster(access::ADMIN)])),
+            _ => {
+                return Ok(Rule::All(vec![
+                    Need::bucket(bck, access::RW),
+                    Need::cluster(access::ADMIN),
+                ]));
+            }
         },
         _ => return Ok(Rule::Known),
     };
@@ -310,7 +322,9 @@ async fn buckets(request: &mut Request, name: &str, limit: usize) -> Result<Rule
     let needs = match (method, asks) {
         (Method::GET, names::LIST) => vec![Need::bucket(bck, access::OBJ_LIST)],
         (Method::GET, names::SUMMARY_BCK) => vec![Need::bucket(bck, access::BCK_HEAD)],
-        (Method::GET, names::INVENTORY_SHOW) => vec![Need::bucket(bck, access::BCK_HEAD | access::OBJ_LIST)],
+        (Method::GET, names::INVENTORY_SHOW) => {
+            vec![Need::bucket(bck, access::BCK_HEAD | access::OBJ_LIST)]
+        }
         (Method::POST, names::CREATE_BCK) => vec![Need::cluster(access::CREATE_BUCKET)],
         (Method::POST, names::MOVE_BCK) => vec![Need::bucket(bck, access::MOVE_BUCKET)],
         (Method::POST, names::COPY_BCK | names::ETL_BCK) => {
@@ -327,7 +341,11 @@ async fn buckets(request: &mut Request, name: &str, limit: usize) -> Result<Rule
         }
         (
             Method::POST,
-            names::PREFETCH | names::MAKE_N_COPIES | names::EC_ENCODE | names::RECHUNK | names::INDEX_SHARD,
+            names::PREFETCH
+            | names::MAKE_N_COPIES
+            | names::EC_ENCODE
+            | names::RECHUNK
+            | names::INDEX_SHARD,
         ) => vec![Need::bucket(bck, access::RW)],
         (Method::DELETE, names::DESTROY_BCK | names::EVICT_REMOTE_BCK) => {
             vec![Need::bucket(bck, access::DESTROY_BUCKET)]
@@ -372,7 +390,8 @@ async fn batch(request: &mut Request, rest: &str, limit: usize) -> Result<Rule> 
     };
     let body = request.body.peek(limit).await?;
     let message: BatchRequest = serde_json::from_slice(&body).unwrap_or_default();
-    let mut needs: Vec<_> = default.iter().map(|bck| Need::bucket(bck.clone(), access::GET)).collect();
+    let mut needs: Vec<_> =
+        default.iter().map(|bck| Need::bucket(bck.clone(), access::GET)).collect();
     for entry in &message.entries {
         // An entry that names none is refused by the handler.
         if let Ok((bck, _)) = place(default.as_ref(), entry) {

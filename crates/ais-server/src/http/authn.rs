@@ -98,7 +98,9 @@ async fn message<T: DeserializeOwned>(request: &mut Request, limit: usize) -> Re
     }
     serde_json::from_slice(&body).map_err(|error| {
         let what = match error.classify() {
-            serde_json::error::Category::Data => "a field of the wrong type, or one that is missing",
+            serde_json::error::Category::Data => {
+                "a field of the wrong type, or one that is missing"
+            }
             _ => "no valid JSON",
         };
         invalid(format!("{what} at line {} column {}", error.line(), error.column()))
@@ -158,7 +160,8 @@ async fn login(authn: &Arc<Authn>, request: &mut Request, name: &str) -> Result<
         Err(error) => {
             if error.kind() == ErrorKind::Unauthorized {
                 let shown: String = name.chars().take(LOGGED).collect();
-                let line = format!("AuthN: a login as {shown:?} from {} was refused", request.remote.ip());
+                let line =
+                    format!("AuthN: a login as {shown:?} from {} was refused", request.remote.ip());
                 request.engine.log().add(Severity::Warning, line);
             }
             let text = format!("AuthN: failed to generate token for {name}, err: {error}");

@@ -1,7 +1,7 @@
 //! `holdall serve`.
 
 use anyhow::{Context as _, Result};
-use holdall::ais_server::{Options, S3Keys, Server};
+use holdall::ais_server::{Options, S3Keys, Secret, Server};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -16,8 +16,7 @@ pub(crate) async fn run(args: &Serve, printer: &Printer) -> Result<Exit> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     raise_open_files();
     let server = Server::start(options(args)?).await?;
-    printer.data(|| server.url(), || serde_json::json!({"url": server.url()}))?;
-    printer.flush()?;
+    tell(&server, args, printer)?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -39,6 +38,29 @@ fn raise_open_files() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
+/// Says where the server is; a password that was made up is said here and nowhere else.
+fn tell(server: &Server, args: &Serve, printer: &Printer) -> Result<()> {
+    let password = server.admin_password().map(Secret::expose);
+    let json = || {
+        let mut told = serde_json::json!({"url": server.url()});
+        if let Some(authn) = server.authn_url() {
+            told["authn_url"] = authn.into();
+        }
+        if let Some(password) = password {
+            told["admin"] = args.auth.auth_admin.as_str().into();
+            told["admin_password"] = password.into();
+        }
+        told
+    };
+    printer.data(|| server.url(), json)?;
+    printer.flush()?;
+    if let Some(password) = password.filter(|_| !printer.is_json()) {
+        let name = &args.auth.auth_admin;
+        printer.once(&format!("AuthN: the password of {name:?}, shown this once: {password}"));
+    }
+    Ok(())
+}
+
 fn options(args: &Serve) -> Result<Options> {
     Ok(Options {
         data: args.data.clone(),
@@ -49,6 +71,7 @@ fn options(args: &Serve) -> Result<Options> {
         max_connections: args.max_connections as usize,
         promote_root: args.promote_root.clone(),
         s3_keys: s3_keys(args)?,
+        auth: args.auth.options()?,
     })
 }
 

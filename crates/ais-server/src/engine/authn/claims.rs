@@ -187,8 +187,11 @@ mod tests {
     use super::*;
 
     fn claims(clusters: &[(&str, u64)], buckets: &[(&str, &str, u64)]) -> Claims {
-        let clusters =
-            clusters.iter().map(|(id, perm)| ClusterPerm { id: (*id).into(), perm: *perm, ..ClusterPerm::default() });
+        let clusters = clusters.iter().map(|(id, perm)| ClusterPerm {
+            id: (*id).into(),
+            perm: *perm,
+            ..ClusterPerm::default()
+        });
         let buckets = buckets.iter().map(|(cluster, name, perm)| {
             let mut bck = Bck::ais(*name);
             bck.namespace.uuid = (*cluster).into();
@@ -217,7 +220,10 @@ mod tests {
         let (bucket, other) = (Bck::ais("b"), Bck::ais("other"));
         let user = claims(&[("C", access::RW), ("", access::ALL)], &[("C", "b", access::GET)]);
         assert!(allowed(&user, Some(&bucket), access::GET));
-        assert!(!allowed(&user, Some(&bucket), access::PUT), "the bucket's entry is before the cluster's");
+        assert!(
+            !allowed(&user, Some(&bucket), access::PUT),
+            "the bucket's entry is before the cluster's"
+        );
         assert!(allowed(&user, Some(&other), access::PUT));
         assert!(!allowed(&user, None, access::ADMIN), "the cluster's entry is before the default");
         let user = claims(&[("", access::CLUSTER_RO)], &[("D", "b", access::ALL)]);
@@ -239,7 +245,10 @@ mod tests {
         let mut remote = bucket.clone();
         remote.provider = holdall_ais_wire::Provider::Aws;
         let mine = claims(&[], &[("C", "b", access::GET)]);
-        assert!(allowed(&mine, Some(&bucket), access::GET) && !allowed(&mine, Some(&remote), access::GET));
+        assert!(
+            allowed(&mine, Some(&bucket), access::GET)
+                && !allowed(&mine, Some(&remote), access::GET)
+        );
     }
 
     #[test]
@@ -249,7 +258,9 @@ mod tests {
             user.check(Asked { cluster: "C", bucket, perms }).unwrap_err().message().to_owned()
         };
         let refused = text(None, access::CREATE_BUCKET);
-        assert!(refused.starts_with("user `u` has insufficient permissions: [cluster C, user u, token expires in "));
+        assert!(refused.starts_with(
+            "user `u` has insufficient permissions: [cluster C, user u, token expires in "
+        ));
         assert!(refused.ends_with(", granted(LIST-BUCKETS)]"), "{refused}");
         assert_eq!(go_duration(Duration::from_secs(86_400)), "24h0m0s");
         assert_eq!(go_duration(Duration::from_secs(59)), "59s");

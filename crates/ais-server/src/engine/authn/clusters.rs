@@ -57,7 +57,8 @@ impl Authn {
     pub(super) async fn tell_all_revoked(&self, cluster: &Cluster) -> Result<()> {
         let kept = self.meta.blocking(|meta| meta.facts(&Revoked::fact(""))).await?;
         let now = super::claims::now();
-        let revoked = kept.values().filter_map(|bytes| serde_json::from_slice::<Revoked>(bytes).ok());
+        let revoked =
+            kept.values().filter_map(|bytes| serde_json::from_slice::<Revoked>(bytes).ok());
         let tokens: Vec<_> =
             revoked.filter(|revoked| revoked.ends > now).map(|revoked| revoked.token).collect();
         if tokens.is_empty() {
@@ -97,7 +98,8 @@ impl Authn {
         let mut last = Error::invalid("cluster URLs are undefined: at least one is needed");
         for url in &cluster.urls {
             let target = format!("{}/v1/tokens", url.trim_end_matches('/'));
-            let request = client.request(method.clone(), target).bearer_auth(token.expose()).json(body);
+            let request =
+                client.request(method.clone(), target).bearer_auth(token.expose()).json(body);
             let (kind, text) = match request.send().await {
                 Ok(reply) if reply.status().is_success() => return Ok(()),
                 Ok(reply) => {
@@ -112,11 +114,17 @@ impl Authn {
                 Err(error) => {
                     // The error's own text says only that it happened.
                     let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-                    (ErrorKind::Invalid, format!("{}{}", error.without_url(), cause.unwrap_or_default()))
+                    (
+                        ErrorKind::Invalid,
+                        format!("{}{}", error.without_url(), cause.unwrap_or_default()),
+                    )
                 }
             };
             let at = host(url);
-            last = Error::new(kind, format!("failed to {what} with {} at {at}: {text}", shown(cluster)));
+            last = Error::new(
+                kind,
+                format!("failed to {what} with {} at {at}: {text}", shown(cluster)),
+            );
         }
         Err(last)
     }
@@ -129,4 +137,3 @@ async fn answer(reply: reqwest::Response) -> String {
     let text = said.map_or(text, |said| said.message);
     text.chars().take(SHOWN).collect()
 }
-

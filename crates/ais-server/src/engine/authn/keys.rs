@@ -108,7 +108,9 @@ impl Refused {
     pub fn text(self) -> String {
         let reason = match self {
             Self::Missing => return "token required".to_owned(),
-            Self::Malformed(what) => return format!("invalid token [err: token is malformed: {what}]"),
+            Self::Malformed(what) => {
+                return format!("invalid token [err: token is malformed: {what}]");
+            }
             Self::Signature => "token signature is invalid",
             Self::Algorithm => "token signature is invalid: signing method is invalid",
             Self::Expired => "token expired",
@@ -154,7 +156,9 @@ impl Keys {
 
     fn rsa(private: &str) -> Result<Self> {
         // The causes could quote the key.
-        let bad = || Error::invalid("the private key for RS256 is no RSA key of at least 2048 bits in PEM");
+        let bad = || {
+            Error::invalid("the private key for RS256 is no RSA key of at least 2048 bits in PEM")
+        };
         let pair = match PrivateKeyDer::from_pem_slice(private.as_bytes()).map_err(|_| bad())? {
             PrivateKeyDer::Pkcs8(der) => KeyPair::from_pkcs8(der.secret_pkcs8_der()),
             PrivateKeyDer::Pkcs1(der) => KeyPair::from_der(der.secret_pkcs1_der()),

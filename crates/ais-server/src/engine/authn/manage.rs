@@ -218,7 +218,10 @@ impl Authn {
                 return Err(Error::invalid("role name is undefined"));
             }
             if !is_nice(&role.name) {
-                return Err(Error::invalid(format!("role name {:?} is invalid: {NICE}", role.name)));
+                return Err(Error::invalid(format!(
+                    "role name {:?} is invalid: {NICE}",
+                    role.name
+                )));
             }
             if role.admin {
                 let text = "only built-in roles can have \"admin\" permissions".to_owned();
@@ -270,7 +273,10 @@ impl Authn {
                 if !state.roles.contains_key(name) {
                     return Err(no_role(name));
                 }
-                let having = state.users.values().filter(|account| account.roles.iter().any(|role| role == name));
+                let having = state
+                    .users
+                    .values()
+                    .filter(|account| account.roles.iter().any(|role| role == name));
                 let without = having.map(|account| {
                     let mut account = account.clone();
                     account.roles.retain(|role| role != name);
@@ -313,7 +319,10 @@ impl Authn {
                 return Err(Error::invalid("cluster UUID is undefined"));
             }
             if !is_nice(&cluster.alias) {
-                return Err(Error::invalid(format!("cluster alias {:?} is invalid: {NICE}", cluster.alias)));
+                return Err(Error::invalid(format!(
+                    "cluster alias {:?} is invalid: {NICE}",
+                    cluster.alias
+                )));
             }
             if cluster.urls.is_empty() {
                 return Err(Error::invalid("cluster URLs are undefined: at least one is needed"));
@@ -334,7 +343,9 @@ impl Authn {
     fn check_new(&self, cluster: &Cluster) -> Result<()> {
         let state = self.state();
         match state.cluster(&cluster.id).or_else(|| state.cluster(&cluster.alias)) {
-            Some(known) => Err(conflict(format!("cluster {}[{}] already registered", cluster.id, known.id))),
+            Some(known) => {
+                Err(conflict(format!("cluster {}[{}] already registered", cluster.id, known.id)))
+            }
             None => Ok(()),
         }
     }
@@ -353,10 +364,18 @@ impl Authn {
                 let state = self.state();
                 let cluster = state.cluster(name).cloned().ok_or_else(|| no_cluster(name))?;
                 if !is_nice(&with.alias) {
-                    return Err(Error::invalid(format!("cluster alias {:?} is invalid: {NICE}", with.alias)));
+                    return Err(Error::invalid(format!(
+                        "cluster alias {:?} is invalid: {NICE}",
+                        with.alias
+                    )));
                 }
-                if let Some(other) = state.cluster(&with.alias).filter(|other| other.id != cluster.id) {
-                    return Err(conflict(format!("alias \"{}\" is used for cluster \"{}\"", with.alias, other.id)));
+                if let Some(other) =
+                    state.cluster(&with.alias).filter(|other| other.id != cluster.id)
+                {
+                    return Err(conflict(format!(
+                        "alias \"{}\" is used for cluster \"{}\"",
+                        with.alias, other.id
+                    )));
                 }
                 cluster
             };

@@ -105,9 +105,7 @@ impl Authn {
     async fn change(&self, changes: Vec<Change>) -> Result<()> {
         let changes = Arc::new(changes);
         let kept = Arc::clone(&changes);
-        self.meta
-            .write(move |tx| kept.iter().try_for_each(|change| change.write(tx)))
-            .await?;
+        self.meta.write(move |tx| kept.iter().try_for_each(|change| change.write(tx))).await?;
         let Ok(changes) = Arc::try_unwrap(changes) else {
             return Err(Error::internal("a change of AuthN is still being written"));
         };
@@ -179,7 +177,9 @@ impl Authn {
         });
         verified.map_err(|refused| {
             let text = match found {
-                Some((header, _)) => format!("invalid token from header \"{header}\": {}", refused.text()),
+                Some((header, _)) => {
+                    format!("invalid token from header \"{header}\": {}", refused.text())
+                }
                 None => refused.text(),
             };
             Error::new(ErrorKind::Unauthorized, text)
@@ -227,9 +227,8 @@ impl Authn {
     }
 
     fn life_of(&self, asked: Option<i64>) -> Result<Duration> {
-        let invalid = |text: String| {
-            Error::invalid(format!("invalid requested expiry date: {text}"))
-        };
+        let invalid =
+            |text: String| Error::invalid(format!("invalid requested expiry date: {text}"));
         let life = match asked {
             None => return Ok(self.life),
             Some(0) => return Ok(self.longest_life),
@@ -248,10 +247,8 @@ impl Authn {
     fn claims(&self, account: &state::Account, life: Duration) -> Result<Claims> {
         let state = self.state();
         let mut claims = self.new_claims(&account.id, life)?;
-        claims.holdall = Some(Credentials {
-            service: self.cluster.clone(),
-            generation: account.generation,
-        });
+        claims.holdall =
+            Some(Credentials { service: self.cluster.clone(), generation: account.generation });
         if state.is_admin(account) {
             claims.admin = true;
             // Clusters that are registered later take a new token, but for this one.

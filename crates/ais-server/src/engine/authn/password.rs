@@ -19,7 +19,9 @@ pub(super) const LONGEST: usize = 1024;
 pub(super) fn hash(password: &Secret) -> Result<String> {
     let hashed = Argon2::default().hash_password(password.expose().as_bytes());
     // The cause could speak of the password.
-    hashed.map(|hash| hash.to_string()).map_err(|_| Error::internal("the password cannot be hashed"))
+    hashed
+        .map(|hash| hash.to_string())
+        .map_err(|_| Error::internal("the password cannot be hashed"))
 }
 
 /// Whether the hash is of this password.

@@ -7,7 +7,10 @@ use tokio::sync::Semaphore;
 
 use super::keys::{Keys, Stored};
 use super::state::{ADMIN_ROLE, Account, Change, State};
-use super::{AuthOptions, Authn, Counts, HASHING, Revoked, SHORTEST_LIFE, Secret, claims, password, random, tokens};
+use super::{
+    AuthOptions, Authn, Counts, HASHING, Revoked, SHORTEST_LIFE, Secret, claims, password, random,
+    tokens,
+};
 use crate::error::{Error, Result};
 use crate::storage::Meta;
 
@@ -43,7 +46,8 @@ impl Authn {
         }
         for (digest, bytes) in meta.facts(&Revoked::fact(""))? {
             // One that is damaged may be any token that has not ended.
-            let ends = serde_json::from_slice::<Revoked>(&bytes).map_or(i64::MAX, |revoked| revoked.ends);
+            let ends =
+                serde_json::from_slice::<Revoked>(&bytes).map_or(i64::MAX, |revoked| revoked.ends);
             tokens.revoke_digest(digest, ends);
         }
         tokens.forget_expired(claims::now());
@@ -73,8 +77,12 @@ fn check(options: &AuthOptions) -> Result<()> {
     if options.password.as_ref().is_some_and(|password| password.expose().is_empty()) {
         return Err(Error::invalid("AuthN: the administrator's password is empty"));
     }
-    if options.password.as_ref().is_some_and(|password| password.expose().len() > password::LONGEST) {
-        let text = format!("AuthN: the administrator's password has more than {} bytes", password::LONGEST);
+    if options.password.as_ref().is_some_and(|password| password.expose().len() > password::LONGEST)
+    {
+        let text = format!(
+            "AuthN: the administrator's password has more than {} bytes",
+            password::LONGEST
+        );
         return Err(Error::invalid(text));
     }
     if options.life < SHORTEST_LIFE || options.longest_life < options.life {
@@ -92,7 +100,9 @@ fn key(meta: &Meta, options: &AuthOptions) -> Result<Stored> {
     let kept = meta.fact(KEY)?.map(|bytes| serde_json::from_slice::<Stored>(&bytes));
     // The cause could quote the key.
     let kept = kept.transpose().map_err(|_| Error::internal("AuthN's key is damaged"))?;
-    if let Some(kept) = kept.filter(|kept| options.algorithm.is_none_or(|wanted| wanted == kept.algorithm)) {
+    if let Some(kept) =
+        kept.filter(|kept| options.algorithm.is_none_or(|wanted| wanted == kept.algorithm))
+    {
         return Ok(kept);
     }
     let new = Stored::new(options.algorithm.unwrap_or(super::Algorithm::Hs256))?;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use holdall_ais_wire::Bck;
 use holdall_ais_wire::authn::{BucketPerm, Cluster, ClusterPerm, Role, User, access};
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::storage::{Meta, Tx};
@@ -71,9 +71,13 @@ fn all<T: DeserializeOwned>(meta: &Meta, kind: &str) -> Result<BTreeMap<String, 
 impl Change {
     pub(super) fn write(&self, tx: &mut Tx<'_>) -> Result<()> {
         match self {
-            Self::User(account) => tx.put_fact(&name("user", &account.id), &serde_json::to_vec(account)?),
+            Self::User(account) => {
+                tx.put_fact(&name("user", &account.id), &serde_json::to_vec(account)?)
+            }
             Self::Role(role) => tx.put_fact(&name("role", &role.name), &serde_json::to_vec(role)?),
-            Self::Cluster(cluster) => tx.put_fact(&name("cluster", &cluster.id), &serde_json::to_vec(cluster)?),
+            Self::Cluster(cluster) => {
+                tx.put_fact(&name("cluster", &cluster.id), &serde_json::to_vec(cluster)?)
+            }
             Self::NoUser(id) => tx.remove_fact(&name("user", id)).map(drop),
             Self::NoRole(id) => tx.remove_fact(&name("role", id)).map(drop),
             Self::NoCluster(id) => tx.remove_fact(&name("cluster", id)).map(drop),
@@ -83,7 +87,11 @@ impl Change {
 
 impl State {
     pub(super) fn load(meta: &Meta) -> Result<Self> {
-        Ok(Self { users: all(meta, "user")?, roles: all(meta, "role")?, clusters: all(meta, "cluster")? })
+        Ok(Self {
+            users: all(meta, "user")?,
+            roles: all(meta, "role")?,
+            clusters: all(meta, "cluster")?,
+        })
     }
 
     pub(super) fn apply(&mut self, change: Change) {
@@ -187,7 +195,8 @@ pub(super) fn updated(mut role: Role, with: Role) -> Role {
 
 /// Clusters that the token is for: those that its permissions speak of.
 pub(super) fn audience(clusters: &[ClusterPerm], buckets: &[BucketPerm]) -> Vec<String> {
-    let of_buckets = buckets.iter().map(|BucketPerm { bck: Bck { namespace, .. }, .. }| &namespace.uuid);
+    let of_buckets =
+        buckets.iter().map(|BucketPerm { bck: Bck { namespace, .. }, .. }| &namespace.uuid);
     let mut ids: Vec<String> =
         clusters.iter().map(|entry| &entry.id).chain(of_buckets).cloned().collect();
     if ids.iter().any(String::is_empty) {

@@ -52,7 +52,12 @@ impl Tokens {
     }
 
     /// Remembers a token that was just verified, unless it was taken back.
-    pub(super) fn add(&self, service: &str, token: &str, claims: Claims) -> Result<Arc<Claims>, Refused> {
+    pub(super) fn add(
+        &self,
+        service: &str,
+        token: &str,
+        claims: Claims,
+    ) -> Result<Arc<Claims>, Refused> {
         let mut inside = self.write();
         if inside.revoked.contains_key(&digest(token)) || inside.is_stale(service, &claims) {
             return Err(Refused::Revoked);
@@ -83,8 +88,12 @@ impl Tokens {
     /// Forgets tokens that have ended anyway; their digests.
     pub(super) fn forget_expired(&self, now: i64) -> Vec<String> {
         let mut inside = self.write();
-        let ended: Vec<_> =
-            inside.revoked.iter().filter(|(_, ends)| **ends <= now).map(|(digest, _)| digest.clone()).collect();
+        let ended: Vec<_> = inside
+            .revoked
+            .iter()
+            .filter(|(_, ends)| **ends <= now)
+            .map(|(digest, _)| digest.clone())
+            .collect();
         for digest in &ended {
             inside.revoked.remove(digest);
         }
@@ -153,7 +162,10 @@ mod tests {
         assert_eq!(tokens.add("S", "t", claims("u", 1, later)).unwrap_err(), Refused::Revoked);
         tokens.set_generation("u", None);
         assert!(tokens.add("S", "t", claims("u", 2, later)).is_err());
-        assert!(tokens.add("S2", "t", claims("u", 2, later)).is_ok(), "of another service, which knows its users");
+        assert!(
+            tokens.add("S2", "t", claims("u", 2, later)).is_ok(),
+            "of another service, which knows its users"
+        );
     }
 
     #[test]
