@@ -104,7 +104,8 @@ pub struct BucketPerm {
 /// A role.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
-    /// Name.
+    /// Name; changes may leave it out.
+    #[serde(default)]
     pub name: String,
     /// Description.
     #[serde(default, deserialize_with = "null_default")]
@@ -123,7 +124,8 @@ pub struct Role {
 /// A user as it is sent to the service. The password can not be printed.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
-    /// Name.
+    /// Name; changes may leave it out.
+    #[serde(default)]
     pub id: String,
     /// Password, blank in replies.
     #[serde(default, skip_serializing_if = "String::is_empty", deserialize_with = "null_default")]

@@ -37,7 +37,7 @@ pub(super) async fn route(mut request: Request, resource: &str, rest: &str) -> R
         ));
     };
     let name = rest.trim_end_matches('/');
-    if name.contains('/') {
+    if is_ours(resource) && name.contains('/') {
         return Err(Error::invalid("invalid request"));
     }
     match resource {

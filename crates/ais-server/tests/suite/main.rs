@@ -7,13 +7,16 @@
 //! | `crash` | kills under load |
 //! | `model` | random operations, compared with a model |
 //! | `multi` | jobs on many objects |
+//! | `permissions` | who may do what: every permission with every route |
 //! | `objects` | buckets and objects, headers, ranges, errors |
 //! | `s3` | the S3 face |
 //! | `sorts` | dSort |
 //! | `recorded` | exchanges recorded from a real AIStore |
+//! | `recorded_authn` | authentication as a real AIStore answers |
 //! | `recorded_jobs` | archives, jobs and batches as a real AIStore answers |
 //! | `restart` | what is there after a restart, and what two processes may do |
 //! | `tls` | HTTPS |
+//! | `users` | logins, tokens, users, roles, clusters |
 
 mod archives;
 mod batches;
@@ -21,10 +24,13 @@ mod crash;
 mod model;
 mod multi;
 mod objects;
+mod permissions;
 mod recorded;
+mod recorded_authn;
 mod recorded_jobs;
 mod restart;
 mod s3;
 mod sorts;
 mod support;
 mod tls;
+mod users;
