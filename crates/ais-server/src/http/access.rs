@@ -127,7 +127,6 @@ pub(super) async fn check(request: &mut Request) -> Result<()> {
 }
 
 /// Checks a permission outside the table: for faces with requests of their own kind.
-#[allow(dead_code, reason = "faces other than AIStore's use it")]
 pub(crate) fn allow(request: &Request, bck: Option<&Bck>, perms: u64) -> Result<()> {
     let need = match bck {
         Some(bck) => Need::bucket(bck.clone(), perms),
@@ -137,7 +136,10 @@ pub(crate) fn allow(request: &Request, bck: Option<&Bck>, perms: u64) -> Result<
     let Some(authn) = request.engine.authn() else {
         return bucket.map_or(Ok(()), |bucket| check_list(&bucket, perms & !EVERYBODY));
     };
-    let claims = authn.authenticate(token(&request.headers))?;
+    // A signed URL carries it as a parameter.
+    let in_url = Some(request.params.get(AMZ_TOKEN)).filter(|token| !token.is_empty());
+    let found = token(&request.headers).or(in_url.map(|token| (AMZ_TOKEN, token)));
+    let claims = authn.authenticate(found)?;
     need.check(request, &claims, bucket.as_ref())
 }
 

@@ -86,7 +86,7 @@ async fn compare(
         let field = |name: &str| ours[name].as_str().unwrap_or_default();
         let same =
             field("tcode") == tcode && without_time(field("message")) == without_time(message);
-        return (!same).then(|| (status, text));
+        return (!same).then_some((status, text));
     }
     let expected = exchange.json.as_ref()?;
     let ours: Value = serde_json::from_str(&text).unwrap_or_default();

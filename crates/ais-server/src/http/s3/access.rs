@@ -1,6 +1,7 @@
 //! Who asks: AWS signatures, version 4, in the header or in the URL.
 //!
-//! Without keys every signature is accepted, and none is needed.
+//! Without keys every signature is accepted, and none is needed. Where AuthN asks, a token with the permissions is
+//! needed, too.
 
 use aws_lc_rs::{constant_time, digest, hmac};
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
@@ -10,6 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 use super::checksum::hex;
 use super::fault::{Fault, Result};
 use super::operation::Operation;
+use super::permissions;
 use crate::http::Request;
 use crate::s3_keys::S3Keys;
 
@@ -36,7 +38,8 @@ pub(crate) struct Chain {
 /// # Errors
 ///
 /// `AccessDenied`, `SignatureDoesNotMatch` and their like.
-pub(crate) fn check(request: &Request, _operation: &Operation) -> Result<Option<Chain>> {
+pub(crate) fn check(request: &Request, operation: &Operation) -> Result<Option<Chain>> {
+    permissions::check(request, operation)?;
     let keys = request.engine.s3_keys();
     if keys.is_empty() {
         return Ok(None);

@@ -12,7 +12,7 @@ use super::fault::{Fault, Result};
 use super::get::bad_key;
 use super::put::{Sink, present};
 use super::xml::Xml;
-use super::{Call, check_version, document, find_bucket, iso_time, multipart};
+use super::{Call, check_version, document, find_bucket, iso_time, multipart, permissions};
 use crate::engine::content::PIECE;
 use crate::engine::{Content, Op, PutOptions, Work as _};
 use crate::error::{Error, ErrorKind};
@@ -45,6 +45,7 @@ async fn open(call: &Call) -> Result<Source> {
         return Err(invalid());
     }
     let source = find_bucket(&call.request, bucket)?;
+    permissions::check_source(&call.request, &source)?;
     let opened = call.request.engine.open(&source, key).await;
     let (meta, content) = opened.map_err(|error| match error.kind() {
         ErrorKind::NotFound => Fault::no_key(key),

@@ -19,6 +19,7 @@ mod list;
 mod multipart;
 mod operation;
 mod payload;
+mod permissions;
 mod put;
 mod tagging;
 mod xml;
