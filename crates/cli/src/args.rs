@@ -93,7 +93,7 @@ pub(crate) enum Command {
     /// Measure a store: writing, reading, listing, deleting.
     Bench(Bench),
     /// Serve AIStore's API from a folder, or from memory.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Print completions for a shell.
     Completions(Completions),
 }
