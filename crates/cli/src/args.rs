@@ -90,6 +90,8 @@ pub(crate) enum Command {
     Sign(Sign),
     /// Work with STAC items and their assets.
     Stac(Box<crate::commands::stac::args::Stac>),
+    /// Work with an AIStore cluster.
+    Ais(Box<crate::commands::ais::args::Ais>),
     /// Measure a store: writing, reading, listing, deleting.
     Bench(Bench),
     /// Serve AIStore's API from a folder, or from memory.

@@ -118,6 +118,16 @@ impl Printer {
         ProgressBar::new(0).with_style(style)
     }
 
+    /// A line with a turning sign on a terminal, nothing elsewhere.
+    pub(crate) fn spinner(&self) -> ProgressBar {
+        if self.quiet || self.json || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{spinner} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        ProgressBar::new_spinner().with_style(style)
+    }
+
     /// A bar on a terminal that follows `events`, nothing elsewhere.
     pub(crate) fn progress(&self, events: &Events) -> Bar {
         if self.quiet || self.json || !std::io::stderr().is_terminal() {

@@ -1,5 +1,6 @@
 //! The commands. Each takes its arguments, the registry of stores and the printer, and says how it ended.
 
+pub(crate) mod ais;
 pub(crate) mod bench;
 mod cat;
 pub(crate) mod completions;
@@ -58,6 +59,7 @@ pub(crate) async fn run(cli: &Cli, registry: &Registry, printer: &Printer) -> Re
         Command::Sync(args) => sync::run(&context, args).await,
         Command::Sign(args) => sign::run(&context, args).await,
         Command::Stac(args) => stac::run(&context, args).await,
+        Command::Ais(args) => ais::run(&context, args).await,
         // These two are run by `main`.
         Command::Bench(args) => bench::run(&context, args).await,
         Command::Completions(_) | Command::Serve(_) => Ok(Exit::Done),
