@@ -953,6 +953,13 @@ def stac_write(place: str, text: str) -> Coroutine[Any, Any, None]:
     """Writes a small text, visible when it is whole; to be awaited."""
 
 @final
+class _ArchiveMembers:
+    """The regular files of an archive that is read from a file object."""
+    def __new__(cls, file: object, format: str, at_once: int = ...) -> _ArchiveMembers: ...
+    def __iter__(self) -> _ArchiveMembers: ...
+    def __next__(self) -> tuple[str, bytes]: ...
+
+@final
 class _AisClient:
     """Sends requests to a cluster."""
     def __new__(

@@ -6,6 +6,7 @@
 //! | `awaitable` | awaitables and their delivery to event loops |
 //! | `errors` | Rust errors as Python exceptions |
 //! | `bytes`, `buffer` | bytes out and in, without copies where that is safe |
+//! | `archive` | archives taken apart while they are read |
 //! | `arrow` | listings as Arrow arrays |
 //! | `stores` | the store classes, their settings and credentials |
 //! | `ops` | operations on stores |
@@ -19,6 +20,7 @@ use pyo3::prelude::*;
 
 mod ais;
 mod ais_server;
+mod archive;
 mod arrow;
 mod awaitable;
 mod buffer;
@@ -52,6 +54,7 @@ fn _holdall(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<awaitable::Awaitable>()?;
     ais::register(module)?;
     ais_server::register(module)?;
+    archive::register(module)?;
     arrow::register(module)?;
     stores::register(module)?;
     ops::register(module)?;

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`store`] | | stores, URLs, transfers |
 //! | `ais` | `ais` | AIStore: its client, its buckets as stores |
+//! | `archive` | `ais` | tar, tar.gz, tar.lz4 and zip as streams |
 //! | `ais_server` | `server` | a server for AIStore's API in this process |
 //! | `stac` | `stac` | STAC documents and their assets |
 //!
@@ -13,6 +14,8 @@
 pub use holdall_ais as ais;
 #[cfg(feature = "server")]
 pub use holdall_ais_server as ais_server;
+#[cfg(feature = "ais")]
+pub use holdall_archive as archive;
 #[cfg(feature = "stac")]
 pub use holdall_stac as stac;
 pub use holdall_store as store;

@@ -519,9 +519,9 @@ class RootModel(Model, Generic[T]):
             if get_origin(base) is RootModel:
                 cls._root_kind = get_args(base)[0]
 
-    def __init__(self, root: Any = _MISSING, **data: Any) -> None:
+    def __init__(self, root: Any = _MISSING, /, **data: Any) -> None:
         if root is _MISSING:
-            root = data
+            root = data["root"] if data.keys() == {"root"} else data
         super().__init__(root=self._convert(root))
 
     @classmethod

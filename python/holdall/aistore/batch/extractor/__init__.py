@@ -1,0 +1,1 @@
+"""Archives that batches are answered with, taken apart."""

@@ -1,0 +1,1 @@
+"""Replies of several parts, ``multipart/mixed``."""

@@ -1,0 +1,88 @@
+"""Objects one after the other, many with one request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from ..client import Client
+from ..enums import Colocation
+from ._ahead import ahead
+from ._sources import Prefixes, Sources, progress
+from .base_iter_dataset import AISBaseIterDataset
+
+logger = logging.getLogger(__name__)
+
+
+class AISBatchIterDataset(AISBaseIterDataset):
+    """Objects one after the other, by get-batch: pairs of name and content. The next request is under way while the
+    objects of one are used up.
+
+    Args:
+        ais_source_list: Buckets and groups of objects, or one.
+        client: The cluster's client.
+        prefix_map: Prefixes, or one, that names of a source's objects must have.
+        show_progress: Whether a bar is shown.
+        max_batch_size: Most objects of a request.
+        output_format: Format of the replies, as of `Batch`.
+        streaming: Whether replies begin before everything is collected, as of `Batch`.
+        colocation: A hint on where the objects are, as of `Batch`.
+        partition_sources_by_worker: As of `AISBaseIterDataset`.
+        cont_on_err: Whether objects that fail are logged and left out; otherwise the first one raises.
+        **options: ``shuffle``, ``seed``, ``batch_size``, as of `AISBaseIterDataset`.
+    """
+
+    def __init__(
+        self,
+        ais_source_list: Sources,
+        client: Client,
+        prefix_map: Prefixes | None = None,
+        show_progress: bool = False,
+        max_batch_size: int = 32,
+        output_format: str = ".tar",
+        streaming: bool = True,
+        colocation: Colocation = Colocation.NONE,
+        partition_sources_by_worker: bool = False,
+        cont_on_err: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(ais_source_list, prefix_map, partition_sources_by_worker, **options)
+        self.client = client
+        self.max_batch_size = max_batch_size
+        self.output_format = output_format
+        self.streaming = streaming
+        self.colocation = colocation
+        self.cont_on_err = cont_on_err
+        self._show_progress = show_progress
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        self._reset_iterator()
+        own, worker = self._get_worker_iter_info()
+        shown = progress(own, "AISBatchIterDataset", worker, self._show_progress)
+        return self._delivered(self._samples(shown))
+
+    def _samples(self, objects: Iterable[Any]) -> Iterator[tuple[str, bytes]]:
+        source = iter(objects)
+        batches = iter(lambda: list(islice(source, self.max_batch_size)), [])
+        for pairs in ahead(batches, self._process_batch, 2):
+            yield from pairs
+
+    def _process_batch(self, batch_objects: list[Any]) -> list[tuple[str, bytes]]:
+        batch = self.client.batch(
+            objects=batch_objects,
+            output_format=self.output_format,
+            streaming_get=self.streaming,
+            colocation=self.colocation,
+            cont_on_err=self.cont_on_err,
+        )
+        samples = []
+        for out, content in batch.get():
+            if not out.err_msg:
+                samples.append((out.obj_name, content))
+            elif self.cont_on_err:
+                logger.warning("Skipping %s: %s", out.obj_name, out.err_msg)
+            else:
+                raise RuntimeError(f"{out.obj_name}: {out.err_msg}")
+        return samples

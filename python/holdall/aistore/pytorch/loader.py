@@ -1,0 +1,119 @@
+"""A loader that goes on where it was left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from ._torch import data, torch
+from .base_iter_dataset import AISBaseIterDataset
+
+
+class _Behind:
+    """A sampler from some place on."""
+
+    def __init__(self, sampler: Any, passed: int) -> None:
+        self._sampler = sampler
+        self._passed = passed
+
+    def __iter__(self) -> Iterator[Any]:
+        return islice(iter(self._sampler), self._passed, None)
+
+    def __len__(self) -> int:
+        return len(self._sampler)
+
+
+class AISDataLoader(data.DataLoader):  # type: ignore[misc, type-arg]
+    """PyTorch's loader, with an order that follows from a seed, and a state from which another loader goes on exactly,
+    with any number of workers.
+
+    Epochs are counted from 0. `state_dict` says which one it is and how many batches were given; it may be asked for
+    between any two batches.
+
+    Args:
+        dataset: Any data set; those that iterate have `AISBaseIterDataset` as their base.
+        seed: What the order of ``shuffle=True`` follows from, together with the epoch.
+        *args: Those of ``torch.utils.data.DataLoader``.
+        **kwargs: Those of ``torch.utils.data.DataLoader``.
+
+    Raises:
+        ValueError: When ``generator`` is given too.
+    """
+
+    def __init__(self, dataset: Any, *args: Any, seed: int = 0, **kwargs: Any) -> None:
+        if kwargs.get("generator") is not None:
+            raise ValueError("give seed instead of generator: the order must be found again")
+        kwargs["generator"] = torch.Generator()
+        super().__init__(dataset, *args, **kwargs)
+        self._seed = seed
+        self._epoch = 0
+        # Batches given in the present iteration, its first one, and where the next one begins.
+        self._passed = 0
+        self._next = 0
+        self._per_batch = self.batch_size or 1
+        if isinstance(dataset, data.IterableDataset) and not isinstance(
+            dataset, AISBaseIterDataset
+        ):
+            raise TypeError(
+                f"{type(dataset).__name__} cannot be continued: it is no AISBaseIterDataset"
+            )
+
+    _first = 0
+
+    @property
+    def _index_sampler(self) -> Any:
+        sampler = super()._index_sampler
+        if isinstance(self.dataset, AISBaseIterDataset) or not self._first:
+            return sampler
+        return _Behind(sampler, self._first)
+
+    def _prepare(self) -> None:
+        """Tell the data set, or the order, where to begin."""
+        self.generator.manual_seed(self._seed + self._epoch)
+        dataset = self.dataset
+        if not isinstance(dataset, AISBaseIterDataset):
+            return
+        dataset.batch_size = self._per_batch
+        start = self._first * self._per_batch
+        reordered = dataset._shuffle and dataset._epoch != self._epoch
+        if self.persistent_workers and (reordered or dataset._start != start):
+            # Workers that stay have the data set as it was.
+            self._iterator = None
+        dataset.load_state_dict({"epoch": self._epoch, "start": start, "given": 0})
+
+    def __iter__(self) -> Any:
+        self._first = self._passed = self._next
+        self._next = 0
+        self._prepare()
+        return self._batches(super().__iter__())
+
+    def _batches(self, batches: Iterator[Any]) -> Iterator[Any]:
+        for batch in batches:
+            self._passed += 1
+            yield batch
+        self._epoch += 1
+        self._passed = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Which epoch it is, and how many batches of it were given."""
+        return {
+            "epoch": self._epoch,
+            "batches": self._passed,
+            "batch_size": self._per_batch,
+            "seed": self._seed,
+        }
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on after the batches that had been given: the next iteration gives the rest of that epoch.
+
+        Raises:
+            ValueError: When batches have another size, and so begin at other samples.
+        """
+        if state["batch_size"] != self._per_batch:
+            raise ValueError(
+                f"the state is of batches of {state['batch_size']} samples, this loader's have {self._per_batch}"
+            )
+        self._epoch = state["epoch"]
+        self._passed = self._next = state["batches"]
+        self._seed = state["seed"]
