@@ -482,7 +482,7 @@ impl PyStore {
         let put = put_in(attributes, tags, mode, use_multipart, chunk_size, max_concurrency)?;
         let mut source = Source::of(file, false)?;
         let store = &self.handle.store;
-        if put.in_parts(&source) {
+        if put.in_parts(store, &source) {
             return put_out(py, block_on(py, put.parts(store, &path.0, source))??);
         }
         let whole = match source {
@@ -519,7 +519,7 @@ impl PyStore {
         let put = put_in(attributes, tags, mode, use_multipart, chunk_size, max_concurrency)?;
         let source = Source::of(file, true)?;
         let (store, path) = (self.handle.store.clone(), path.0);
-        let in_parts = put.in_parts(&source);
+        let in_parts = put.in_parts(&store, &source);
         let try_now = self.handle.ready && !in_parts && matches!(source, Source::Buffer(_));
         let written = async move {
             match in_parts {

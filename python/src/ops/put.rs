@@ -6,25 +6,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
 use holdall::store::object_store::path::Path;
 use holdall::store::object_store::{
-    Attributes, MultipartUpload, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload,
-    PutResult, TagSet,
+    Attributes, ObjectStore, PutMode, PutOptions, PutPayload, PutResult, TagSet,
 };
+use holdall::store::transfer::{Report, Transfer, TransferOptions};
 use holdall::store::{Error, ErrorKind, Store};
 use pyo3::exceptions::{PyStopIteration, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
-use tokio::task::JoinSet;
 
 use crate::buffer::Input;
 use crate::errors::to_py;
 
-/// Most bytes of parts in flight, unless a single part is larger.
-const IN_FLIGHT_BYTES: usize = 128 * 1024 * 1024;
-
-/// All services take 10,000 parts. The size of parts doubles after this many, which makes room for 5 TiB from 5 MiB.
-const PARTS_OF_A_SIZE: usize = 1000;
+/// Bytes that are taken from a Python object at a time.
+const PIECE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Where the content comes from.
 pub(crate) enum Source {
@@ -234,13 +232,15 @@ pub(super) struct Put {
 
 impl Put {
     /// Whether the content goes in parts.
-    pub(super) fn in_parts(&self, source: &Source) -> bool {
+    pub(super) fn in_parts(&self, store: &Store, source: &Source) -> bool {
         // No service has conditional uploads in parts.
         if self.mode != PutMode::Overwrite {
             return false;
         }
+        // HTTP servers have no uploads in parts: one request carries it all.
+        let has_parts = store.provider().scheme() != "http";
         let long = source.length().is_none_or(|length| length > self.chunk_size as u64);
-        self.use_multipart.unwrap_or(long)
+        self.use_multipart.unwrap_or(long && has_parts)
     }
 
     /// The content in one piece, where that takes no waiting: a buffer, or a file on a synchronous call.
@@ -289,85 +289,64 @@ impl Put {
         self,
         store: &Store,
         path: &Path,
-        mut source: Source,
+        source: Source,
     ) -> Result<PutResult, Failure> {
-        let failed = |e| Failure::Store(store.error("put", path, e));
-        let options = PutMultipartOptions {
-            tags: self.tags.clone(),
-            attributes: self.attributes.clone(),
-            ..Default::default()
-        };
-        let mut upload = match store.put_multipart_opts(path, options).await {
-            Ok(upload) => upload,
-            // HTTP servers have no uploads in parts: one request carries it all.
-            Err(e) if is_unsupported(&e) && self.use_multipart != Some(true) => {
-                return self.single(store, path, source).await;
-            }
-            Err(e) => return Err(failed(e)),
-        };
-        match self.send(store, path, &mut source, &mut upload).await {
-            Ok(()) => upload.complete().await.map_err(failed),
-            Err(error) => {
-                // The first error is the one to report.
-                drop(upload.abort().await);
-                Err(error)
-            }
-        }
-    }
-
-    async fn send(
-        &self,
-        store: &Store,
-        path: &Path,
-        source: &mut Source,
-        upload: &mut Box<dyn MultipartUpload>,
-    ) -> Result<(), Failure> {
-        let mut size = match source.length() {
-            Some(length) => self.chunk_size.max(length.div_ceil(10_000) as usize),
-            None => self.chunk_size,
-        };
-        let (mut offset, mut count, mut flying) = (0u64, 0usize, 0usize);
-        let mut parts: JoinSet<holdall::store::object_store::Result<usize>> = JoinSet::new();
-        loop {
-            let pieces = source.next(offset, size).await?;
-            let length: usize = pieces.iter().map(Bytes::len).sum();
-            if length == 0 {
-                break;
-            }
-            offset += length as u64;
-            count += 1;
-            if source.length().is_none() && count.is_multiple_of(PARTS_OF_A_SIZE) {
-                size *= 2;
-            }
-            let room = IN_FLIGHT_BYTES.max(size);
-            while parts.len() >= self.max_concurrency.max(1)
-                || (flying + length > room && !parts.is_empty())
-            {
-                flying -= finish(parts.join_next().await, store, path)?;
-            }
-            let part = upload.put_part(PutPayload::from_iter(pieces));
-            flying += length;
-            parts.spawn(async move { part.await.map(|()| length) });
-        }
-        while !parts.is_empty() {
-            finish(parts.join_next().await, store, path)?;
-        }
-        Ok(())
+        let options = TransferOptions::default()
+            .with_always_parts(self.use_multipart == Some(true))
+            .with_part_bytes(self.chunk_size as u64)
+            .with_parts(self.max_concurrency)
+            // How often is asked again is for the store's own settings to say.
+            .with_retries(0)
+            .with_attributes(Some(self.attributes))
+            .with_tags(self.tags);
+        let sent = send(&Transfer::new().with_options(options), source, store, path).await;
+        let report = sent.map_err(Failure::Store)?;
+        Ok(PutResult {
+            e_tag: report.e_tag,
+            version: report.version,
+            extensions: Default::default(),
+        })
     }
 }
 
-type Joined = Option<Result<holdall::store::object_store::Result<usize>, tokio::task::JoinError>>;
+/// Writes an object the way `transfer` does, from wherever its content comes.
+pub(crate) async fn send(
+    transfer: &Transfer,
+    source: Source,
+    store: &Store,
+    path: &Path,
+) -> holdall::store::Result<Report> {
+    match source {
+        Source::File { path: file, .. } => transfer.upload(file, store, path).await,
+        Source::Buffer(data) => transfer.write(data, store, path).await,
+        source => {
+            let pieces = pieces(source, store.clone(), path.clone());
+            transfer.upload_stream(pieces, store, path).await
+        }
+    }
+}
 
-fn finish(joined: Joined, store: &Store, path: &Path) -> Result<usize, Failure> {
-    let sent = match joined {
-        None => return Ok(0),
-        Some(Ok(sent)) => sent,
-        Some(Err(error)) => Err(error.into()),
+/// What a Python object gives, as a stream.
+fn pieces(
+    source: Source,
+    store: Store,
+    path: Path,
+) -> BoxStream<'static, holdall::store::Result<Bytes>> {
+    let next = |(mut source, offset, store, path): (Source, u64, Store, Path)| async move {
+        let pieces = source.next(offset, PIECE_BYTES).await.map_err(|failure| match failure {
+            Failure::Store(error) => error,
+            Failure::Python(error) => raised("put", &store, &path, error),
+        })?;
+        let length: usize = pieces.iter().map(Bytes::len).sum();
+        let state = (source, offset + length as u64, store, path);
+        Ok::<_, Error>((length > 0).then_some((stream::iter(pieces).map(Ok), state)))
     };
-    sent.map_err(|e| Failure::Store(store.error("put", path, e)))
+    stream::try_unfold((source, 0, store, path), next).try_flatten().boxed()
 }
 
-pub(super) fn is_unsupported(error: &holdall::store::object_store::Error) -> bool {
-    use holdall::store::object_store::Error as E;
-    matches!(error, E::NotSupported { .. } | E::NotImplemented { .. })
+/// An exception of Python on its way through Rust.
+pub(crate) fn raised(operation: &'static str, store: &Store, path: &Path, error: PyErr) -> Error {
+    let source = Box::new(crate::errors::Raised(error));
+    let source = holdall::store::object_store::Error::Generic { store: "python", source };
+    Error::from_store(operation, store.url_of(path), source)
 }

@@ -88,11 +88,14 @@ pub(crate) fn block_on<T: Send>(
     py: Python<'_>,
     future: impl Future<Output = T> + Send,
 ) -> PyResult<T> {
-    py.detach(|| wait_on_workers(pin!(future)))
+    py.detach(|| {
+        // What is dropped half-way finds the runtime that has to tidy up behind it.
+        let _context = runtime().enter();
+        wait_on_workers(pin!(future))
+    })
 }
 
 fn wait_on_workers<T>(mut future: Pin<&mut impl Future<Output = T>>) -> PyResult<T> {
-    let _context = runtime().enter();
     let waiter = Arc::new(Waiter { thread: std::thread::current(), woken: AtomicBool::new(false) });
     let waker = Waker::from(waiter.clone());
     let mut next_look = Instant::now() + SIGNAL_INTERVAL;
@@ -140,7 +143,10 @@ pub(crate) fn block_here<T: Send>(
                 }
             }
         }
-        None => wait_on_workers(pin!(future)).map(|value| (value, None)),
+        None => {
+            let _context = runtime().enter();
+            wait_on_workers(pin!(future)).map(|value| (value, None))
+        }
     })
 }
 

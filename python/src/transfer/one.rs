@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::TryStreamExt;
 use holdall::store::object_store::{ObjectStoreExt, path::Path};
 use holdall::store::transfer::{Report, Transfer};
 use holdall::store::{Error, ErrorKind, Result, Store};
@@ -17,11 +16,8 @@ use super::room::Room;
 use crate::bytes::Bytes as PyHeldBytes;
 use crate::errors::to_py;
 use crate::ops::key::Key;
-use crate::ops::put::{self, Source};
+use crate::ops::put::{self, Source, raised};
 use crate::stores::PyStore;
-
-/// Bytes that are taken from a Python object at a time.
-const PIECE_BYTES: usize = 4 * 1024 * 1024;
 
 /// An object into a file.
 #[pyfunction]
@@ -87,18 +83,8 @@ pub(crate) fn _upload(
         return Err(to_py(&Error::new(ErrorKind::InvalidArgument, "upload", url, detail)));
     }
     let events = transfer.events().clone();
-    let work = async move {
-        let path = &path.0;
-        let report = match source {
-            Source::File { path: file, .. } => transfer.upload(file, &store, path).await,
-            Source::Buffer(data) => transfer.write(data, &store, path).await,
-            source => {
-                let pieces = pieces(source, store.clone(), path.clone());
-                transfer.upload_stream(pieces, &store, path).await
-            }
-        };
-        report.map(Value::Report)
-    };
+    let work =
+        async move { put::send(&transfer, source, &store, &path.0).await.map(Value::Report) };
     Ok(Operation::new(&events, work))
 }
 
@@ -167,27 +153,6 @@ async fn read_from(
     let length = (end - start) as usize;
     transfer.read_range_into(store, &meta, start..end, &mut room.as_mut_slice()[..length]).await?;
     Ok(length)
-}
-
-/// What a Python object gives, as a stream.
-fn pieces(source: Source, store: Store, path: Path) -> BoxStream<'static, Result<Bytes>> {
-    let next = |(mut source, offset, store, path): (Source, u64, Store, Path)| async move {
-        let pieces = source.next(offset, PIECE_BYTES).await.map_err(|failure| match failure {
-            put::Failure::Store(error) => error,
-            put::Failure::Python(error) => raised("upload", &store, &path, error),
-        })?;
-        let length: usize = pieces.iter().map(Bytes::len).sum();
-        let state = (source, offset + length as u64, store, path);
-        Ok::<_, Error>((length > 0).then_some((stream::iter(pieces).map(Ok), state)))
-    };
-    stream::try_unfold((source, 0, store, path), next).try_flatten().boxed()
-}
-
-/// An exception of Python on its way through Rust.
-fn raised(operation: &'static str, store: &Store, path: &Path, error: PyErr) -> Error {
-    let source = Box::new(crate::errors::Raised(error));
-    let source = holdall::store::object_store::Error::Generic { store: "python", source };
-    Error::from_store(operation, store.url_of(path), source)
 }
 
 fn write_all(writer: &Py<PyAny>, piece: Bytes) -> PyResult<()> {

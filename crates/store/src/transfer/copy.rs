@@ -125,7 +125,7 @@ impl Transfer {
             let pieces = self.collect(&object, opened, expected).await?;
             drop(request);
             let sent = target.put(pieces.into_iter().collect()).await?;
-            return Ok(report.with_e_tag(sent.e_tag));
+            return Ok(report.with_sent(sent));
         }
         let source = match as_local(&object.store) {
             Some(local) => {
@@ -137,7 +137,7 @@ impl Transfer {
         };
         drop((memory, request, opened.body));
         let sent = self.parts_or_again(&target, &source, expected).await?;
-        Ok(report.with_e_tag(sent.e_tag).with_resumed(sent.resumed))
+        Ok(report.with_sent(sent))
     }
 
     pub(super) async fn move_known(

@@ -64,6 +64,7 @@ pub use read::has_ranges;
 pub use run::{Job, Outcome, Verb};
 pub use sync::{Action, Reason, Step, SyncOptions, plan};
 
+use self::send::Sent;
 use crate::checksum::Checksum;
 use crate::error::Result;
 
@@ -139,6 +140,8 @@ pub struct Report {
     pub checksum: Option<Checksum>,
     /// The entity tag of the new object or file, where the target gives one.
     pub e_tag: Option<String>,
+    /// The version of the new object, where the target tells it.
+    pub version: Option<String>,
 }
 
 impl Report {
@@ -152,6 +155,11 @@ impl Report {
 
     fn with_e_tag(mut self, e_tag: Option<String>) -> Self {
         self.e_tag = e_tag;
+        self
+    }
+
+    fn with_sent(mut self, sent: Sent) -> Self {
+        (self.e_tag, self.version, self.resumed_bytes) = (sent.e_tag, sent.version, sent.resumed);
         self
     }
 

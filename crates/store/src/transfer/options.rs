@@ -40,6 +40,8 @@ pub struct TransferOptions {
     pub part_bytes: u64,
     /// Whether an object in the target is replaced. Default yes.
     pub mode: CopyMode,
+    /// Whether uploads go in parts even where one request would do. Default no. Empty objects never have parts.
+    pub always_parts: bool,
     /// Copy or move. Default copy.
     pub verb: Verb,
     /// What is checked. Default: the stated checksum, where there is one.
@@ -70,6 +72,7 @@ impl Default for TransferOptions {
             parts: 8,
             part_bytes: 8 * 1024 * 1024,
             mode: CopyMode::Overwrite,
+            always_parts: false,
             verb: Verb::Copy,
             verify: Verify::default(),
             resume: false,
@@ -100,6 +103,7 @@ impl TransferOptions {
         with_parts: parts usize = parts.max(1);
         with_part_bytes: part_bytes u64 = part_bytes.max(1);
         with_mode: mode CopyMode = mode;
+        with_always_parts: always_parts bool = always_parts;
         with_verb: verb Verb = verb;
         with_verify: verify Verify = verify;
         with_resume: resume bool = resume;

@@ -32,12 +32,13 @@ pub(super) struct Target<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Sent {
     pub(super) e_tag: Option<String>,
+    pub(super) version: Option<String>,
     pub(super) resumed: u64,
 }
 
 impl From<PutResult> for Sent {
     fn from(result: PutResult) -> Self {
-        Self { e_tag: result.e_tag, resumed: 0 }
+        Self { e_tag: result.e_tag, version: result.version, resumed: 0 }
     }
 }
 

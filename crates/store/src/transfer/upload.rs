@@ -48,7 +48,8 @@ impl Transfer {
         let size = source.size();
         let attributes = self.options.attributes.clone().unwrap_or_default();
         let target = Target { transfer: self, store: target, path: to, attributes };
-        let sent = if size <= self.options.part_bytes {
+        let one = size <= self.options.part_bytes && !self.options.always_parts;
+        let sent = if one || size == 0 {
             let _memory = self.budget.memory(size).await?;
             let payload = source.part(self, 0..size).await?;
             source.check_unchanged()?;
@@ -56,8 +57,7 @@ impl Transfer {
         } else {
             self.parts_or_again(&target, &source, None).await?
         };
-        let report = Report { bytes: size, ..Report::default() };
-        Ok(report.with_e_tag(sent.e_tag).with_resumed(sent.resumed))
+        Ok(Report { bytes: size, ..Report::default() }.with_sent(sent))
     }
 
     /// Writes parts; anew when the service does not know the upload that was to be continued.
@@ -101,15 +101,14 @@ impl Transfer {
         let mut pieces = Pieces { stream, carried: Bytes::new(), ended: false, taken: 0 };
         let held = self.budget.memory(self.options.stream_part(0)).await?;
         let first = pieces.part(self.options.stream_part(0)).await?;
-        if pieces.ended {
-            let bytes = first.content_length() as u64;
+        let bytes = first.content_length() as u64;
+        if pieces.ended && (bytes == 0 || !self.options.always_parts) {
             self.events.grown(bytes);
             let sent = target.put(first).await?;
-            return Ok(Report { bytes, ..Report::default() }.with_e_tag(sent.e_tag));
+            return Ok(Report { bytes, ..Report::default() }.with_sent(sent));
         }
         let sent = target.put_stream(self.parts(&mut pieces, (first, held))).await?;
-        let report = Report { bytes: pieces.taken, ..Report::default() };
-        Ok(report.with_e_tag(sent.e_tag))
+        Ok(Report { bytes: pieces.taken, ..Report::default() }.with_sent(sent))
     }
 
     /// The parts of a stream, the first of which has been taken.
