@@ -433,11 +433,14 @@ def open_writer(
 ) -> WritableFile:
     """Open an object for writing; it appears when the file is closed.
 
+    Parts are sent while more is written: what the service refuses is raised by one of the next writes, or by `close`.
+
     Args:
         store: where to write.
         path: the key.
         attributes: content type, user metadata and so on.
-        buffer_size: bytes gathered before a part is sent; shorter objects take one request.
+        buffer_size: bytes gathered before a part is sent (services take no parts below 5 MiB); shorter objects take
+            one request.
         tags: tags of the object.
         max_concurrency: parts in flight.
     """

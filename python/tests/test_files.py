@@ -211,13 +211,22 @@ class _Refusing:
 def test_what_failed_to_be_written_is_never_published():
     refusing = _Refusing([])
     file = holdall.open_writer(refusing.store, "k", buffer_size=5_000_000)
+    # Parts are sent while more is written: a refusal shows with one of the next writes.
     with pytest.raises(PermissionError):
-        file.write(b"x" * 6_000_000)
+        for _ in range(20):
+            file.write(b"x" * 6_000_000)
     with pytest.raises(OSError, match="earlier write failed"):
         file.write(b"more")
     with pytest.raises(OSError, match="earlier write failed"):
         file.close()
     assert not [seen for seen in refusing.seen if seen[0] == "PUT"]
+
+
+def test_what_is_refused_shows_when_the_file_is_closed_at_the_latest():
+    file = holdall.open_writer(_Refusing([]).store, "k", buffer_size=5_000_000)
+    file.write(b"x" * 6_000_000)
+    with pytest.raises(PermissionError):
+        file.close()
 
 
 async def test_a_cancelled_write_is_never_published(store):

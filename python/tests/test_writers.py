@@ -19,6 +19,8 @@ from holdall.store import MemoryStore, S3Store
 
 numpy = pytest.importorskip("numpy")
 
+MIB = 1024 * 1024
+
 BUFFERS = {
     "array of int": array.array("i", range(1000)),
     "two dimensions": numpy.arange(600, dtype="float64").reshape(20, 30),
@@ -95,15 +97,15 @@ def test_a_file_that_is_dropped_warns_and_ends_its_upload(asynchronous):
         if asynchronous:
 
             async def write():
-                writer = holdall.open_writer_async(store, "k", buffer_size=1000)
-                await writer.write(bytes(5000))
+                writer = holdall.open_writer_async(store, "k", buffer_size=5 * MIB)
+                await writer.write(bytes(11 * MIB))
 
             with pytest.warns(ResourceWarning, match="not closed"):
                 asyncio.run(write())
                 gc.collect()
         else:
-            writer = holdall.open_writer(store, "k", buffer_size=1000)
-            writer.write(bytes(5000))
+            writer = holdall.open_writer(store, "k", buffer_size=5 * MIB)
+            writer.write(bytes(11 * MIB))
             with pytest.warns(ResourceWarning, match="not closed"):
                 del writer
                 gc.collect()

@@ -1,18 +1,19 @@
-//! Writing an object as a file: small writes are gathered, large ones go out as they are, parts fly in parallel.
+//! Writing an object as a file: small writes are gathered; what fills a part goes to the engine, which sends parts side
+//! by side.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes as RustBytes, BytesMut};
+use futures::{StreamExt, stream};
 use holdall::store::object_store::path::Path;
-use holdall::store::object_store::{
-    Attributes, MultipartUpload, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, TagSet,
-};
+use holdall::store::object_store::{Attributes, ObjectStore, PutOptions, PutPayload, TagSet};
+use holdall::store::transfer::{Report, Transfer, TransferOptions};
 use holdall::store::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tokio::sync::Mutex;
-use tokio::task::JoinSet;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinHandle;
 
 use crate::awaitable::future_into_py;
 use crate::buffer::with_slice;
@@ -22,19 +23,33 @@ use crate::ops::{attributes_in, tags_in};
 use crate::runtime::{block_on, generation, of_the_parent, runtime};
 use crate::stores::{Handle, PyStore};
 
-/// The size of parts doubles after this many, so that 10,000 parts hold 5 TiB.
-const PARTS_OF_A_SIZE: usize = 1000;
-
 struct State {
     buffer: BytesMut,
     part_bytes: usize,
-    count: usize,
     position: u64,
-    upload: Option<Box<dyn MultipartUpload>>,
-    parts: JoinSet<holdall::store::object_store::Result<()>>,
+    flow: Option<Flow>,
     ended: bool,
     /// A write has failed or was cancelled half-way: what is here has a hole, and must not appear.
     broken: bool,
+}
+
+/// The upload, once there is enough for a part.
+struct Flow {
+    pieces: mpsc::Sender<Result<RustBytes>>,
+    sent: JoinHandle<Result<Report>>,
+}
+
+impl Flow {
+    /// Ends it: with what has been written, or with nothing when there is an error.
+    async fn end(self, error: Option<Error>) -> Result<Report> {
+        if let Some(error) = error {
+            // Who has ended already needs no error.
+            drop(self.pieces.send(Err(error)).await);
+        }
+        drop(self.pieces);
+        let sent = self.sent.await;
+        sent.unwrap_or_else(|e| Err(Error::new(ErrorKind::Join, "write", "", e.to_string())))
+    }
 }
 
 struct Inner {
@@ -55,48 +70,41 @@ impl Inner {
         self.handle.store.error("write", &self.path, error)
     }
 
-    /// Sends full parts.
+    /// Hands full parts to the upload.
     async fn send(&self, state: &mut State) -> Result<()> {
         while state.buffer.len() >= state.part_bytes {
             let part = state.buffer.split_to(state.part_bytes).freeze();
-            self.send_part(state, part).await?;
-        }
-        Ok(())
-    }
-
-    async fn send_part(&self, state: &mut State, part: RustBytes) -> Result<()> {
-        if state.upload.is_none() {
-            let options = PutMultipartOptions {
-                attributes: self.attributes.clone(),
-                tags: self.tags.clone(),
-                ..Default::default()
+            let flow = match state.flow.take() {
+                Some(flow) => flow,
+                None => self.flow(state.part_bytes),
             };
-            let upload = self.handle.store.put_multipart_opts(&self.path, options).await;
-            state.upload = Some(upload.map_err(|e| self.failed(e))?);
-        }
-        while state.parts.len() >= self.max_concurrency {
-            self.joined(state.parts.join_next().await)?;
-        }
-        if let Some(upload) = &mut state.upload {
-            let part = upload.put_part(PutPayload::from(part));
-            state.parts.spawn(part);
-        }
-        state.count += 1;
-        if state.count.is_multiple_of(PARTS_OF_A_SIZE) {
-            state.part_bytes *= 2;
+            if flow.pieces.send(Ok(part)).await.is_err() {
+                // It takes no more because it has failed.
+                flow.end(None).await?;
+                return Err(self.incomplete());
+            }
+            state.flow = Some(flow);
         }
         Ok(())
     }
 
-    fn joined(
-        &self,
-        joined: Option<Result<holdall::store::object_store::Result<()>, tokio::task::JoinError>>,
-    ) -> Result<()> {
-        match joined {
-            None => Ok(()),
-            Some(Ok(sent)) => sent.map_err(|e| self.failed(e)),
-            Some(Err(error)) => Err(self.failed(error.into())),
-        }
+    /// Begins the upload.
+    fn flow(&self, part_bytes: usize) -> Flow {
+        let options = TransferOptions::default()
+            .with_part_bytes(part_bytes as u64)
+            .with_parts(self.max_concurrency)
+            // How often is asked again is for the store's own settings to say.
+            .with_retries(0)
+            .with_attributes(Some(self.attributes.clone()))
+            .with_tags(self.tags.clone());
+        let transfer = Transfer::new().with_options(options);
+        let (store, path) = (self.handle.store.clone(), self.path.clone());
+        let (pieces, taken) = mpsc::channel(1);
+        let taken = stream::unfold(taken, |mut taken| async move {
+            taken.recv().await.map(|piece| (piece, taken))
+        });
+        let sent = async move { transfer.upload_stream(taken.boxed(), &store, &path).await };
+        Flow { pieces, sent: runtime().spawn(sent) }
     }
 
     async fn write(&self, data: RustBytes) -> Result<()> {
@@ -137,15 +145,14 @@ impl Inner {
         }
         if state.broken || self.unfinished.load(Ordering::Acquire) > 0 {
             state.buffer.clear();
-            if let Some(mut upload) = state.upload.take() {
-                state.parts.abort_all();
+            if let Some(flow) = state.flow.take() {
                 // The failure of the write is the one to report.
-                drop(upload.abort().await);
+                drop(flow.end(Some(self.incomplete())).await);
             }
             return Err(self.incomplete());
         }
         let rest = state.buffer.split().freeze();
-        if state.upload.is_none() {
+        let Some(flow) = state.flow.take() else {
             let options = PutOptions {
                 attributes: self.attributes.clone(),
                 tags: self.tags.clone(),
@@ -153,58 +160,36 @@ impl Inner {
             };
             let put = self.handle.store.put_opts(&self.path, PutPayload::from(rest), options).await;
             return put.map(drop).map_err(|e| self.failed(e));
+        };
+        if !rest.is_empty() {
+            // Should it take no more, its end tells why.
+            drop(flow.pieces.send(Ok(rest)).await);
         }
-        let sent = async {
-            if !rest.is_empty() {
-                self.send_part(state, rest).await?;
-            }
-            while let Some(joined) = state.parts.join_next().await {
-                self.joined(Some(joined))?;
-            }
-            Ok(())
-        }
-        .await;
-        let Some(mut upload) = state.upload.take() else { return sent };
-        match sent {
-            Ok(()) => upload.complete().await.map(drop).map_err(|e| self.failed(e)),
-            Err(error) => {
-                // The first error is the one to report.
-                drop(upload.abort().await);
-                Err(error)
-            }
-        }
+        flow.end(None).await.map(drop)
     }
 
     /// Drops what was written.
-    async fn abort(&self) -> Result<()> {
+    async fn abort(&self) {
         let state = &mut *self.state.lock().await;
         state.ended = true;
         state.buffer.clear();
-        state.parts.abort_all();
-        while state.parts.join_next().await.is_some() {}
-        match state.upload.take() {
-            Some(mut upload) => upload.abort().await.map_err(|e| self.failed(e)),
-            None => Ok(()),
+        if let Some(flow) = state.flow.take() {
+            drop(flow.end(Some(self.incomplete())).await);
         }
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let state = self.state.get_mut();
-        let Some(mut upload) = state.upload.take() else { return };
-        let mut parts = std::mem::take(&mut state.parts);
+        let Some(flow) = self.state.get_mut().flow.take() else { return };
         if self.generation != generation() {
             // The upload is the parent's, which may be going on with it.
-            std::mem::forget((upload, parts));
+            std::mem::forget(flow);
             return;
         }
         // Nobody waits for this: the service would keep, and charge for, the parts of an upload that nobody ends.
-        runtime().spawn(async move {
-            parts.abort_all();
-            while parts.join_next().await.is_some() {}
-            drop(upload.abort().await);
-        });
+        let error = self.incomplete();
+        runtime().spawn(flow.end(Some(error)));
     }
 }
 
@@ -256,10 +241,8 @@ impl Writer {
         let state = State {
             buffer: BytesMut::new(),
             part_bytes: buffer_size.max(1),
-            count: 0,
             position: 0,
-            upload: None,
-            parts: JoinSet::new(),
+            flow: None,
             ended: false,
             broken: false,
         };
@@ -305,7 +288,7 @@ impl Writer {
     }
 
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
-        block_on(py, self.own()?.abort())?.map_err(|e| to_py(&e))
+        block_on(py, self.own()?.abort())
     }
 
     fn write_async<'py>(
@@ -331,6 +314,9 @@ impl Writer {
 
     fn abort_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let inner = self.own()?.clone();
-        self.start(py, async move { inner.abort().await })
+        self.start(py, async move {
+            inner.abort().await;
+            Ok(())
+        })
     }
 }

@@ -99,8 +99,7 @@ impl Transfer {
         let attributes = self.options.attributes.clone().unwrap_or_default();
         let target = Target { transfer: self, store: target, path: to, attributes };
         let mut pieces = Pieces { stream, carried: Bytes::new(), ended: false, taken: 0 };
-        let held = self.budget.memory(self.options.stream_part(0)).await?;
-        let first = pieces.part(self.options.stream_part(0)).await?;
+        let (first, held) = self.part(&mut pieces, 0).await?;
         let bytes = first.content_length() as u64;
         if pieces.ended && (bytes == 0 || !self.options.always_parts) {
             self.events.grown(bytes);
@@ -109,6 +108,16 @@ impl Transfer {
         }
         let sent = target.put_stream(self.parts(&mut pieces, (first, held))).await?;
         Ok(Report { bytes: pieces.taken, ..Report::default() }.with_sent(sent))
+    }
+
+    /// The `index`th part of a stream, and the memory for it.
+    async fn part(&self, pieces: &mut Pieces<'_>, index: u64) -> Result<(PutPayload, Held)> {
+        let most = self.budget.limits().memory_bytes;
+        let size = self.options.stream_part(index).min(most);
+        // A stream that has nothing to give yet keeps no memory from others, for which it may be waiting.
+        pieces.wait().await?;
+        let held = self.budget.memory(size).await?;
+        Ok((pieces.part(size).await?, held))
     }
 
     /// The parts of a stream, the first of which has been taken.
@@ -125,9 +134,7 @@ impl Transfer {
             if pieces.ended {
                 return Ok(None);
             }
-            let size = self.options.stream_part(index);
-            let held = self.budget.memory(size).await?;
-            let part = pieces.part(size).await?;
+            let (part, held) = self.part(pieces, index).await?;
             self.events.grown(part.content_length() as u64);
             let has_bytes = part.content_length() > 0;
             Ok(has_bytes.then_some(((part, held), (pieces, None, index + 1))))
@@ -145,19 +152,25 @@ struct Pieces<'a> {
 }
 
 impl Pieces<'_> {
+    /// Waits until there is something, or the end.
+    async fn wait(&mut self) -> Result<()> {
+        while self.carried.is_empty() && !self.ended {
+            match self.stream.next().await {
+                Some(piece) => self.carried = piece?,
+                None => self.ended = true,
+            }
+        }
+        Ok(())
+    }
+
     /// The next `size` bytes; fewer when the stream ends.
     async fn part(&mut self, size: u64) -> Result<PutPayload> {
         let mut pieces = Vec::new();
         let mut missing = size as usize;
         while missing > 0 {
-            if self.carried.is_empty() {
-                match self.stream.next().await {
-                    Some(piece) => self.carried = piece?,
-                    None => {
-                        self.ended = true;
-                        break;
-                    }
-                }
+            self.wait().await?;
+            if self.ended {
+                break;
             }
             let piece = self.carried.split_to(missing.min(self.carried.len()));
             missing -= piece.len();
