@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// ```
 /// use holdall_ais_server::S3Keys;
 ///
-/// let keys = S3Keys::parse("# who may use it\nreader  s3cret\nwriter:0ther\n").unwrap();
+/// let keys = S3Keys::parse("# who may use it\nreader  s3cret\nwriter:m0re\n").unwrap();
 /// assert_eq!(format!("{keys:?}"), "S3Keys([\"reader\", \"writer\"])");
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]

@@ -118,6 +118,7 @@ impl Server {
             .await
             .map_err(|e| Error::internal("opening the storage ended early").with_source(e))??;
         engine.set_s3_keys(options.s3_keys.clone());
+        engine.watch();
         engine.set_url(url(&options, address, tls.is_some()));
         let place = options
             .data

@@ -14,7 +14,7 @@
 //! | [`content`], [`writer`] | content being read, content being written |
 //! | [`checksum`] | checksums |
 //! | [`list`] | listings |
-//! | [`stats`] | counters |
+//! | [`stats`], [`history`] | counters, and how they rose lately |
 //! | [`upload`] | uploads in parts |
 //!
 //! Appends, summaries and promotion are methods of [`Engine`], too.
@@ -38,6 +38,7 @@ pub mod batch;
 pub mod bucket;
 pub mod checksum;
 pub mod content;
+pub mod history;
 pub mod list;
 pub mod log;
 pub mod multi;
@@ -85,6 +86,7 @@ pub struct Engine {
     buckets: bucket::Buckets,
     jobs: Jobs,
     counters: Counters,
+    history: history::History,
     archives: archive::Archives,
     sorts: sort::Sorts,
     producers: producer::Producers,
@@ -116,6 +118,7 @@ impl Engine {
             buckets,
             jobs: Jobs::default(),
             counters: Counters::default(),
+            history: history::History::default(),
             archives: archive::Archives::default(),
             sorts: sort::Sorts::default(),
             producers: producer::Producers::default(),
@@ -143,6 +146,11 @@ impl Engine {
     /// Counters.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What was read and written lately.
+    pub fn history(&self) -> &history::History {
+        &self.history
     }
 
     /// What is known of archives.

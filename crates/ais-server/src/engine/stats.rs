@@ -44,6 +44,17 @@ struct Counter {
     nanos: AtomicU64,
 }
 
+/// What was counted of an operation since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// How often it was done.
+    pub number: u64,
+    /// How often it failed.
+    pub errors: u64,
+    /// Bytes of objects that it moved.
+    pub bytes: u64,
+}
+
 /// Counters since the start.
 pub struct Counters {
     started: Instant,
@@ -80,6 +91,16 @@ impl Counters {
     /// Time since the start.
     pub fn uptime(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// What was counted of an operation.
+    pub fn totals(&self, op: Op) -> Totals {
+        let counter = self.of(op);
+        Totals {
+            number: counter.number.load(Ordering::Relaxed),
+            errors: counter.errors.load(Ordering::Relaxed),
+            bytes: counter.bytes.load(Ordering::Relaxed),
+        }
     }
 
     /// All that is not zero, by AIStore's names; `.n` numbers, `.size` bytes, `.ns` nanoseconds.

@@ -18,6 +18,7 @@ mod request;
 mod s3;
 mod sort;
 mod summary;
+mod ui;
 
 use std::error::Error as _;
 use std::net::SocketAddr;
@@ -119,6 +120,12 @@ async fn route(mut request: Request, face: Face) -> Result<Reply> {
     access::check(&mut request).await?;
     if version == Some("metrics") && resource.is_empty() {
         return cluster::metrics(&request);
+    }
+    if ui::is_path(&path) {
+        return ui::route(request).await;
+    }
+    if let Some(reply) = ui::welcome(&request) {
+        return Ok(reply);
     }
     if version != Some("v1") {
         return Err(unknown(&request));

@@ -16,6 +16,7 @@
 //! | `recorded_jobs` | archives, jobs and batches as a real AIStore answers |
 //! | `restart` | what is there after a restart, and what two processes may do |
 //! | `tls` | HTTPS |
+//! | `ui` | files and data of the pages |
 //! | `users` | logins, tokens, users, roles, clusters |
 
 mod archives;
@@ -33,4 +34,5 @@ mod s3;
 mod sorts;
 mod support;
 mod tls;
+mod ui;
 mod users;

@@ -205,7 +205,7 @@ async fn bodies_in_pieces() {
         failure(request.body(body).send().await.unwrap()).await
     };
     let right = "x-amz-checksum-crc32:NhCmhg==\r\n";
-    assert_eq!(put(in_pieces(&["hel", "lo"], right), 5).await, (200, String::new()));
+    assert_eq!(put(in_pieces(&["he", "llo"], right), 5).await, (200, String::new()));
     let reply = ais.send(Method::GET, "/s3/bucket/o").await;
     // The encoding of the transfer is none of the object.
     assert_eq!(header(&reply, "content-encoding"), "");
@@ -213,9 +213,9 @@ async fn bodies_in_pieces() {
     let wrong = "x-amz-checksum-crc32:AhCmhg==\r\n";
     assert_eq!(put(in_pieces(&["HELLO"], wrong), 5).await, (400, "BadDigest".into()));
     for (body, len) in [
-        (in_pieces(&["hel"], right), 5),
+        (in_pieces(&["he"], right), 5),
         (in_pieces(&["hello", "o"], right), 5),
-        ("5\r\nhel".to_owned(), 5),
+        ("5\r\nhe".to_owned(), 5),
         ("5\r\nhello!\r\n0\r\n\r\n".to_owned(), 5),
         ("x\r\nhello\r\n0\r\n\r\n".to_owned(), 5),
     ] {
