@@ -5,6 +5,7 @@
 //! * `operations`: listing, deletion and copies beyond the trait.
 //! * `listing`: listing with many requests at once.
 //! * `cache`: what is kept of a store is never wrong, never older than allowed, and survives kills.
+//! * `inspect`: somebody sees every byte in order and has the last word.
 //! * `cloud`: versions, tags, attributes and copies inside the services.
 //! * `http`: servers that speak HTTP in their own way.
 //! * `profiles`: credentials and settings from AWS profiles.

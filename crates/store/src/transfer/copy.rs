@@ -72,7 +72,9 @@ impl Transfer {
 
     /// Whether the copy is to be what the source is.
     fn changes_nothing(&self) -> bool {
-        self.options.attributes.is_none() && self.options.tags.encoded().is_empty()
+        self.options.attributes.is_none()
+            && self.options.tags.encoded().is_empty()
+            && self.inspection.0.is_none()
     }
 
     /// Asks the service to make the copy; whether it did.
@@ -116,13 +118,14 @@ impl Transfer {
         // What a listing said may be old, and so may what an attempt before this one found.
         let before = object.size.swap(meta.size, Ordering::Relaxed);
         self.events.corrected(before, meta.size);
+        let inspected = self.inspection.begin(&meta, &opened.attributes)?;
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
         let report = Report::of(&meta, expected.clone());
         let attributes =
             self.options.attributes.clone().unwrap_or_else(|| opened.attributes.clone());
         let target = Target { transfer: self, store: target, path: to, attributes };
         if meta.size <= part {
-            let pieces = self.collect(&object, opened, expected).await?;
+            let pieces = self.collect(&object, opened, expected, inspected).await?;
             drop(request);
             let sent = target.put(pieces.into_iter().collect()).await?;
             return Ok(report.with_sent(sent));
@@ -133,10 +136,11 @@ impl Transfer {
                 let path = path.map_err(|e| object.error(e))?;
                 Source::File(super::place::blocking(move || LocalFile::open(&path)).await??)
             }
-            None => Source::Object(object, meta),
+            None => Source::Object(object, meta.clone()),
         };
+        let again = || self.inspection.begin(&meta, &opened.attributes);
         drop((memory, request, opened.body));
-        let sent = self.parts_or_again(&target, &source, expected).await?;
+        let sent = self.parts_or_again(&target, &source, expected, inspected, again).await?;
         Ok(report.with_sent(sent))
     }
 

@@ -4,10 +4,10 @@ use std::path::Path as FilePath;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use super::fetch::{Fetch, Grid};
+use super::inspect::Inspected;
 use super::journal::DownloadHead;
 use super::object::{Accept, Object, Opened, mismatch};
 use super::partial::{Partial, Publication};
@@ -92,10 +92,11 @@ impl Transfer {
         if keeps_attributes && !publication.needs_attributes {
             publication.attributes = opened.attributes.clone();
         }
+        let inspected = self.inspection.begin(&meta, &opened.attributes)?;
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
         let report = Report::of(&meta, expected.clone());
         if meta.size <= part {
-            let pieces = self.collect(object, opened, expected).await?;
+            let pieces = self.collect(object, opened, expected, inspected).await?;
             let target = target.to_owned();
             let publish = move || {
                 let partial = Partial::open(&target)?;
@@ -106,7 +107,7 @@ impl Transfer {
             return Ok(report.with_e_tag(Some(e_tag)));
         }
         held.take();
-        let (partial, resumed) = self.fill(object, target, opened, &meta, expected).await?;
+        let (partial, resumed) = self.fill(object, target, opened, expected, inspected).await?;
         let e_tag = blocking(move || partial.publish(&publication)).await??;
         Ok(report.with_e_tag(Some(e_tag)).with_resumed(resumed))
     }
@@ -117,9 +118,10 @@ impl Transfer {
         object: &Object,
         target: &FilePath,
         opened: Opened,
-        meta: &ObjectMeta,
         expected: Option<Checksum>,
+        inspected: Inspected,
     ) -> Result<(Partial, u64)> {
+        let meta = &opened.meta;
         let part = if opened.has_ranges { self.options.read_part(meta.size) } else { meta.size };
         let grid = Grid::new(0..meta.size, part);
         let head = DownloadHead {
@@ -130,7 +132,8 @@ impl Transfer {
             part_bytes: part,
         };
         let (resume, owned) = (self.options.resume && opened.has_ranges, target.to_owned());
-        let (parts, checked) = (grid.clone(), expected.is_some());
+        let parts = grid.clone();
+        let checked = expected.is_some() || inspected.sees_content();
         let prepare = move || {
             let mut partial = Partial::open(&owned)?;
             let done = partial.prepare(&head, &parts, resume)?;
@@ -148,6 +151,7 @@ impl Transfer {
             grid,
             place: Place::File(partial.file.clone()),
             expected,
+            inspected,
             completed: Some(&record),
             done,
         };
@@ -171,10 +175,12 @@ impl Transfer {
         object: &Object,
         opened: Opened,
         expected: Option<Checksum>,
+        inspected: Inspected,
     ) -> Result<Vec<Bytes>> {
         let mut pieces = Pieces {
             pieces: Vec::new(),
             hasher: expected.as_ref().map(|sum| Hasher::new(sum.algorithm())),
+            inspected,
         };
         let range = 0..opened.meta.size;
         self.read_range(object, &opened.meta, range, &mut Some(opened.body), &mut pieces).await?;
@@ -182,7 +188,7 @@ impl Transfer {
             (Some(expected), Some(found)) if expected != found => {
                 Err(mismatch(object.url(), &expected, &found))
             }
-            _ => Ok(pieces.pieces),
+            _ => pieces.inspected.finish().map(|()| pieces.pieces),
         }
     }
 }
@@ -196,6 +202,7 @@ fn length(grid: &Grid, index: usize) -> u64 {
 struct Pieces {
     pieces: Vec<Bytes>,
     hasher: Option<Hasher>,
+    inspected: Inspected,
 }
 
 impl Accept for Pieces {
@@ -203,6 +210,7 @@ impl Accept for Pieces {
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&piece);
         }
+        self.inspected.update(&piece);
         self.pieces.push(piece);
         Ok(())
     }

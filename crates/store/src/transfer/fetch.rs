@@ -11,6 +11,7 @@ use object_store::ObjectMeta;
 use tokio::sync::Notify;
 
 use super::Transfer;
+use super::inspect::{Inspected, Inspector};
 use super::object::{Accept, Body, Object, mismatch};
 use super::place::{Place, Writer};
 use crate::checksum::{self, Algorithm, Checksum, Hasher, PartCrc};
@@ -57,6 +58,8 @@ pub(super) struct Fetch<'a> {
     pub(super) place: Place<'a>,
     /// What the bytes of the grid must amount to.
     pub(super) expected: Option<Checksum>,
+    /// Who sees the bytes of the grid.
+    pub(super) inspected: Inspected,
     /// Called for each part that is in its place.
     pub(super) completed: Option<Completed<'a>>,
     /// Parts that were in their place before.
@@ -165,9 +168,13 @@ impl Fetch<'_> {
 
     /// The checksum of the whole, computed while parts arrive: combined from theirs, or from the bytes in order.
     async fn whole(&self, tally: &Tally) -> Result<Option<Checksum>> {
-        let Some(algorithm) = self.algorithm() else { return Ok(None) };
+        let algorithm = self.algorithm();
+        let inspector = self.inspected.take();
+        if algorithm.is_none() && inspector.is_none() {
+            return Ok(None);
+        }
         for index in (0..self.grid.len()).filter(|i| self.is_done(*i)) {
-            let value = match PartCrc::new(algorithm) {
+            let value = match algorithm.and_then(PartCrc::new) {
                 Some(crc) => {
                     self.replay(self.grid.part(index), crc, PartCrc::update).await?.value()
                 }
@@ -175,7 +182,10 @@ impl Fetch<'_> {
             };
             tally.set(index, value);
         }
-        let mut hasher = Hasher::new(algorithm);
+        let mut follower = Follower {
+            hasher: algorithm.filter(|algorithm| !algorithm.is_combinable()).map(Hasher::new),
+            inspector,
+        };
         let mut taken = 0;
         while taken < self.grid.len() {
             let to = tally.frontier(taken);
@@ -185,17 +195,20 @@ impl Fetch<'_> {
                 continue;
             }
             let range = self.grid.part(taken).start..self.grid.part(to - 1).end;
-            if !algorithm.is_combinable() {
-                hasher = self.replay(range, hasher, Hasher::update).await?;
+            if follower.sees_content() {
+                follower = self.replay(range, follower, Follower::update).await?;
             }
             taken = to;
         }
+        follower.inspector.map_or(Ok(()), Inspector::finish)?;
+        let Some(algorithm) = algorithm else { return Ok(None) };
         let parts = tally.parts.lock().unwrap_or_else(PoisonError::into_inner);
         let values = parts.iter().enumerate().map(|(i, value)| {
             let range = self.grid.part(i);
             (value.unwrap_or_default(), range.end - range.start)
         });
-        Ok(Some(checksum::combine(algorithm, values).unwrap_or_else(|| hasher.finish())))
+        let combined = checksum::combine(algorithm, values);
+        Ok(combined.or_else(|| follower.hasher.map(Hasher::finish)))
     }
 
     async fn replay<T: Send + 'static>(
@@ -206,6 +219,30 @@ impl Fetch<'_> {
     ) -> Result<T> {
         let base = self.grid.range.start;
         self.place.replay(range.start - base..range.end - base, state, take).await
+    }
+}
+
+/// Those who take the bytes in order, behind the parts.
+struct Follower {
+    hasher: Option<Hasher>,
+    inspector: Option<Box<dyn Inspector>>,
+}
+
+impl Follower {
+    fn sees_content(&self) -> bool {
+        self.hasher.is_some()
+            || self.inspector.as_ref().is_some_and(|inspector| inspector.sees_content())
+    }
+
+    fn update(&mut self, data: &[u8]) {
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(data);
+        }
+        if let Some(inspector) =
+            self.inspector.as_mut().filter(|inspector| inspector.sees_content())
+        {
+            inspector.update(data);
+        }
     }
 }
 

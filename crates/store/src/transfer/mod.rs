@@ -35,6 +35,7 @@ mod download;
 mod events;
 mod fetch;
 mod filter;
+mod inspect;
 mod journal;
 mod leftover;
 mod multipart;
@@ -58,6 +59,7 @@ pub use budget::{Budget, Limits};
 pub use compare::Compare;
 pub use events::{Events, Snapshot};
 pub use filter::Filter;
+pub use inspect::{Inspect, Inspector};
 pub use multipart::aborting;
 pub use options::{TransferOptions, Verify};
 pub use read::has_ranges;
@@ -74,6 +76,7 @@ pub struct Transfer {
     options: TransferOptions,
     budget: Budget,
     events: Events,
+    inspection: inspect::Inspection,
 }
 
 impl Transfer {
@@ -100,6 +103,14 @@ impl Transfer {
     #[must_use]
     pub fn with_events(mut self, events: Events) -> Self {
         self.events = events;
+        self
+    }
+
+    /// Sets who sees the content of objects that are downloaded or copied, and may refuse them. Copies are not made inside
+    /// a service then.
+    #[must_use]
+    pub fn with_inspection(mut self, inspect: Inspect) -> Self {
+        self.inspection = inspect::Inspection(Some(inspect));
         self
     }
 

@@ -8,6 +8,7 @@ use object_store::{GetResult, ObjectMeta};
 
 use super::Transfer;
 use super::fetch::{Fetch, Grid};
+use super::inspect::Inspected;
 use super::object::{Body, Object, Opened};
 use super::place::{Memory, Place};
 use super::region::Region;
@@ -23,7 +24,7 @@ impl Transfer {
         let opened = object.open(None, self.options.part_bytes).await?;
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
         if opened.meta.size <= self.options.part_bytes {
-            let mut pieces = self.collect(&object, opened, expected).await?;
+            let mut pieces = self.collect(&object, opened, expected, Inspected::default()).await?;
             return Ok(match pieces.len() {
                 1 => pieces.remove(0),
                 _ => pieces.concat().into(),
@@ -132,6 +133,7 @@ impl Transfer {
             grid,
             place: Place::Memory(Memory::new(buffer)),
             expected,
+            inspected: Inspected::default(),
             completed: None,
             done: Vec::new(),
         };

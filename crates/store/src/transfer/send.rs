@@ -12,6 +12,7 @@ use super::Transfer;
 use super::backoff::Backoff;
 use super::budget::Held;
 use super::fetch::Grid;
+use super::inspect::Inspected;
 use super::multipart::Upload;
 use super::source::{LocalFile, Source};
 use super::whole::Whole;
@@ -155,20 +156,22 @@ impl Target<'_> {
         &self,
         source: &Source,
         expected: Option<Checksum>,
+        inspected: Inspected,
     ) -> Result<Sent> {
         self.check_absent().await?;
         let size = source.size();
         if let (Source::File(file), None) = (source, &expected)
+            && !inspected.sees_content()
             && let Some(sent) = self.put_file(file).await?
         {
             source.check_unchanged()?;
-            return Ok(sent);
+            return inspected.finish().map(|()| sent);
         }
         let grid = Grid::new(0..size, self.transfer.options.upload_part(size));
         let mut sink = Sink::begin(self, source.identity(), &grid).await?;
         let missing: Vec<_> = (0..grid.len()).filter(|i| !sink.has(*i)).collect();
         let resumed = self.count_resumed(&grid, &missing);
-        let whole = Whole::new(expected.as_ref(), &grid);
+        let whole = Whole::new(expected.as_ref(), inspected, &grid);
         let sent = async {
             match &mut sink {
                 Sink::Service(upload) => {

@@ -9,6 +9,7 @@ use object_store::PutPayload;
 use object_store::path::Path;
 
 use super::budget::Held;
+use super::inspect::Inspected;
 use super::place::blocking;
 use super::send::{Sent, Target};
 use super::source::{LocalFile, Source};
@@ -55,7 +56,8 @@ impl Transfer {
             source.check_unchanged()?;
             target.put(payload).await?
         } else {
-            self.parts_or_again(&target, &source, None).await?
+            let nobody = || Ok(Inspected::default());
+            self.parts_or_again(&target, &source, None, Inspected::default(), nobody).await?
         };
         Ok(Report { bytes: size, ..Report::default() }.with_sent(sent))
     }
@@ -66,10 +68,12 @@ impl Transfer {
         target: &Target<'_>,
         source: &Source,
         expected: Option<Checksum>,
+        inspected: Inspected,
+        again: impl Fn() -> Result<Inspected>,
     ) -> Result<Sent> {
-        match target.put_parts(source, expected.clone()).await {
+        match target.put_parts(source, expected.clone(), inspected).await {
             Err(error) if self.options.resume && error.kind() == ErrorKind::NotFound => {
-                target.put_parts(source, expected).await
+                target.put_parts(source, expected, again()?).await
             }
             done => done,
         }

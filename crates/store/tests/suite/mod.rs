@@ -8,6 +8,7 @@ mod faults;
 #[path = "faults.rs"]
 mod faults_alone;
 mod http;
+mod inspect;
 mod listing;
 mod loopback;
 mod misbehave;
