@@ -103,8 +103,7 @@ impl Printer {
     }
 
     fn to_stderr(&self, text: &str) {
-        // Nobody is left to be told when standard error is gone.
-        drop(writeln!(anstream::stderr(), "{text}"));
+        ask(text);
     }
 
     /// A bar of bytes on a terminal, nothing elsewhere, for commands that count on their own.
@@ -194,6 +193,12 @@ fn progress_line(now: &Snapshot) -> String {
         line.push_str(&format!("  {} failed", now.objects_failed));
     }
     line
+}
+
+/// What somebody has to do before anything goes on; shown even when nothing else is.
+pub(crate) fn ask(text: &str) {
+    // Nobody is left to be told when standard error is gone.
+    drop(writeln!(anstream::stderr(), "{text}"));
 }
 
 /// Whether an error only says that the reader of our output has gone.

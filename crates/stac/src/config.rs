@@ -1,6 +1,7 @@
 //! Settings of the clients.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The region that stac-asset's users expect when nobody says another: that of most Earth observation buckets.
@@ -9,6 +10,9 @@ pub const DEFAULT_S3_REGION: &str = "us-west-2";
 /// Where the Planetary Computer gives tokens.
 pub const DEFAULT_SAS_TOKEN_ENDPOINT: &str =
     "https://planetarycomputer.microsoft.com/api/sas/v1/token";
+
+/// Shows the user a line of text. It may block.
+pub type Prompt = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Settings of all clients. `Debug` hides secrets.
 #[derive(Clone)]
@@ -37,6 +41,8 @@ pub struct ClientConfig {
     pub sas_token_endpoint: Option<String>,
     /// OAuth2 for HTTP.
     pub oauth2: Option<OAuth2>,
+    /// Shows the user where to log in; without it, the text goes to the log as a warning.
+    pub prompt: Option<Prompt>,
     /// Credentials by the key of an authentication scheme or by host.
     pub credentials: Vec<(String, Credential)>,
     /// Settings of stores, as [`holdall_store::OpenOptions`] takes them.
@@ -58,6 +64,7 @@ impl Default for ClientConfig {
             s3_endpoint_url: None,
             sas_token_endpoint: None,
             oauth2: None,
+            prompt: None,
             credentials: Vec::new(),
             store_settings: Vec::new(),
         }

@@ -94,8 +94,11 @@ impl Document {
         }
     }
 
-    /// Reads a document from bytes; see [`parse`](Self::parse).
+    /// Reads a document from bytes; see [`parse`](Self::parse). With the feature `geoparquet`, Parquet is read as well.
     pub fn from_bytes(input: &[u8]) -> Result<Self> {
+        if input.starts_with(crate::format::PARQUET) {
+            return crate::format::read_parquet(input);
+        }
         let text = std::str::from_utf8(input)
             .map_err(|error| malformed(&format!("it is not UTF-8 text: {error}")))?;
         Self::parse(text)

@@ -77,8 +77,8 @@ pub(crate) fn no_way(href: &str) -> Error {
 
 impl Place {
     /// Writes a whole small file, visible when it is whole. Directories are made.
-    pub async fn write(&self, text: String, media_type: &str) -> Result<()> {
-        transport::write(text, media_type, self).await
+    pub async fn write(&self, content: impl Into<Bytes>, media_type: &str) -> Result<()> {
+        transport::write(content.into(), media_type, self).await
     }
 
     /// The place of a URL or a plain path, with the settings of the environment.

@@ -16,8 +16,13 @@
 pub mod asset;
 mod clients;
 mod config;
+mod crawl;
+mod detach;
 mod document;
 mod error;
+mod format;
+#[cfg(feature = "geoparquet")]
+mod geoparquet;
 pub mod href;
 mod info;
 mod io;
@@ -35,10 +40,14 @@ mod template;
 mod transfer;
 mod transport;
 
-pub use clients::{AuthScheme, ClientKind, Clients, Head, Hints};
-pub use config::{ClientConfig, Credential, DEFAULT_S3_REGION, DEFAULT_SAS_TOKEN_ENDPOINT, OAuth2};
+pub use clients::{AuthScheme, ClientKind, Clients, Head, Hints, SigningFlow, SigningParameter};
+pub use config::{
+    ClientConfig, Credential, DEFAULT_S3_REGION, DEFAULT_SAS_TOKEN_ENDPOINT, OAuth2, Prompt,
+};
+pub use crawl::Crawl;
 pub use document::{Document, Kind, id, link, links};
 pub use error::{Error, ErrorKind, Result};
+pub use format::Format;
 pub use info::{AssetInfo, Depth, info};
 pub use io::Body;
 pub use naming::{Naming, check_name};
@@ -50,5 +59,5 @@ pub use search::{Pages, Request};
 pub use select::Selection;
 pub use template::Template;
 pub use transfer::{
-    Report, TransferOptions, Written, default_file_name, transfer, transfer_planned,
+    Report, TransferOptions, Written, default_file_name, transfer, transfer_planned, write_catalog,
 };

@@ -179,6 +179,23 @@ impl Plan {
         Ok(())
     }
 
+    /// Checks that no asset goes where a document is to be written.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AssetOverwrite`] when one does.
+    pub fn check_free(&self, place: &Place) -> Result<()> {
+        let identity = place.identity();
+        let Some(job) = self.jobs.iter().find(|job| job.target.identity() == identity) else {
+            return Ok(());
+        };
+        let detail = format!(
+            "the document would overwrite the asset '{}' of '{}': give it another name, or name files by key",
+            job.key,
+            job.owner.as_deref().unwrap_or_default()
+        );
+        Err(Error::new(ErrorKind::AssetOverwrite, "plan", place.href(), detail))
+    }
+
     /// How many bytes the document says the jobs have, and how many jobs say nothing.
     pub fn known_bytes(&self) -> (u64, usize) {
         let moved = self.jobs.iter().filter(|job| job.same_as.is_none());

@@ -40,7 +40,7 @@ pub struct RewriteOptions {
     pub describe_files: bool,
 }
 
-/// Rewrites `document` after `plan` was run.
+/// Rewrites `document` after `plan` was run. Objects that stay as they are keep their text.
 pub fn rewrite(
     document: &mut Document,
     plan: &Plan,
@@ -55,11 +55,51 @@ pub fn rewrite(
         jobs[job.object].insert(&job.key, at);
     }
     let self_place = options.self_place.as_ref();
-    for (at, object) in document.objects_mut().iter_mut().enumerate() {
-        let base = bases[at].as_deref();
-        links(object, kind, base, self_place);
-        assets(object, base, &jobs[at], plan, outcomes, options);
+    let changes: Vec<(Option<Vec<Json>>, bool)> = document
+        .objects()
+        .iter()
+        .enumerate()
+        .map(|(at, object)| {
+            let base = bases[at].as_deref();
+            (
+                links(object, kind, base, self_place),
+                stirs(object, base, &jobs[at], outcomes, options),
+            )
+        })
+        .collect();
+    if changes.iter().all(|(links, stirs)| links.is_none() && !stirs) {
+        return;
     }
+    for (at, (object, (links, stirs))) in document.objects_mut().iter_mut().zip(changes).enumerate()
+    {
+        if let Some(links) = links {
+            object.set("links", links);
+        }
+        if stirs {
+            assets(object, bases[at].as_deref(), &jobs[at], plan, outcomes, options);
+        }
+    }
+}
+
+/// Whether any asset is changed or removed.
+fn stirs(
+    object: &Json,
+    base: Option<&str>,
+    jobs: &HashMap<&str, usize>,
+    outcomes: &[Outcome],
+    options: &RewriteOptions,
+) -> bool {
+    let assets = object.get("assets").and_then(Json::as_object);
+    assets.into_iter().flatten().any(|(key, asset)| {
+        let stays = match jobs.get(key.as_str()).map(|&at| &outcomes[at]) {
+            None => options.keep_unselected,
+            Some(Err(_)) => options.keep_failed,
+            Some(Ok(_)) => false,
+        };
+        let written = asset.get("href").and_then(text);
+        let moves = || written.as_deref().and_then(|href| href::absolute(href, base)) != written;
+        !stays || moves()
+    })
 }
 
 fn assets(
@@ -165,8 +205,14 @@ fn declare(object: &mut Json, schema: &str) {
     }
 }
 
-/// Makes links absolute, since the document moves; points the one to itself to its new place, and remembers the old.
-fn links(object: &mut Json, kind: Kind, base: Option<&str>, self_place: Option<&Place>) {
+/// The links as they are to be, where any is to be changed: absolute, since the document moves, the one to itself to its new
+/// place, and the old one remembered.
+fn links(
+    object: &Json,
+    kind: Kind,
+    base: Option<&str>,
+    self_place: Option<&Place>,
+) -> Option<Vec<Json>> {
     let old_self = document::link(object, "self").and_then(|own| href::absolute(&own, base));
     let old_self =
         old_self.or_else(|| base.map(str::to_owned)).filter(|_| kind != Kind::ItemCollection);
@@ -206,9 +252,7 @@ fn links(object: &mut Json, kind: Kind, base: Option<&str>, self_place: Option<&
         fresh.push(new_link("self", &place.href(), Some("application/json")));
         changed = true;
     }
-    if changed {
-        object.set("links", fresh);
-    }
+    changed.then_some(fresh)
 }
 
 fn new_link(rel: &str, href: &str, media_type: Option<&str>) -> Json {

@@ -1,16 +1,15 @@
-//! Items from a STAC API, page by page, and from catalogs, link by link.
+//! Items from a STAC API, page by page.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 
 use http::Method;
 use serde_json::{Map, Value};
 
 use crate::asset::text;
 use crate::clients::Clients;
-use crate::document::{Document, Kind, links};
+use crate::document::{Document, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::href;
-use crate::io::absolute;
 use crate::json::Json;
 use crate::plan::Location;
 
@@ -129,71 +128,6 @@ impl Clients {
         })?;
         Ok(page.read_from(request.href.clone()))
     }
-
-    /// Every item below a catalog, collection, item collection or search page, in the order of the links: children,
-    /// items, collections of items with their pages. `on_item` says whether to go on.
-    ///
-    /// # Errors
-    /// The first document that cannot be read.
-    pub async fn crawl(
-        &self,
-        start: Document,
-        on_item: &mut (dyn FnMut(Document) -> bool + Send),
-    ) -> Result<()> {
-        let mut seen = HashSet::new();
-        let mut waiting = VecDeque::from([Waiting::Here(start)]);
-        while let Some(next) = waiting.pop_front() {
-            let document = match next {
-                Waiting::Here(document) => document,
-                Waiting::At(href) if !seen.insert(href.clone()) => continue,
-                Waiting::At(href) => self.read_document(&href).await?,
-            };
-            match document.kind() {
-                Kind::Item => {
-                    if !on_item(document) {
-                        return Ok(());
-                    }
-                }
-                Kind::ItemCollection => {
-                    let mut pages = Pages::after(self.clone(), &document);
-                    let mut page = Some(document);
-                    while let Some(this) = page {
-                        for item in this.objects() {
-                            let item = Document::parse(&item.to_text(this.style()))?;
-                            let item = match this.href() {
-                                Some(href) => item.read_from(href),
-                                None => item,
-                            };
-                            if !on_item(item) {
-                                return Ok(());
-                            }
-                        }
-                        page = pages.next().await?;
-                    }
-                }
-                Kind::Collection | Kind::Catalog => {
-                    let base = crate::plan::base(document.json(), &document);
-                    let below = ["item", "items", "child"]
-                        .iter()
-                        .flat_map(|rel| links(document.json(), rel));
-                    for written in below {
-                        let href = href::absolute(&written, base.as_deref()).ok_or_else(|| {
-                            let detail =
-                                "a link is relative, and nobody knows where its document is";
-                            Error::new(ErrorKind::Href, "crawl", &written, detail)
-                        })?;
-                        waiting.push_back(Waiting::At(absolute(&href)));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-enum Waiting {
-    Here(Document),
-    At(String),
 }
 
 #[cfg(test)]

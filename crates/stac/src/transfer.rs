@@ -1,10 +1,12 @@
 //! A whole document with its assets, from anywhere to anywhere: download, upload and copy are this with different ends.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::clients::Clients;
 use crate::document::{self, Document, Kind};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::Format;
 use crate::json::{Json, Style};
 use crate::naming;
 use crate::place::Place;
@@ -92,6 +94,11 @@ pub async fn transfer_planned(
     options: &TransferOptions,
     observer: Observer,
 ) -> Result<Report> {
+    if let Written::Document(name) = &options.written {
+        // What cannot be written shows before anything moves.
+        Format::of_name(name).check(document.kind())?;
+        plan.check_free(&directory.join(name))?;
+    }
     let jobs = Arc::new(plan.jobs);
     let outcomes = run(clients, jobs.clone(), &options.run, observer).await?;
     let jobs = Arc::try_unwrap(jobs).unwrap_or_else(|shared| (*shared).clone());
@@ -118,32 +125,36 @@ async fn write(
             let place = directory.join(name);
             rewriting.self_place = Some(place.clone());
             rewrite(document, plan, outcomes, &rewriting);
-            place.write(document.to_text(), media_type(document.kind())).await?;
+            let format = Format::of_name(name);
+            let media_type = format.media_type(document.kind());
+            place.write(document.to_format(format)?, media_type).await?;
             Ok(vec![place.href()])
         }
         Written::Catalog(name) => {
             naming::inside(name, "the catalog")?;
             rewrite(document, plan, outcomes, &rewriting);
-            catalog(document, directory, plan, name).await
+            write_catalog(document, directory, plan, name).await
         }
     }
 }
 
-fn media_type(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Item | Kind::ItemCollection => "application/geo+json",
-        _ => "application/json",
-    }
-}
-
-/// Writes each item and a catalog of them, with relative hrefs only.
-async fn catalog(
+/// Writes each item of a document that was rewritten as `<id>.json` beside its assets, and a catalog of them under `name` in
+/// `directory`, with relative hrefs only. The result names the files.
+///
+/// # Errors
+/// [`ErrorKind::AssetOverwrite`] when two of these files would be one, and failures to write.
+pub async fn write_catalog(
     document: &mut Document,
     directory: &Place,
     plan: &Plan,
     name: &str,
 ) -> Result<Vec<String>> {
     let root = directory.join(name);
+    let mut taken: HashSet<String> = plan.jobs.iter().map(|job| job.target.identity()).collect();
+    if !taken.insert(root.identity()) {
+        let detail = "the catalog would overwrite an asset: name files by key";
+        return Err(Error::new(ErrorKind::AssetOverwrite, "write", root.href(), detail));
+    }
     let mut links = vec![link("root", &format!("./{name}"))];
     let mut written = Vec::new();
     let style = document.style().clone();
@@ -152,6 +163,11 @@ async fn catalog(
         let file = format!("{}.json", document::name_of(item).replace(['/', '\\'], "_"));
         naming::inside(&file, &file)?;
         let place = below.join(&file);
+        if !taken.insert(place.identity()) {
+            let detail = "the item would overwrite an asset or another item: give each item a directory of its own, and \
+                          name files by key";
+            return Err(Error::new(ErrorKind::AssetOverwrite, "write", place.href(), detail));
+        }
         self_contained(item, &place, &root);
         place.write(item.to_text(&style), "application/geo+json").await?;
         let href = crate::href::relative(&place.absolute_href(), &root.absolute_href());

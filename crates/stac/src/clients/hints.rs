@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::signed_url::SigningFlow;
 use crate::asset::{StorageHints, StorageScheme, text};
 use crate::json::Json;
 use crate::plan::property_hints;
@@ -35,6 +36,8 @@ pub struct AuthScheme {
     pub name: Option<String>,
     /// `header`, `query` or `cookie`, for `apiKey`.
     pub place: Option<String>,
+    /// Who signs hrefs, for `signedUrl`.
+    pub signing: Option<SigningFlow>,
 }
 
 impl AuthScheme {
@@ -46,6 +49,8 @@ impl AuthScheme {
             scheme: member("scheme"),
             name: member("name"),
             place: member("in"),
+            signing: SigningFlow::of(json)
+                .filter(|_| json.get("type").and_then(text).as_deref() == Some("signedUrl")),
         }
     }
 

@@ -6,6 +6,7 @@ mod netrc;
 mod oauth2;
 mod planetary_computer;
 mod s3;
+mod signed_url;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,6 +23,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 pub use hints::{AuthScheme, Hints};
+pub use signed_url::{SigningFlow, SigningParameter};
 
 use crate::config::{ClientConfig, Credential};
 use crate::error::{Error, ErrorKind, Result};
@@ -125,6 +127,7 @@ struct Inner {
     sas: planetary_computer::Tokens,
     earthdata: earthdata::Tokens,
     oauth2: Option<oauth2::Tokens>,
+    signed: signed_url::Cache,
 }
 
 impl fmt::Debug for Clients {
@@ -145,7 +148,10 @@ impl Clients {
         let options = client_options(&config);
         let http = shared_client(&options)?;
         let headers = header_map(&config.http_headers)?;
-        let oauth2 = config.oauth2.clone().map(|oauth2| oauth2::Tokens::new(oauth2, http.clone()));
+        let oauth2 = config
+            .oauth2
+            .clone()
+            .map(|oauth2| oauth2::Tokens::new(oauth2, http.clone(), config.prompt.clone()));
         let sas = planetary_computer::Tokens::new(&config, http.clone());
         let earthdata = earthdata::Tokens::new(config.earthdata_token.clone(), http.clone());
         Ok(Self(Arc::new(Inner {
@@ -157,6 +163,7 @@ impl Clients {
             sas,
             earthdata,
             oauth2: oauth2.transpose()?,
+            signed: signed_url::Cache::default(),
             config,
         })))
     }
@@ -179,6 +186,9 @@ impl Clients {
         let href = location.href.as_str();
         let kind = self.kind(href)?;
         let hints = &location.hints;
+        if let Some(scheme) = signed_url::scheme(self, kind, hints) {
+            return Ok(vec![signed_url::way(self, href, scheme).await?]);
+        }
         match kind {
             ClientKind::Filesystem => Ok(vec![self.file(href)?]),
             ClientKind::S3 => s3::ways(self, href, hints),

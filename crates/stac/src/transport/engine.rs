@@ -1,7 +1,7 @@
 //! What the transfer engine does for this crate: large files, copies, uploads.
 
 use std::io;
-use std::path::{Path as FsPath, PathBuf};
+use std::path::Path as FsPath;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,27 +12,19 @@ use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{Attribute, Attributes, ObjectStoreExt};
 use holdall_store::transfer::{Budget, Events, Limits, Transfer, TransferOptions};
 
+use super::checks::Checks;
 use super::fetch::{Fetched, Wanted, Watch};
-use super::file::{Hashing, Sink, local_error, mismatch};
+use super::file::{Hashing, Sink, local_error, mismatch, wanted_hash};
 use super::{Source, wrong_checksum, wrong_size};
 use crate::error::{Error, Result};
 use crate::multihash::Multihash;
 use crate::place::Place;
-use crate::run::hash_file;
 
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// Bytes of the files that are on their way at once, whatever their size and number.
 const MEMORY_BYTES: u64 = 48 << 20;
-
-/// A file that the engine fetches, and what is known of it.
-pub(super) struct Large {
-    pub(super) place: (Store, Path),
-    pub(super) size: Option<u64>,
-    pub(super) media_type: Option<String>,
-    pub(super) warning: Option<Error>,
-}
 
 /// A transfer that tells `watch`, with what it had told last.
 fn transfer(watch: &dyn Watch, options: TransferOptions) -> (Transfer, Arc<Mutex<u64>>) {
@@ -62,49 +54,28 @@ fn settle(watch: &dyn Watch, told: &Mutex<u64>, done: u64) {
     *told = done;
 }
 
-/// A large file into a local one. What a killed transfer left is continued.
+/// A file into a local one. What a killed transfer left is continued; what is wrong never gets its name.
 pub(super) async fn to_file(
     source: &Source,
-    large: Large,
+    (store, key): (Store, Path),
     path: &FsPath,
     wanted: &Wanted,
     watch: &dyn Watch,
 ) -> Result<Fetched> {
-    let Large { place: (store, key), size, media_type, warning } = large;
-    let name = source.name();
-    watch.opened(&name, size);
-    if let (Some(expected), Some(actual)) = (wanted.size, size)
-        && expected != actual
-    {
-        return Err(wrong_size(&name, actual, expected));
-    }
     prepare(path, wanted)?;
-    // What has to be checked first is not shown under its name before.
-    let hashes = wanted.checksum.is_some() || wanted.compute.is_some();
-    let staged = if hashes { staged(path) } else { path.to_owned() };
+    let checks = Checks::new(source, wanted);
     let (transfer, told) = transfer(watch, TransferOptions::default().with_resume(true));
-    let report = transfer.download(&store, &key, &staged).await;
-    let bytes = match report {
-        Ok(report) => report.bytes,
+    let transfer = transfer.with_inspection(checks.inspect(watch));
+    match transfer.download(&store, &key, path).await {
+        Ok(report) => {
+            settle(watch, &told, report.bytes);
+            Ok(checks.passed(report.bytes))
+        }
         Err(error) => {
             settle(watch, &told, 0);
-            return Err(Error::from(error).with_target(&name));
+            Err(checks.failed(error))
         }
-    };
-    settle(watch, &told, bytes);
-    if let Some(expected) = wanted.size.filter(|expected| *expected != bytes) {
-        return Err(wrong_size(&name, bytes, expected));
     }
-    let checksum = match hashes {
-        true => check_and_show(&staged, path, wanted).await?,
-        false => None,
-    };
-    Ok(Fetched { bytes, checksum, server_side: false, media_type, warning })
-}
-
-fn staged(path: &FsPath) -> PathBuf {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    path.with_file_name(format!(".{name}.unchecked"))
 }
 
 fn prepare(path: &FsPath, wanted: &Wanted) -> Result<()> {
@@ -117,34 +88,6 @@ fn prepare(path: &FsPath, wanted: &Wanted) -> Result<()> {
     std::fs::metadata(parent).map(drop).map_err(failed)
 }
 
-async fn check_and_show(
-    staged: &FsPath,
-    path: &FsPath,
-    wanted: &Wanted,
-) -> Result<Option<Multihash>> {
-    let (from, to, own) = (staged.to_owned(), path.to_owned(), wanted.clone());
-    let work = move || {
-        let mut algorithms: Vec<_> =
-            own.checksum.iter().map(Multihash::algorithm).chain(own.compute).collect();
-        algorithms.dedup();
-        let hashes: Vec<Multihash> =
-            algorithms.into_iter().map(|a| hash_file(&from, a)).collect::<io::Result<_>>()?;
-        if let Some((actual, expected)) = mismatch(&hashes, &own) {
-            std::fs::remove_file(&from)?;
-            return Ok(Err(wrong_checksum(&to.to_string_lossy(), actual, expected)));
-        }
-        std::fs::rename(&from, &to)?;
-        Ok(Ok(wanted_hash(hashes, &own)))
-    };
-    let done = tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(io::Error::other(e)));
-    done.map_err(|e: io::Error| local_error(path, wanted, &e))?
-}
-
-/// The checksum that was asked for, or else the one that was compared.
-pub(super) fn wanted_hash(hashes: Vec<Multihash>, wanted: &Wanted) -> Option<Multihash> {
-    hashes.into_iter().find(|hash| wanted.compute.is_none_or(|a| a == hash.algorithm()))
-}
-
 /// A file of any size into an object.
 pub(super) async fn to_store(
     source: &Source,
@@ -154,11 +97,38 @@ pub(super) async fn to_store(
     watch: &dyn Watch,
 ) -> Result<Fetched> {
     let reads = wanted.checksum.is_some() || wanted.compute.is_some();
-    match source {
-        Source::Object { store: from, path, .. } if !reads => {
+    match (source, source.engine_place()) {
+        (Source::Object { store: from, path, .. }, _) if !reads => {
             copy(source, from, path, store, key, wanted, watch).await
         }
-        _ => stream(source, store, key, wanted, watch).await,
+        (_, Some((from, path))) => {
+            inspected(source, (&from, &path), (store, key), wanted, watch).await
+        }
+        (_, None) => stream(source, store, key, wanted, watch).await,
+    }
+}
+
+/// Through this process, its parts side by side.
+async fn inspected(
+    source: &Source,
+    (from, path): (&Store, &Path),
+    (to, key): (&Store, &Path),
+    wanted: &Wanted,
+    watch: &dyn Watch,
+) -> Result<Fetched> {
+    let checks = Checks::new(source, wanted);
+    let options = with_attributes(attributes(wanted.media_type.as_deref()));
+    let (transfer, told) = transfer(watch, options);
+    let transfer = transfer.with_inspection(checks.inspect(watch));
+    match transfer.copy(from, path, to, key).await {
+        Ok(report) => {
+            settle(watch, &told, report.bytes);
+            Ok(checks.passed(report.bytes))
+        }
+        Err(error) => {
+            settle(watch, &told, 0);
+            Err(checks.failed(error))
+        }
     }
 }
 
@@ -206,7 +176,7 @@ async fn copy(
     Ok(Fetched { bytes, checksum: None, server_side, media_type: head.media_type, warning })
 }
 
-/// Through this process, with checksums on the way.
+/// Through this process in one stream: for hrefs that no store would write as they are.
 async fn stream(
     source: &Source,
     store: &Store,
@@ -297,18 +267,18 @@ pub(super) async fn read(store: &Store, key: &Path) -> Result<Bytes> {
 }
 
 /// Writes a small object.
-pub(crate) async fn write(text: String, media_type: &str, place: &Place) -> Result<()> {
+pub(crate) async fn write(content: Bytes, media_type: &str, place: &Place) -> Result<()> {
     match place {
         Place::Local(path) => {
             let wanted = Wanted { make_directory: true, ..Wanted::default() };
             let mut sink = Sink::new(path, &wanted);
-            sink.write(Bytes::from(text)).await?;
+            sink.write(content).await?;
             sink.publish().await.map(drop)
         }
         Place::Store(store, key) => {
             let options = with_attributes(attributes(Some(media_type)));
             let transfer = Transfer::new().with_options(options);
-            transfer.write(Bytes::from(text), store, key).await?;
+            transfer.write(content, store, key).await?;
             Ok(())
         }
     }

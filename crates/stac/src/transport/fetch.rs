@@ -3,9 +3,11 @@
 use std::path::Path as FsPath;
 
 use futures::StreamExt;
+use holdall_store::Store;
+use holdall_store::object_store::path::Path;
 
 use super::file::Sink;
-use super::{Opened, Source, Span, engine, pause};
+use super::{Source, Span, engine, pause};
 use crate::error::{Error, ErrorKind, Result};
 use crate::multihash::{Algorithm, Multihash};
 use crate::place::Place;
@@ -77,8 +79,8 @@ pub(crate) async fn fetch(
 /// What one connection came to.
 enum Attempt {
     Whole(Option<String>, Option<Error>),
-    /// The file is one for the engine.
-    Large(Opened, Option<Error>),
+    /// The file is one for the engine, which reads it here.
+    Large((Store, Path)),
 }
 
 async fn to_file(
@@ -90,11 +92,7 @@ async fn to_file(
     if wanted.size.is_some_and(|size| size > LARGE_BYTES)
         && let Some(place) = source.engine_place()
     {
-        let head = source.head().await?;
-        let warning =
-            source.check_media_type(head.media_type.as_deref(), wanted.media_type.as_deref())?;
-        let large = engine::Large { place, size: head.size, media_type: head.media_type, warning };
-        return engine::to_file(source, large, path, wanted, watch).await;
+        return engine::to_file(source, place, path, wanted, watch).await;
     }
     let mut sink = Sink::new(path, wanted);
     let (mut version, mut attempt, mut furthest) = (None::<String>, 0, 0);
@@ -105,12 +103,8 @@ async fn to_file(
                 let (bytes, checksum) = sink.publish().await?;
                 return Ok(Fetched { bytes, checksum, server_side: false, media_type, warning });
             }
-            Ok(Attempt::Large(opened, warning)) => {
-                let Opened { size, media_type, body, .. } = opened;
-                drop(body);
-                let place = source.engine_place().ok_or_else(|| no_engine(source))?;
-                let large = engine::Large { place, size, media_type, warning };
-                return engine::to_file(source, large, path, wanted, watch).await;
+            Ok(Attempt::Large(place)) => {
+                return engine::to_file(source, place, path, wanted, watch).await;
             }
             Err(error) => error,
         };
@@ -126,10 +120,6 @@ async fn to_file(
         }
         tokio::time::sleep(pause(attempt, error.retry_after())).await;
     }
-}
-
-fn no_engine(source: &Source) -> Error {
-    Error::new(ErrorKind::Href, "download", source.name(), "no store stands for it")
 }
 
 /// One connection: from where the sink is to the end of the file.
@@ -152,8 +142,10 @@ async fn attempt_once(
         source.check_media_type(opened.media_type.as_deref(), wanted.media_type.as_deref())?;
     *version = opened.version.take();
     if opened.start == 0 {
-        if opened.size.is_some_and(|size| size > LARGE_BYTES) && source.engine_place().is_some() {
-            return Ok(Attempt::Large(opened, warning));
+        if opened.size.is_some_and(|size| size > LARGE_BYTES)
+            && let Some(place) = source.engine_place()
+        {
+            return Ok(Attempt::Large(place));
         }
         watch.opened(&source.name(), opened.size);
     }

@@ -6,7 +6,6 @@ use std::path::{Path as FsPath, PathBuf};
 
 use bytes::Bytes;
 
-use super::engine::wanted_hash;
 use super::fetch::Wanted;
 use super::{wrong_checksum, wrong_size};
 use crate::error::{Error, ErrorKind, Result};
@@ -36,6 +35,10 @@ impl Hashing {
             wanted.checksum.iter().map(Multihash::algorithm).chain(wanted.compute).collect();
         algorithms.dedup();
         Self(algorithms.into_iter().map(Hasher::new).collect())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(super) fn update(&mut self, data: &[u8]) {
@@ -215,6 +218,11 @@ pub(super) fn mismatch<'a>(
     let expected = wanted.checksum.as_ref()?;
     let actual = hashes.iter().find(|hash| hash.algorithm() == expected.algorithm())?;
     (!expected.matches(actual)).then_some((actual, expected))
+}
+
+/// The checksum that was asked for, or else the one that was compared.
+pub(super) fn wanted_hash(hashes: Vec<Multihash>, wanted: &Wanted) -> Option<Multihash> {
+    hashes.into_iter().find(|hash| wanted.compute.is_none_or(|a| a == hash.algorithm()))
 }
 
 fn joined<T>(result: Result<io::Result<T>, tokio::task::JoinError>) -> io::Result<T> {

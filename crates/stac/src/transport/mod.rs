@@ -3,6 +3,7 @@
 //! Large files, copies and uploads are the transfer engine's work ([`holdall_store::transfer`]). Small files are read
 //! here, because one request has to tell media type, length and content.
 
+mod checks;
 mod engine;
 mod fetch;
 mod file;
@@ -19,7 +20,7 @@ use holdall_store::object_store::path::Path;
 
 pub(crate) use self::engine::write;
 pub(crate) use self::fetch::{Fetched, Wanted, Watch, fetch};
-pub(crate) use self::http::{HttpSource, post_json, read_json, text};
+pub(crate) use self::http::{HttpSource, json, post_json, read_json, text};
 
 use crate::clients::Head;
 use crate::error::{Error, ErrorKind, Result};

@@ -2,10 +2,14 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::oauth::OAuthArgs;
+
 /// Work with STAC items, item collections, collections and catalogs, and with the assets they point to.
 ///
-/// HREF is a file, a URL of any store or server, or `-` (the default) for standard input.
+/// HREF is a file, a URL of any store or server, or `-` (the default) for standard input: JSON, items line by line, or
+/// stac-geoparquet. Names of written documents that end with `.parquet` or `.ndjson` get that form.
 #[derive(Debug, Args)]
+#[command(args_override_self = true)]
 pub(crate) struct Stac {
     /// How much is logged, as stac-asset has it. Errors are always printed; see also --quiet and --verbose.
     #[arg(long, value_name = "LVL", ignore_case = true)]
@@ -129,6 +133,8 @@ pub(crate) struct ClientArgs {
     /// Where the Planetary Computer gives tokens.
     #[arg(long, value_name = "URL", env = "PC_SDK_SAS_URL")]
     pub(crate) sas_token_endpoint: Option<String>,
+    #[command(flatten)]
+    pub(crate) oauth2: OAuthArgs,
 }
 
 /// How files are placed and moved.
@@ -168,7 +174,7 @@ pub(crate) struct MoveArgs {
     /// Compute this checksum of every file and write it down: sha2-256, blake3, md5, …
     #[arg(long, value_name = "ALGORITHM")]
     pub(crate) checksum: Option<String>,
-    /// Say what would be moved, and move nothing.
+    /// Say what would be moved, and move nothing. Lengths that the document does not have are asked for.
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
     /// Write what came of each asset into this file, one JSON object per line.
@@ -188,6 +194,15 @@ pub(crate) struct MoveArgs {
     pub(crate) self_contained: bool,
 }
 
+/// Which assets are reached, and how.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct AssetArgs {
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Download {
     /// The document; `-` is standard input.
@@ -203,9 +218,7 @@ pub(crate) struct Download {
     #[arg(long)]
     pub(crate) keep_non_downloaded: bool,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
-    pub(crate) client: ClientArgs,
+    pub(crate) assets: AssetArgs,
     #[command(flatten)]
     pub(crate) moving: MoveArgs,
 }
@@ -225,9 +238,7 @@ pub(crate) struct Publish {
     #[arg(long)]
     pub(crate) relative: bool,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
-    pub(crate) client: ClientArgs,
+    pub(crate) assets: AssetArgs,
     #[command(flatten)]
     pub(crate) moving: MoveArgs,
 }
@@ -244,9 +255,7 @@ pub(crate) struct Info {
     #[arg(long)]
     pub(crate) offline: bool,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
-    pub(crate) client: ClientArgs,
+    pub(crate) assets: AssetArgs,
 }
 
 #[derive(Debug, Args)]
@@ -258,9 +267,7 @@ pub(crate) struct Verify {
     #[arg(long)]
     pub(crate) size_only: bool,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
-    pub(crate) client: ClientArgs,
+    pub(crate) assets: AssetArgs,
 }
 
 #[derive(Debug, Args)]
@@ -296,8 +303,12 @@ pub(crate) struct Search {
     #[arg(long, value_name = "N")]
     pub(crate) max_items: Option<usize>,
     /// Print one item per line.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "output")]
     pub(crate) ndjson: bool,
+    /// Write the items to this file or place in any store, in place of printing them: `.parquet` is stac-geoparquet, `.ndjson`
+    /// one item per line, all else JSON.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<String>,
     /// Keep the request for the next page in this file, and go on from there if it exists.
     #[arg(long, value_name = "FILE")]
     pub(crate) resume: Option<std::path::PathBuf>,

@@ -12,10 +12,10 @@ use crate::Exit;
 use crate::printer::human;
 
 pub(super) async fn info(context: &Context<'_>, args: &Info) -> Result<Exit> {
-    let clients = input::clients(&args.client, context.common)?;
+    let clients = input::clients(&args.assets.client, context.common)?;
     let document = input::document(&clients, args.href.as_deref()).await?;
     let depth = if args.offline { Depth::Document } else { Depth::Existence };
-    let assets = describe(&clients, &document, &input::plan(&args.select)?, depth).await?;
+    let assets = describe(&clients, &document, &input::plan(&args.assets.select)?, depth).await?;
     if context.printer.is_json() {
         return lines(context, &assets).map(|()| Exit::Done);
     }
@@ -42,10 +42,10 @@ pub(super) async fn info(context: &Context<'_>, args: &Info) -> Result<Exit> {
 }
 
 pub(super) async fn verify(context: &Context<'_>, args: &Verify) -> Result<Exit> {
-    let clients = input::clients(&args.client, context.common)?;
+    let clients = input::clients(&args.assets.client, context.common)?;
     let document = input::document(&clients, args.href.as_deref()).await?;
     let depth = if args.size_only { Depth::Size } else { Depth::Content };
-    let assets = describe(&clients, &document, &input::plan(&args.select)?, depth).await?;
+    let assets = describe(&clients, &document, &input::plan(&args.assets.select)?, depth).await?;
     let wrong = assets.iter().filter(|asset| asset.error.is_some()).count();
     if context.printer.is_json() {
         lines(context, &assets)?;

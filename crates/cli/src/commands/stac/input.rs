@@ -4,7 +4,9 @@ use std::io::Read;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use holdall::stac::{ClientConfig, Clients, Credential, Document, Kind, PlanOptions, Selection};
+use holdall::stac::{
+    ClientConfig, Clients, Crawl, Credential, Document, Kind, PlanOptions, Selection,
+};
 
 use super::args::{ClientArgs, SelectArgs};
 use crate::args::Common;
@@ -20,6 +22,8 @@ pub(super) fn clients(args: &ClientArgs, common: &Common) -> Result<Clients> {
         s3_region: args.s3_region.clone(),
         s3_endpoint_url: args.s3_endpoint_url.clone(),
         sas_token_endpoint: args.sas_token_endpoint.clone(),
+        oauth2: args.oauth2.settings()?,
+        prompt: Some(std::sync::Arc::new(crate::printer::ask)),
         store_settings: common.config.iter().chain(&common.source_config).cloned().collect(),
         ..ClientConfig::default()
     };
@@ -85,33 +89,10 @@ pub(super) async fn items(
         }
         return Ok(document);
     }
+    let mut crawl = Crawl::new(clients.clone(), document);
     let mut items = Vec::new();
-    clients
-        .crawl(document, &mut |item| {
-            items.push(resolved(item));
-            true
-        })
-        .await?;
-    Ok(Document::of_items(items))
-}
-
-/// An item with a link to where it was read, against which its relative hrefs are resolved.
-fn resolved(item: Document) -> holdall::stac::json::Json {
-    use holdall::stac::json::Json;
-    let href = item.href().map(str::to_owned);
-    let mut json = item.json().clone();
-    let own = holdall::stac::link(&json, "self");
-    if own.is_some_and(|own| holdall::stac::href::is_absolute(&own)) {
-        return json;
+    while let Some(item) = crawl.next().await? {
+        items.push(item.detached());
     }
-    let Some(href) = href else { return json };
-    let mut link = Json::object();
-    link.set("rel", "self");
-    link.set("href", href);
-    let kept = json.get("links").and_then(Json::as_array).unwrap_or_default().iter();
-    let kept =
-        kept.filter(|link| link.get("rel").and_then(Json::as_str).is_none_or(|rel| rel != "self"));
-    let links: Vec<Json> = kept.cloned().chain([link]).collect();
-    json.set("links", links);
-    json
+    Ok(Document::of_items(items))
 }

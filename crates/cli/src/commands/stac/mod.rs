@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod info;
 mod input;
+mod oauth;
 mod progress;
 mod search;
 mod transfer;

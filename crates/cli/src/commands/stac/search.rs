@@ -2,16 +2,20 @@
 
 use anyhow::{Context as _, Result, bail};
 use holdall::stac::json::{Json, Style};
-use holdall::stac::{Document, Pages, Request};
+use holdall::stac::{Document, Format, Kind, Pages, Request};
 use serde_json::{Map, Value, json};
 
 use super::super::Context;
 use super::args::Search;
 use super::input;
+use super::transfer::target;
 use crate::Exit;
 
 pub(super) async fn run(context: &Context<'_>, args: &Search) -> Result<Exit> {
     let clients = input::clients(&args.client, context.common)?;
+    if let Some(output) = &args.output {
+        Format::of_name(output).check(Kind::ItemCollection)?;
+    }
     let mut pages = Pages::new(clients, first(args)?);
     let (mut items, mut left) = (Vec::new(), args.max_items.unwrap_or(usize::MAX));
     while left > 0 {
@@ -32,6 +36,12 @@ pub(super) async fn run(context: &Context<'_>, args: &Search) -> Result<Exit> {
     }
     if !args.ndjson {
         context.printer.note(&format!("{} items", items.len()));
+        if let Some(output) = &args.output {
+            let (format, document) = (Format::of_name(output), Document::of_items(items));
+            let place = target(context, output)?;
+            place.write(document.to_format(format)?, format.media_type(document.kind())).await?;
+            return Ok(Exit::Done);
+        }
         let mut text = Document::of_items(items).to_text();
         text.push('\n');
         context.printer.bytes(text.as_bytes())?;

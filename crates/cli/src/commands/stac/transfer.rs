@@ -1,6 +1,7 @@
 //! `holdall stac download`, `upload` and `copy`.
 
 use anyhow::{Context as _, Result};
+use futures::{StreamExt, stream};
 use holdall::stac::multihash::Algorithm;
 use holdall::stac::{
     Clients, Collision, Document, Hrefs, Kind, Naming, Place, Plan, PlanOptions, Report,
@@ -17,19 +18,19 @@ use crate::Exit;
 use crate::printer::human;
 
 pub(super) async fn download(context: &Context<'_>, args: &Download) -> Result<Exit> {
-    let clients = input::clients(&args.client, context.common)?;
+    let clients = input::clients(&args.assets.client, context.common)?;
     let document = input::document(&clients, args.href.as_deref()).await?;
     let document = input::items(&clients, document, args.moving.recursive).await?;
     let directory = target(context, &args.directory)?;
     let mut options = TransferOptions::download(document.kind(), args.file_name.clone());
-    options.plan = plan(&args.moving, input::plan(&args.select)?)?;
+    options.plan = plan(&args.moving, input::plan(&args.assets.select)?)?;
     options.rewrite.keep_unselected = args.keep_non_downloaded;
     apply(&args.moving, &mut options)?;
     execute(context, &clients, document, &directory, &options, &args.moving).await
 }
 
 pub(super) async fn publish(context: &Context<'_>, args: &Publish) -> Result<Exit> {
-    let clients = input::clients(&args.client, context.common)?;
+    let clients = input::clients(&args.assets.client, context.common)?;
     let document = input::document(&clients, Some(&args.href)).await?;
     let document = input::items(&clients, document, args.moving.recursive).await?;
     let directory = target(context, &args.target)?;
@@ -38,7 +39,7 @@ pub(super) async fn publish(context: &Context<'_>, args: &Publish) -> Result<Exi
         None => default_file_name(&document)?,
     };
     let mut options = TransferOptions::publish(Some(name));
-    options.plan = plan(&args.moving, input::plan(&args.select)?)?;
+    options.plan = plan(&args.moving, input::plan(&args.assets.select)?)?;
     if args.relative {
         options.rewrite.hrefs = Hrefs::Relative;
     }
@@ -46,7 +47,7 @@ pub(super) async fn publish(context: &Context<'_>, args: &Publish) -> Result<Exi
     execute(context, &clients, document, &directory, &options, &args.moving).await
 }
 
-fn target(context: &Context<'_>, text: &str) -> Result<Place> {
+pub(super) fn target(context: &Context<'_>, text: &str) -> Result<Place> {
     let mut options = OpenOptions::default();
     let settings = context.common.config.iter().chain(&context.common.target_config);
     options.config.extend(settings.cloned());
@@ -108,7 +109,7 @@ async fn execute(
     let printer = context.printer;
     let plan = Plan::make(&document, directory, &options.plan)?;
     if args.dry_run {
-        return dry_run(context, &plan);
+        return dry_run(context, clients, plan).await;
     }
     let progress = Progress::new(printer, &plan);
     let ended =
@@ -134,7 +135,21 @@ async fn execute(
     Ok(if failed > 0 && !args.lenient { Exit::Partial } else { Exit::Done })
 }
 
-fn dry_run(context: &Context<'_>, plan: &Plan) -> Result<Exit> {
+/// Lengths that are asked for at once.
+const ASKED_AT_ONCE: usize = 64;
+
+async fn dry_run(context: &Context<'_>, clients: &Clients, mut plan: Plan) -> Result<Exit> {
+    let lengths = stream::iter(&plan.jobs).map(|job| async move {
+        match (job.size, job.same_as, job.sources.first()) {
+            // What cannot be asked is unknown; that is no failure of a plan.
+            (None, None, Some(source)) => clients.assert_exists(source).await.ok()?.size,
+            (size, ..) => size,
+        }
+    });
+    let lengths: Vec<Option<u64>> = lengths.buffered(ASKED_AT_ONCE).collect().await;
+    for (job, length) in plan.jobs.iter_mut().zip(lengths) {
+        job.size = length;
+    }
     for job in &plan.jobs {
         let target = job.target.href();
         let href = holdall::store::redacted(job.href());

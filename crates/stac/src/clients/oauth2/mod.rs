@@ -1,4 +1,8 @@
-//! OAuth2 tokens for HTTP (RFC 6749, RFC 8628).
+//! OAuth2 tokens for HTTP (RFC 6749).
+
+mod browser;
+mod device;
+mod pkce;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +13,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 
-use crate::config::OAuth2;
+use crate::config::{OAuth2, Prompt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::{HttpSource, post_json};
 
@@ -21,6 +25,7 @@ pub(super) struct Tokens {
     config: OAuth2,
     grant: Grant,
     http: HttpClient,
+    prompt: Option<Prompt>,
     token: Arc<Mutex<Option<Held>>>,
 }
 
@@ -29,6 +34,7 @@ enum Grant {
     ClientCredentials,
     Password,
     DeviceCode,
+    AuthorizationCode,
 }
 
 struct Held {
@@ -46,28 +52,19 @@ struct Reply {
     error_description: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct DeviceReply {
-    device_code: String,
-    user_code: String,
-    #[serde(alias = "verification_url")]
-    verification_uri: String,
-    verification_uri_complete: Option<String>,
-    expires_in: Option<f64>,
-    interval: Option<f64>,
-}
-
 impl Tokens {
     /// # Errors
     /// [`ErrorKind::Config`] for a grant that is not known or lacks something.
-    pub(super) fn new(config: OAuth2, http: HttpClient) -> Result<Self> {
+    pub(super) fn new(config: OAuth2, http: HttpClient, prompt: Option<Prompt>) -> Result<Self> {
         let grant = match config.grant.as_str() {
             "client_credentials" => Grant::ClientCredentials,
             "password" => Grant::Password,
             "device_code" | "urn:ietf:params:oauth:grant-type:device_code" => Grant::DeviceCode,
+            "authorization_code" => Grant::AuthorizationCode,
             other => {
                 let detail = format!(
-                    "Unknown grant type '{other}'; known are client_credentials, password and device_code"
+                    "Unknown grant type '{other}'; known are client_credentials, password, device_code and \
+                     authorization_code"
                 );
                 return Err(Error::new(ErrorKind::Config, "configure OAuth2", "", detail));
             }
@@ -85,13 +82,17 @@ impl Tokens {
                 ("oauth2_client_id", config.client_id.is_some()),
                 ("oauth2_device_authorization_url", config.device_authorization_url.is_some()),
             ],
+            Grant::AuthorizationCode => &[
+                ("oauth2_client_id", config.client_id.is_some()),
+                ("oauth2_authorization_url", config.authorization_url.is_some()),
+            ],
         };
         let token_url = ("oauth2_token_url", config.token_url.is_some());
         if let Some((name, _)) = needed.iter().chain([&token_url]).find(|(_, given)| !given) {
             let detail = format!("the grant '{}' needs {name}", config.grant);
             return Err(Error::new(ErrorKind::Config, "configure OAuth2", "", detail));
         }
-        Ok(Self { config, grant, http, token: Arc::default() })
+        Ok(Self { config, grant, http, prompt, token: Arc::default() })
     }
 
     /// A token that holds.
@@ -102,9 +103,13 @@ impl Tokens {
                 return Ok(token.access.clone());
             }
             if let Some(refresh) = token.refresh.clone() {
-                let fields =
-                    [("grant_type", "refresh_token".to_owned()), ("refresh_token", refresh)];
-                if let Ok(fresh) = self.ask(&fields).await {
+                let fields = [
+                    ("grant_type", "refresh_token".to_owned()),
+                    ("refresh_token", refresh.clone()),
+                ];
+                if let Ok(mut fresh) = self.ask(&self.form(&fields, &self.config.extra)).await {
+                    // Providers that do not rotate refresh tokens do not repeat them (RFC 6749, section 6).
+                    fresh.refresh = fresh.refresh.or(Some(refresh));
                     let access = fresh.access.clone();
                     *held = Some(fresh);
                     return Ok(access);
@@ -113,7 +118,8 @@ impl Tokens {
         }
         let fresh = match self.grant {
             Grant::ClientCredentials => {
-                self.ask(&[("grant_type", "client_credentials".to_owned())]).await?
+                let fields = [("grant_type", "client_credentials".to_owned())];
+                self.ask(&self.form(&fields, &self.config.extra)).await?
             }
             Grant::Password => {
                 let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -122,19 +128,28 @@ impl Tokens {
                     ("username", text(&self.config.username)),
                     ("password", text(&self.config.password)),
                 ];
-                self.ask(&fields).await?
+                self.ask(&self.form(&fields, &self.config.extra)).await?
             }
-            Grant::DeviceCode => self.device().await?,
+            Grant::DeviceCode => device::log_in(self).await?,
+            Grant::AuthorizationCode => browser::log_in(self).await?,
         };
         let access = fresh.access.clone();
         *held = Some(fresh);
         Ok(access)
     }
 
-    async fn ask(&self, fields: &[(&str, String)]) -> Result<Held> {
+    /// Tells the user what to do.
+    async fn prompt(&self, text: String) {
+        match self.prompt.clone() {
+            // Whoever shows it may have to wait for a lock.
+            Some(prompt) => drop(tokio::task::spawn_blocking(move || prompt(&text)).await),
+            None => tracing::warn!("{text}"),
+        }
+    }
+
+    async fn ask(&self, form: &str) -> Result<Held> {
         let url = self.config.token_url.as_deref().unwrap_or_default();
-        let reply: Reply =
-            post_json(&self.source(url)?, "get token", Some(&self.form(fields))).await?;
+        let reply: Reply = post_json(&self.source(url)?, "get token", Some(form)).await?;
         self.held(reply, url)
     }
 
@@ -149,7 +164,7 @@ impl Tokens {
         Ok(Held { access, refresh: reply.refresh_token, expires })
     }
 
-    fn form(&self, fields: &[(&str, String)]) -> String {
+    fn form(&self, fields: &[(&str, String)], extra: &[(String, String)]) -> String {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in fields {
             form.append_pair(name, value);
@@ -160,7 +175,7 @@ impl Tokens {
         if let Some(secret) = &self.config.client_secret {
             form.append_pair("client_secret", secret);
         }
-        for (name, value) in &self.config.extra {
+        for (name, value) in extra {
             form.append_pair(name, value);
         }
         form.finish()
@@ -172,38 +187,5 @@ impl Tokens {
         let headers = http::HeaderMap::new();
         let (http, client) = (self.http.clone(), ClientOptions::default());
         Ok(HttpSource { url, headers, http, asserts_type: false, attempts: 3, client })
-    }
-
-    /// The user types a code into a page, and we ask until it is done.
-    async fn device(&self) -> Result<Held> {
-        let url = self.config.device_authorization_url.as_deref().unwrap_or_default();
-        let device: DeviceReply =
-            post_json(&self.source(url)?, "ask for a code", Some(&self.form(&[]))).await?;
-        let page = device.verification_uri_complete.as_ref().unwrap_or(&device.verification_uri);
-        tracing::warn!("to log in, open {page} and enter the code {}", device.user_code);
-        let seconds = |value: Option<f64>, default| {
-            value.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(default)
-        };
-        let mut interval = seconds(device.interval, Duration::from_secs(5));
-        let end = Instant::now() + seconds(device.expires_in, Duration::from_secs(600));
-        let token_url = self.config.token_url.as_deref().unwrap_or_default();
-        let fields = [
-            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code".to_owned()),
-            ("device_code", device.device_code.clone()),
-        ];
-        while Instant::now() < end {
-            tokio::time::sleep(interval).await;
-            match self.ask(&fields).await {
-                Ok(held) => return Ok(held),
-                // RFC 8628, section 3.5.
-                Err(error) if error.detail().contains("authorization_pending") => {}
-                Err(error) if error.detail().contains("slow_down") => {
-                    interval += Duration::from_secs(5);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let detail = "nobody entered the code in time";
-        Err(Error::new(ErrorKind::Authentication, "get token", token_url, detail))
     }
 }

@@ -1,0 +1,117 @@
+//! The forms in which documents are written to files.
+
+use crate::document::{Document, Kind};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How a Parquet file begins.
+pub(crate) const PARQUET: &[u8] = b"PAR1";
+
+/// A form of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Format {
+    /// JSON, or lines of items where the document was read as such: the document as it is.
+    #[default]
+    Json,
+    /// One item per line.
+    Lines,
+    /// stac-geoparquet.
+    GeoParquet,
+}
+
+impl Format {
+    /// The form that the extension of a name stands for: `.parquet` and `.geoparquet`, `.ndjson` and `.jsonl`; JSON for all
+    /// others.
+    pub fn of_name(name: &str) -> Self {
+        let ends = |of: &str| name.to_ascii_lowercase().ends_with(of);
+        match name {
+            _ if ends(".parquet") || ends(".geoparquet") => Self::GeoParquet,
+            _ if ends(".ndjson") || ends(".jsonl") => Self::Lines,
+            _ => Self::Json,
+        }
+    }
+
+    /// The media type of a file.
+    pub fn media_type(self, kind: Kind) -> &'static str {
+        match (self, kind) {
+            (Self::GeoParquet, _) => "application/vnd.apache.parquet",
+            (Self::Lines, _) => "application/x-ndjson",
+            (Self::Json, Kind::Item | Kind::ItemCollection) => "application/geo+json",
+            (Self::Json, _) => "application/json",
+        }
+    }
+
+    /// Whether documents of a kind can be written.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when they cannot.
+    pub fn check(self, kind: Kind) -> Result<()> {
+        let has_items = matches!(kind, Kind::Item | Kind::ItemCollection);
+        let detail = match self {
+            Self::Json => return Ok(()),
+            Self::GeoParquet if !cfg!(feature = "geoparquet") => WITHOUT.to_owned(),
+            _ if has_items => return Ok(()),
+            _ => format!("a {kind} is written as JSON: only items are lines or rows"),
+        };
+        Err(Error::new(ErrorKind::Config, "write document", "", detail))
+    }
+}
+
+const WITHOUT: &str =
+    "Parquet (stac-geoparquet) is left out of this build: build it with the feature 'geoparquet'";
+
+#[cfg(feature = "geoparquet")]
+pub(crate) use crate::geoparquet::read as read_parquet;
+
+#[cfg(not(feature = "geoparquet"))]
+pub(crate) fn read_parquet(_: &[u8]) -> Result<Document> {
+    Err(Error::new(ErrorKind::Config, "read document", "", WITHOUT))
+}
+
+impl Document {
+    /// The content of a file of this document.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for a form that this kind of document or this build does not have, [`ErrorKind::Document`] for
+    /// items that do not fit a table.
+    pub fn to_format(&self, format: Format) -> Result<Vec<u8>> {
+        format.check(self.kind())?;
+        match format {
+            Format::Json => Ok(self.to_text().into_bytes()),
+            Format::Lines => {
+                let lines = self.objects().iter();
+                let lines = lines.map(|item| item.to_text(self.style()).replace('\n', " ") + "\n");
+                Ok(lines.collect::<String>().into_bytes())
+            }
+            #[cfg(feature = "geoparquet")]
+            Format::GeoParquet => crate::geoparquet::write(self),
+            #[cfg(not(feature = "geoparquet"))]
+            Format::GeoParquet => unreachable!("refused by the check"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_the_form() {
+        assert_eq!(Format::of_name("a/items.PARQUET"), Format::GeoParquet);
+        assert_eq!(Format::of_name("items.geoparquet"), Format::GeoParquet);
+        assert_eq!(Format::of_name("items.ndjson"), Format::Lines);
+        assert_eq!(Format::of_name("item.json"), Format::Json);
+        assert!(Format::Lines.check(Kind::Collection).is_err());
+        assert!(Format::Json.check(Kind::Catalog).is_ok());
+    }
+
+    #[test]
+    fn items_are_lines() {
+        let item = r#"{"type": "Feature", "id": "a", "assets": {}}"#;
+        let document = Document::parse(&format!(
+            "{{\"type\": \"FeatureCollection\", \"features\": [{item}, {item}]}}"
+        ));
+        let lines = document.unwrap().to_format(Format::Lines).unwrap();
+        assert_eq!(String::from_utf8(lines).unwrap(), format!("{item}\n{item}\n"));
+    }
+}

@@ -1,0 +1,133 @@
+//! Searches, catalogs, tables.
+
+use holdall_stac::{Crawl, Document, Kind, Pages, Request, TransferOptions, id, transfer};
+use serde_json::{Value, json};
+
+use crate::server::{Reply, Server};
+use crate::{clients, document, item, nobody, place};
+
+fn page(items: &[&str], links: Value) -> Value {
+    let items: Vec<Value> = items.iter().map(|id| item(id, json!({}))).collect();
+    json!({"type": "FeatureCollection", "features": items, "links": links})
+}
+
+fn ids(document: &Document) -> Vec<String> {
+    document.objects().iter().filter_map(id).collect()
+}
+
+#[tokio::test]
+async fn a_search_goes_on_where_it_stopped() {
+    let server = Server::start().await;
+    let next = format!("{}/v1/search", server.url);
+    server.on("/v1/search", move |request| {
+        let body: Value = serde_json::from_str(&request.body).unwrap();
+        assert_eq!(body["collections"], json!(["c"]), "fields go along from page to page");
+        let link = |token: u64| {
+            json!([{"rel": "next", "href": next, "method": "POST", "merge": true, "body": {"token": token}}])
+        };
+        Reply::json(&match body["token"].as_u64() {
+            None => page(&["a", "b"], link(1)),
+            Some(1) => page(&["c"], link(2)),
+            _ => page(&["d"], json!([])),
+        })
+    });
+    let fields = json!({"collections": ["c"]}).as_object().unwrap().clone();
+    let mut pages = Pages::new(clients(), Request::search(&format!("{}/v1", server.url), fields));
+    assert_eq!(ids(&pages.next().await.unwrap().unwrap()), ["a", "b"]);
+    let position = pages.position().unwrap().clone();
+    drop(pages);
+    let mut pages = Pages::new(clients(), position);
+    assert_eq!(ids(&pages.next().await.unwrap().unwrap()), ["c"]);
+    assert_eq!(ids(&pages.next().await.unwrap().unwrap()), ["d"]);
+    assert!(pages.next().await.unwrap().is_none() && pages.position().is_none());
+}
+
+#[tokio::test]
+async fn a_catalog_is_read_level_by_level_and_each_document_once() {
+    let server = Server::start().await;
+    let link = |rel: &str, href: &str| json!({"rel": rel, "href": href});
+    let catalog = |id: &str, links: Value| json!({"type": "Catalog", "stac_version": "1.1.0", "id": id, "description": "", "links": links});
+    let add = |path: &str, json: &Value| server.add(path, json.to_string(), "application/json");
+    let root = json!([
+        link("child", "./one/catalog.json"),
+        link("item", "./top.json"),
+        link("child", "./two/catalog.json"),
+        link("root", "./catalog.json"),
+    ]);
+    let start = add("/catalog.json", &catalog("root", root));
+    let one: Vec<Value> = (0..20).map(|n| link("item", &format!("./{n}.json"))).collect();
+    add("/one/catalog.json", &catalog("one", one.into()));
+    // It leads back to where it came from, which ends nowhere.
+    let two = json!([
+        link("child", "../catalog.json"),
+        link("child", "../one/catalog.json"),
+        link("items", "./items")
+    ]);
+    add("/two/catalog.json", &catalog("two", two));
+    add("/two/items", &page(&["x"], json!([link("next", "./more")])));
+    add("/two/more", &page(&["y"], json!([])));
+    add("/top.json", &item("top", json!({"a": {"href": "a.tif"}})));
+    for n in 0..20 {
+        add(&format!("/one/{n}.json"), &item(&n.to_string(), json!({})));
+    }
+    let clients = clients();
+    let start = clients.read_document(&start).await.unwrap();
+    let mut crawl = Crawl::new(clients, start);
+    let mut found = Vec::new();
+    while let Some(item) = crawl.next().await.unwrap() {
+        if ids(&item) == ["top"] {
+            let own = item.detached().to_value();
+            assert_eq!(own["links"][0]["href"], json!(format!("{}/top.json", server.url)));
+        }
+        found.extend(ids(&item));
+    }
+    let numbers = (0..20).map(|n| n.to_string());
+    let expected: Vec<String> = ["top".to_owned()]
+        .into_iter()
+        .chain(numbers)
+        .chain(["x".to_owned(), "y".to_owned()])
+        .collect();
+    assert_eq!(found, expected);
+    assert_eq!(server.seen("/one/catalog.json").len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_not_touched_stays_as_it_was() {
+    // Digits, escapes, order and layout that no program writes by itself.
+    let text = "{ \"type\":\"Feature\",\n\t\"id\" : \"\\u0061\", \"geometry\":{\"type\":\"Point\",\"coordinates\":[1.10,2e0]},\n \
+                \"properties\": {\"datetime\":null, \"x\": 12345678901234567890123, \"nodata\":\"nan\"},\n \
+                \"links\": [ ], \"assets\": {} }\n";
+    let mut document = Document::parse(text).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let options = TransferOptions::download(Kind::Item, None);
+    transfer(&clients(), &mut document, &place(&dir), &options, nobody()).await.unwrap();
+    assert_eq!(document.to_text(), text);
+}
+
+#[cfg(feature = "geoparquet")]
+#[tokio::test]
+async fn items_go_into_a_table_and_come_out_again() {
+    let server = Server::start().await;
+    let href = server.add("/a.bin", "data", "text/plain");
+    let items: Vec<Value> =
+        ["one", "two"].iter().map(|id| item(id, json!({"a": {"href": href}}))).collect();
+    let mut items = document(&json!({"type": "FeatureCollection", "features": items}));
+    let dir = tempfile::tempdir().unwrap();
+    let options = TransferOptions::download(Kind::ItemCollection, Some("items.parquet".to_owned()));
+    let clients = clients();
+    transfer(&clients, &mut items, &place(&dir), &options, nobody()).await.unwrap();
+    let file = dir.path().join("items.parquet");
+    let read = clients.read_document(file.to_str().unwrap()).await.unwrap();
+    assert_eq!(ids(&read), ["one", "two"]);
+    let first = read.objects()[0].to_value();
+    let expected = dir.path().join("one/a.bin");
+    assert_eq!(first["assets"]["a"]["href"], json!(expected.to_str().unwrap()));
+    // And a table is as good a start as any.
+    let again = tempfile::tempdir().unwrap();
+    let mut read = read;
+    let options = TransferOptions::download(Kind::ItemCollection, Some("items.ndjson".to_owned()));
+    let report = transfer(&clients, &mut read, &place(&again), &options, nobody()).await.unwrap();
+    assert_eq!(report.failures().count(), 0, "{:?}", report.outcomes);
+    let lines = std::fs::read_to_string(again.path().join("items.ndjson")).unwrap();
+    assert_eq!(lines.lines().count(), 2);
+}

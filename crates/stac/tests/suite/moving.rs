@@ -1,0 +1,164 @@
+//! Downloads and copies.
+
+use std::sync::Arc;
+
+use holdall_stac::multihash::{Algorithm, Hasher};
+use holdall_stac::{
+    Clients, Depth, ErrorKind, Kind, Place, PlanOptions, Report, TransferOptions, info, transfer,
+};
+use holdall_store::Store;
+use holdall_store::memory::MemoryStore;
+use holdall_store::object_store::path::Path;
+use holdall_store::object_store::{Attribute, ObjectStoreExt};
+use serde_json::json;
+
+use crate::server::Server;
+use crate::{clients, document, item, names, nobody, place};
+
+/// More than one part of the engine, and not a multiple.
+const LARGE: usize = (20 << 20) + 7;
+
+fn content(length: usize) -> Vec<u8> {
+    let mut data = vec![0; length];
+    fastrand::Rng::with_seed(length as u64).fill(&mut data);
+    data
+}
+
+fn multihash(algorithm: Algorithm, data: &[u8]) -> String {
+    let mut hasher = Hasher::new(algorithm);
+    hasher.update(data);
+    hasher.finish().to_string()
+}
+
+async fn download(clients: &Clients, json: &serde_json::Value, to: &Place) -> (Report, String) {
+    let mut document = document(json);
+    let options = TransferOptions::download(Kind::Item, Some("item.json".to_owned()));
+    let report = transfer(clients, &mut document, to, &options, nobody()).await.unwrap();
+    (report, document.to_text())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_every_size_arrive_and_are_compared() {
+    let server = Server::start().await;
+    let (small, large) = (content(1000), content(LARGE));
+    let assets = json!({
+        "empty": {"href": server.add("/empty.bin", [], "image/tiff"), "file:size": 0},
+        "small": {"href": server.add("/small.bin", small.clone(), "image/tiff"),
+                  "file:checksum": multihash(Algorithm::Md5, &small)},
+        "large": {"href": server.add("/large.bin", large.clone(), "image/tiff"), "file:size": LARGE,
+                  "file:checksum": multihash(Algorithm::Sha256, &large), "type": "image/tiff"},
+        "unannounced": {"href": server.add("/unannounced.bin", large.clone(), "image/tiff"),
+                        "file:checksum": multihash(Algorithm::Blake3, &large)},
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let (report, _) = download(&clients(), &item("i", assets.clone()), &place(&dir)).await;
+    assert_eq!(report.failures().count(), 0, "{:?}", report.outcomes);
+    let expected = ["empty.bin", "item.json", "large.bin", "small.bin", "unannounced.bin"];
+    assert_eq!(names(&dir), expected);
+    assert!(std::fs::read(dir.path().join("large.bin")).unwrap() == large);
+    assert!(std::fs::read(dir.path().join("unannounced.bin")).unwrap() == large);
+    // What is there and right is not asked for again.
+    let asked = server.seen("/large.bin").len();
+    let (report, _) = download(&clients(), &item("i", assets), &place(&dir)).await;
+    assert_eq!(report.bytes().0, 0);
+    assert_eq!(server.seen("/large.bin").len(), asked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_gets_no_name_and_leaves_nothing() {
+    let server = Server::start().await;
+    let (small, large) = (content(1000), content(LARGE));
+    let other = multihash(Algorithm::Sha256, b"something else");
+    let large = server.add("/large.bin", large, "image/tiff");
+    let small = server.add("/small.bin", small, "image/tiff");
+    for asset in [
+        json!({"href": small, "file:size": 999}),
+        json!({"href": small, "file:checksum": other}),
+        json!({"href": large, "file:size": LARGE - 1}),
+        json!({"href": large, "file:checksum": other}),
+        json!({"href": large, "file:checksum": other, "file:size": LARGE}),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (report, text) =
+            download(&clients(), &item("i", json!({"a": asset})), &place(&dir)).await;
+        let (_, error) = report.failures().next().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
+        assert_eq!(names(&dir), ["item.json"], "{asset}");
+        assert!(text.contains(r#""assets":{}"#), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_carry_types_sizes_and_checksums() {
+    let server = Server::start().await;
+    let (small, large) = (content(1000), content(LARGE));
+    let mut document = document(&item(
+        "i",
+        json!({
+            "small": {"href": server.add("/small.bin", small.clone(), "text/plain"), "type": "text/plain"},
+            "large": {"href": server.add("/large.bin", large.clone(), "application/x-data")},
+        }),
+    ));
+    let store = Store::new(Arc::new(MemoryStore::new()));
+    let target = Place::Store(store.clone(), Path::from("to"));
+    let mut options = TransferOptions::publish(Some("i.json".to_owned()));
+    options.run.compute = Some(Algorithm::Sha256);
+    let report = transfer(&clients(), &mut document, &target, &options, nobody()).await.unwrap();
+    assert_eq!(report.failures().count(), 0, "{:?}", report.outcomes);
+    for (name, data, media_type) in
+        [("small.bin", &small, "text/plain"), ("large.bin", &large, "application/x-data")]
+    {
+        let found = store.get(&Path::from(format!("to/{name}"))).await.unwrap();
+        let stored = found.attributes.get(&Attribute::ContentType).map(|value| value.to_string());
+        assert_eq!(stored.as_deref(), Some(media_type));
+        assert!(found.bytes().await.unwrap() == *data);
+    }
+    let text = document.to_text();
+    assert!(text.contains(&format!(r#""file:size":{LARGE}"#)), "{text}");
+    assert!(text.contains(&multihash(Algorithm::Sha256, &large)), "{text}");
+    // The document says the truth about what was copied.
+    let found = info(&clients(), &document, &PlanOptions::default(), Depth::Content).await.unwrap();
+    assert_eq!(found.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_place_is_tried_when_one_fails() {
+    let server = Server::start().await;
+    let good = server.add("/good.bin", "right", "text/plain");
+    let bad = server.add("/bad.bin", "wrong", "text/plain");
+    let asset = json!({
+        "href": format!("{}/gone.bin", server.url), "file:checksum": multihash(Algorithm::Sha256, b"right"),
+        "alternate": {"one": {"href": bad}, "two": {"href": good}},
+    });
+    let mut document = document(&item("i", json!({"a": asset})));
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = TransferOptions::download(Kind::Item, None);
+    options.plan.fallback = true;
+    let report =
+        transfer(&clients(), &mut document, &place(&dir), &options, nobody()).await.unwrap();
+    assert_eq!(report.failures().count(), 0, "{:?}", report.outcomes);
+    assert_eq!(std::fs::read(dir.path().join("gone.bin")).unwrap(), b"right");
+}
+
+#[tokio::test]
+async fn a_plan_that_cannot_be_carried_out_moves_nothing() {
+    let server = Server::start().await;
+    let (one, two) = (server.add("/1/a.bin", "1", ""), server.add("/2/a.bin", "2", ""));
+    let dir = tempfile::tempdir().unwrap();
+    let options = TransferOptions::download(Kind::Item, None);
+    for (assets, kind) in [
+        (json!({"x": {"href": one}, "y": {"href": two}}), ErrorKind::AssetOverwrite),
+        (json!({"x": {"href": one}, "y": {"href": "b.tif"}}), ErrorKind::Href),
+    ] {
+        let mut document = document(&item("i", assets));
+        let error = transfer(&clients(), &mut document, &place(&dir), &options, nobody()).await;
+        assert_eq!(error.unwrap_err().kind(), kind);
+    }
+    let options = TransferOptions::download(Kind::Collection, Some("c.parquet".to_owned()));
+    let mut collection = document(
+        &json!({"type": "Collection", "id": "c", "links": [], "assets": {"x": {"href": one}}}),
+    );
+    let error = transfer(&clients(), &mut collection, &place(&dir), &options, nobody()).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Config);
+    assert!(names(&dir).is_empty() && server.seen("/1/a.bin").is_empty());
+}
