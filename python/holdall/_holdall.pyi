@@ -880,6 +880,8 @@ class StacClients:
         self, href: str, start: int = 0, end: int | None = None, hints: StacHints | None = None
     ) -> Bytes:
         """The bytes of `href` from `start` up to `end`."""
+    def read_document(self, href: str) -> Coroutine[Any, Any, str]:
+        """The text of the document at `href` as one JSON object; to be awaited."""
     def sign(self, href: str) -> Coroutine[Any, Any, str]:
         """The URL that is read for `href`, with the signature that this client adds; to be awaited."""
     def info(
@@ -909,6 +911,23 @@ class StacBody:
     def __anext__(self) -> Coroutine[Any, Any, bytes]: ...
 
 @final
+class StacPages:
+    """The pages of a search."""
+    def __new__(cls, clients: StacClients, href: str, body: str | None = None) -> Self: ...
+    def next(self) -> Coroutine[Any, Any, str | None]:
+        """The text of the next page; `None` after the last. To be awaited."""
+    @property
+    def position(self) -> tuple[str, str | None] | None:
+        """Href and body (JSON text) of the request for the next page; `None` after the last."""
+
+@final
+class StacCrawl:
+    """The items below a document."""
+    def __new__(cls, clients: StacClients, document: str, href: str | None = None) -> Self: ...
+    def next(self) -> Coroutine[Any, Any, str | None]:
+        """The text of the next item, with a link to where it is; `None` after the last. To be awaited."""
+
+@final
 class StacRun:
     """Jobs that run. Events come in batches, results at the end, both to be awaited."""
     def events(self) -> Coroutine[Any, Any, list[tuple[Any, ...]] | None]:
@@ -935,6 +954,12 @@ class StacPlan:
         ]
     ]:
         """The jobs, as `StacClients.run` takes them, each with the number of the job that does the same or `None`."""
+    def check_document(self, name: str) -> None:
+        """Refuses a name for the document under which it cannot be written."""
+    def write_catalog(
+        self, outcomes: Sequence[tuple[int, str | None] | None], options: str, name: str
+    ) -> Coroutine[Any, Any, list[str]]:
+        """Writes the items after their jobs are done, and a catalog of them; to be awaited. The names of the files."""
     def file_name(self) -> str:
         """The name under which the document is written when none is given."""
     def finish(self, outcomes: Sequence[tuple[int, str | None] | None], options: str) -> str:
@@ -949,8 +974,10 @@ def stac_check_media_type(actual: str, expected: str) -> None:
 def stac_client_name(href: str) -> str:
     """The name of the client that reads `href` when nobody says another."""
 
-def stac_write(place: str, text: str) -> Coroutine[Any, Any, None]:
-    """Writes a small text, visible when it is whole; to be awaited."""
+def stac_write(
+    place: str, text: str, config: dict[str, str] | None = None
+) -> Coroutine[Any, Any, None]:
+    """Writes a document in the form that the name of the place stands for, visible when it is whole; to be awaited."""
 
 @final
 class _ArchiveMembers:

@@ -11,6 +11,7 @@ Everything stac-asset 0.4 has is here under the same name, for pystac objects an
 from __future__ import annotations
 
 from . import blocking
+from ._documents import Search, crawl, read_document, search, write_document
 from ._functions import (
     assert_asset_exists,
     asset_exists,
@@ -25,10 +26,12 @@ from ._functions import (
 from ._more import (
     AssetFile,
     AssetInfo,
+    PlannedAsset,
     copy_item,
     copy_item_collection,
     info,
     open_asset,
+    plan,
     upload_item,
     upload_item_collection,
     verify,
@@ -82,7 +85,9 @@ __all__ = [
     "Message",
     "PathEscapeError",
     "PlanetaryComputerClient",
+    "PlannedAsset",
     "S3Client",
+    "Search",
     "StacError",
     "StoreClient",
     "TemplateError",
@@ -91,6 +96,7 @@ __all__ = [
     "blocking",
     "copy_item",
     "copy_item_collection",
+    "crawl",
     "download_asset",
     "download_collection",
     "download_file",
@@ -100,8 +106,12 @@ __all__ = [
     "info",
     "open_asset",
     "open_href",
+    "plan",
+    "read_document",
     "read_href",
+    "search",
     "upload_item",
     "upload_item_collection",
     "verify",
+    "write_document",
 ]

@@ -92,7 +92,7 @@ async def download_item(
     plan.add(item, directory, file_name, keep_non_downloaded)
     await _execute(plan, messages, max_concurrent_downloads, stream)
     if file_name is not None:
-        await _pystac.save(item)
+        await _pystac.save(item, plan.config)
     return item
 
 
@@ -137,7 +137,7 @@ async def download_collection(
     plan.add(collection, directory, file_name, keep_non_downloaded)
     await _execute(plan, messages, max_concurrent_downloads, stream)
     if file_name:
-        await _pystac.save(collection)
+        await _pystac.save(collection, plan.config)
     return collection
 
 
@@ -186,7 +186,7 @@ async def download_item_collection(
     plan.add_items(item_collection, directory, path_template, keep_non_downloaded)
     await _execute(plan, messages, max_concurrent_downloads, stream)
     if file_name:
-        await _pystac.save_items(item_collection, directory, file_name)
+        await _pystac.save_items(item_collection, directory, file_name, plan.config)
     return item_collection
 
 
@@ -264,6 +264,9 @@ async def move_document(
         directory,
         config._plan_json(path_template),
     )
+    is_catalog = rewriting.get("hrefs") == "self-contained"
+    if file_name and not is_catalog:
+        plan.check_document(file_name)
     jobs = [
         Job.of(key, owner, places, target, media_type=kind, size=size, checksum=sum_, same_as=same)
         for key, owner, places, target, kind, size, sum_, same in plan.jobs()
@@ -275,7 +278,7 @@ async def move_document(
         await cache.close_all()
     if file_name == "":
         file_name = plan.file_name()
-    place = join(directory, file_name) if file_name else None
+    place = join(directory, file_name) if file_name and not is_catalog else None
     settings = {
         "hrefs": "absolute",
         "self_place": place,
@@ -283,12 +286,17 @@ async def move_document(
         "keep_unselected": False,
         "alternate": config.keep_alternate,
         "describe_files": config.checksum is not None,
+        "target_config": config.target_config,
     } | rewriting
+    if is_catalog:
+        settings["hrefs"] = "absolute"
     outcomes = [None if job.error is not None else (job.bytes, job.digest) for job in jobs]
     text = plan.finish(outcomes, json.dumps(settings))
     _report([job.error for job in jobs if job.error is not None], config)
+    if is_catalog:
+        await plan.write_catalog(outcomes, json.dumps(settings), "catalog.json")
     if place is not None:
-        await stac_write(place, text)
+        await stac_write(place, text, config.target_config)
     return json.loads(text), jobs
 
 

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from holdall._holdall import StacClients, StacHints
+from holdall._holdall import StacClients, StacHints, StacPlan
 
 from . import _pystac
 from ._functions import DEFAULT_MAX_CONCURRENT_DOWNLOADS, move_document
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 __all__ = [
     "AssetFile",
     "AssetInfo",
+    "PlannedAsset",
     "copy_item",
     "copy_item_collection",
     "info",
     "open_asset",
+    "plan",
     "upload_item",
     "upload_item_collection",
     "verify",
@@ -52,7 +54,8 @@ async def upload_item(
         config: Which assets, how they are called, how they are reached; ``checksum`` is ``sha2-256`` if it is not set.
         messages: An optional queue to use for progress reporting
         clients: Pre-configured clients to use for access
-        hrefs: ``absolute``, or ``relative`` to the item's file
+        hrefs: ``absolute``, or ``relative`` to the item's file, or ``self-contained``: in place of one file, each item is
+            written beside its assets, and a ``catalog.json`` that links them, all with relative hrefs
         max_concurrent: The maximum number of transfers at one time
 
     Returns:
@@ -140,8 +143,8 @@ async def _publish(
     hrefs: str,
     max_concurrent: int,
 ) -> Any:
-    if hrefs not in ("absolute", "relative"):
-        raise ValueError(f"hrefs is {hrefs!r}: expected 'absolute' or 'relative'")
+    if hrefs not in ("absolute", "relative", "self-contained"):
+        raise ValueError(f"hrefs is {hrefs!r}: expected 'absolute', 'relative' or 'self-contained'")
     as_dict = _as_dict(document)
     rewriting = {
         "hrefs": hrefs,
@@ -193,6 +196,59 @@ def _take_over(document: Any, result: dict[str, Any]) -> Any:
         link.set_owner(document)
     document.stac_extensions = changed.stac_extensions
     return document
+
+
+@dataclass
+class PlannedAsset:
+    """One asset that would be moved."""
+
+    owner_id: str | None
+    """The id of its item or collection."""
+
+    key: str
+    """Its key."""
+
+    href: str
+    """Where it would be read first."""
+
+    target: str
+    """Where it would be written."""
+
+    media_type: str | None
+    """Its media type, as the document says."""
+
+    size: int | None
+    """Its ``file:size`` in bytes, as the document says."""
+
+
+def plan(
+    document: Any,
+    directory: PathLikeObject,
+    path_template: str | None = None,
+    config: Config | None = None,
+) -> list[PlannedAsset]:
+    """Return what a download, an upload or a copy would move, and move nothing. No request is sent.
+
+    A file that several items share is there once.
+
+    Args:
+        document: A pystac object or a dictionary
+        directory: The directory, or the place in a store
+        path_template: The directory of each item of a collection below it; ``${id}`` if it is not given
+        config: Which assets, and how their files are called
+
+    Raises:
+        AssetOverwriteError: two assets would be written to one file
+    """
+    config = config or Config()
+    config.validate()
+    text = json.dumps(_as_dict(document), ensure_ascii=False)
+    made = StacPlan(text, None, os.fspath(directory), config._plan_json(path_template))
+    return [
+        PlannedAsset(owner, key, places[0][0], target, media_type, size)
+        for key, owner, places, target, media_type, size, _, same_as in made.jobs()
+        if same_as is None
+    ]
 
 
 @dataclass

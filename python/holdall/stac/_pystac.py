@@ -74,6 +74,9 @@ class Plan:
             asset = stac_object.assets[key]
             if name in taken:
                 raise AssetOverwriteError([*taken])
+            if name == file_name:
+                # The document would replace it.
+                raise AssetOverwriteError([name, asset.href])
             taken[name] = key
             chosen[key] = asset
             target = f"{base.rstrip('/')}/{name}" if is_url else str(Path(base) / name)
@@ -331,7 +334,7 @@ def _flat(key: str, subdirectories: bool) -> str:
     return key if subdirectories else key.replace("/", "_").replace("\\", "_")
 
 
-async def save(stac_object: Item | Collection) -> None:
+async def save(stac_object: Item | Collection, config: Config) -> None:
     """Write an object to its self href, with hrefs as seen from there."""
     from pystac.utils import make_relative_href
 
@@ -342,11 +345,11 @@ async def save(stac_object: Item | Collection) -> None:
         if _is_absolute(asset.href):
             asset.href = make_relative_href(asset.href, own_href)
     text = json.dumps(stac_object.to_dict(include_self_link=True, transform_hrefs=False))
-    await stac_write(own_href, text)
+    await stac_write(own_href, text, config.target_config)
 
 
 async def save_items(
-    item_collection: ItemCollection, directory: PathLikeObject, file_name: str
+    item_collection: ItemCollection, directory: PathLikeObject, file_name: str, config: Config
 ) -> None:
     """Write a collection of items, with absolute hrefs of their assets."""
     from pystac.utils import make_absolute_href
@@ -357,4 +360,4 @@ async def save_items(
             asset.href = make_absolute_href(asset.href, start_is_dir=True)
     base = os.fspath(directory)
     place = f"{base.rstrip('/')}/{file_name}" if "://" in base else str(Path(base) / file_name)
-    await stac_write(place, json.dumps(item_collection.to_dict()))
+    await stac_write(place, json.dumps(item_collection.to_dict()), config.target_config)

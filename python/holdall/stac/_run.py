@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import tempfile
 import warnings
 from asyncio import QueueFull
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ._url import url_of
@@ -243,9 +244,8 @@ async def _one_python(
     stream: bool | None,
 ) -> None:
     if "://" in job.target:
-        raise NotImplementedError(
-            f"client {client.name!r} is written in Python and writes local files only, not {job.target}"
-        )
+        await _one_python_into_store(client, job, config, messages, stream)
+        return
     path = job.path
     if not config.overwrite and path.exists() and _is_complete(job, config):
         job.skipped, job.bytes = True, path.stat().st_size
@@ -275,6 +275,66 @@ async def _one_python(
     job.bytes = path.stat().st_size
     if messages is not None and not job.announced:
         await messages.put(FinishAssetDownload(key=job.key or "", href=job.href, path=path))
+
+
+async def _one_python_into_store(
+    client: Client,
+    job: Job,
+    config: Config,
+    messages: MessageQueue | None,
+    stream: bool | None,
+) -> None:
+    """Have the client write a local file, and put that into the store."""
+    from holdall._holdall import StacClients
+
+    core = StacClients(Config()._client_json(client_override="filesystem"))
+    if not config.overwrite and await _is_in_store(job, config):
+        job.skipped = True
+        if messages is not None and not job.announced:
+            await messages.put(SkipAssetDownload(key=job.key or "", path=job.path))
+        return
+    if messages is not None and not job.announced:
+        await messages.put(_start(job))
+    try:
+        with tempfile.TemporaryDirectory(prefix="holdall-stac-") as folder:
+            local = Path(folder) / (PurePosixPath(job.target).name or "asset")
+            await client.download_href(
+                job.href,
+                local,
+                clean=config.clean,
+                content_type=job.media_type,
+                messages=messages,
+                **_stream(client.download_href, stream),
+            )
+            second = replace(job, places=[(str(local), None)])
+            own = config.copy()
+            own.overwrite, own.fail_fast = True, False
+            await run_native(core, [second], own, None, 1)
+    except Exception as error:
+        if not job.announced:
+            await _tell_error(job, error, messages)
+        raise
+    if second.error is not None:
+        if not job.announced:
+            await _tell_error(job, second.error, messages)
+        raise second.error
+    job.bytes, job.digest = second.bytes, second.digest
+    if messages is not None and not job.announced:
+        await messages.put(FinishAssetDownload(key=job.key or "", href=job.href, path=job.path))
+
+
+async def _is_in_store(job: Job, config: Config) -> bool:
+    """Return whether the object is there, with the length that the asset states."""
+    from holdall._holdall import StacClients
+
+    try:
+        size, _ = await StacClients(Config()._client_json()).head(job.target)
+    except FileNotFoundError:
+        return False
+    if config.verify and job.size is not None and job.size != size:
+        return False
+    job.bytes = size or 0
+    return True
 
 
 async def _check(job: Job, config: Config) -> None:

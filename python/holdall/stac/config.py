@@ -204,7 +204,10 @@ class Config:
     """Where the Planetary Computer gives tokens."""
 
     store_config: dict[str, str] = field(default_factory=dict, repr=False)
-    """Settings of stores, as `holdall.store` takes them."""
+    """Settings of the stores that are read, as `holdall.store` takes them."""
+
+    target_config: dict[str, str] = field(default_factory=dict, repr=False)
+    """Settings of the store that is written to; those of the environment apply as well."""
 
     def validate(self) -> None:
         """Validate this configuration.
@@ -284,6 +287,7 @@ class Config:
                 "rename": self.rename,
                 "alternate_assets": list(self.alternate_assets),
                 "fallback": self.fallback,
+                "target_config": self.target_config,
             }
         )
 
@@ -296,5 +300,6 @@ class Config:
             "verify": self.verify,
             "checksum": self.checksum,
             "max_concurrent": max_concurrent,
+            "target_config": self.target_config,
         }
         return json.dumps(settings | changes)

@@ -40,18 +40,12 @@ class HttpClient(_NativeClient):
         To use OAuth2 access tokens, configure ``oauth2_grant`` and what the grant needs:
 
         * ``device_code``: ``oauth2_token_url``, ``oauth2_device_authorization_url``, ``oauth2_client_id``
-        * ``authorization_code``: ``oauth2_token_url``, ``oauth2_authorization_url``, ``oauth2_client_id``; needs the
-          packages aiohttp and aiohttp-oauth2-client
+        * ``authorization_code``: ``oauth2_token_url``, ``oauth2_authorization_url``, ``oauth2_client_id``; opens a browser
         * ``password``: ``oauth2_token_url``, ``oauth2_username``, ``oauth2_password``, ``oauth2_client_id``
         * ``client_credentials``: ``oauth2_token_url``, ``oauth2_client_id``, ``oauth2_client_secret``
         """
         client = cls(None, config.http_assert_content_type)  # type: ignore[arg-type]
         client._config = config.copy()
-        if config.oauth2_grant == "authorization_code":
-            # A browser and a listener are Python's to handle.
-            client._session = _make_session(client._config)
-            client._made_session = True
-            return client
         # What is wrong with the configuration shows here, and not at the first request.
         client._get_core()
         return client

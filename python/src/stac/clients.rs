@@ -96,6 +96,17 @@ impl StacClients {
         Ok(Bytes(data.map_err(StacError)?))
     }
 
+    /// The text of the document at `href` as one JSON object; to be awaited.
+    fn read_document<'py>(&self, py: Python<'py>, href: String) -> PyResult<Bound<'py, PyAny>> {
+        let clients = self.0.clone();
+        let read = async move { clients.read_document(&href).await };
+        future_into_py(py, false, read, |py, document| {
+            let document = document.map_err(StacError)?;
+            let text = document.detached().to_text(document.style());
+            Ok(text.into_pyobject(py)?.into_any().unbind())
+        })
+    }
+
     /// The URL that is read for `href`, with the signature that this client adds; to be awaited.
     fn sign<'py>(&self, py: Python<'py>, href: String) -> PyResult<Bound<'py, PyAny>> {
         let (clients, location) = (self.0.clone(), location(href, None));

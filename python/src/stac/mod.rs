@@ -3,6 +3,7 @@
 //! Settings and documents cross as JSON, which both sides have; bytes, jobs and events as objects.
 
 mod clients;
+mod documents;
 mod errors;
 mod hints;
 mod plan;
@@ -14,6 +15,8 @@ use pyo3::prelude::*;
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<clients::StacClients>()?;
     module.add_class::<clients::StacBody>()?;
+    module.add_class::<documents::StacCrawl>()?;
+    module.add_class::<documents::StacPages>()?;
     module.add_class::<hints::StacHints>()?;
     module.add_class::<plan::StacPlan>()?;
     module.add_class::<run::StacRun>()?;

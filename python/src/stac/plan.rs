@@ -1,10 +1,12 @@
 //! Plans for documents, and small helpers.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdall::stac::multihash::Multihash;
 use holdall::stac::{
-    ClientKind, Document, Done, Error, ErrorKind, Job, Outcome, Place, Plan, rewrite::rewrite,
+    ClientKind, Document, Done, Error, ErrorKind, Format, Job, Outcome, Place, Plan,
+    rewrite::rewrite, write_catalog,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -18,7 +20,8 @@ use crate::awaitable::future_into_py;
 #[pyclass(frozen, module = "holdall")]
 pub(crate) struct StacPlan {
     document: Mutex<Document>,
-    plan: Plan,
+    plan: Arc<Plan>,
+    directory: Place,
 }
 
 #[pymethods]
@@ -27,14 +30,15 @@ impl StacPlan {
     #[new]
     #[pyo3(signature = (document, href, directory, options))]
     fn new(document: &str, href: Option<String>, directory: &str, options: &str) -> PyResult<Self> {
-        let options = settings::read::<settings::Plan>(options)?.options()?;
-        let directory = Place::parse(directory).map_err(StacError)?;
+        let settings = settings::read::<settings::Plan>(options)?;
+        let directory = settings::place(directory, &settings.target_config)?;
+        let options = settings.options()?;
         let mut document = Document::parse(document).map_err(StacError)?;
         if let Some(href) = href {
             document = document.read_from(href);
         }
         let plan = Plan::make(&document, &directory, &options).map_err(StacError)?;
-        Ok(Self { document: Mutex::new(document), plan })
+        Ok(Self { document: Mutex::new(document), plan: Arc::new(plan), directory })
     }
 
     /// The jobs, as `StacClients.run` takes them, each with the number of the job that does the same or `None`.
@@ -42,10 +46,39 @@ impl StacPlan {
         self.plan.jobs.iter().map(|job| job_out(py, job)).collect()
     }
 
+    /// Refuses a name for the document under which it cannot be written.
+    fn check_document(&self, name: &str) -> PyResult<()> {
+        let document = self.document.lock().unwrap_or_else(PoisonError::into_inner);
+        Format::of_name(name).check(document.kind()).map_err(StacError)?;
+        Ok(self.plan.check_free(&self.directory.join(name)).map_err(StacError)?)
+    }
+
     /// The name under which the document is written when none is given.
     fn file_name(&self) -> PyResult<String> {
         let document = self.document.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(holdall::stac::default_file_name(&document).map_err(StacError)?)
+    }
+
+    /// Writes the items after their jobs are done, and a catalog of them with this name. To be awaited; the names of the files.
+    fn write_catalog<'py>(
+        &self,
+        py: Python<'py>,
+        outcomes: Vec<Option<(u64, Option<String>)>>,
+        options: &str,
+        name: String,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = settings::read::<settings::Rewrite>(options)?.options()?;
+        let outcomes: Vec<Outcome> = outcomes.into_iter().map(outcome_in).collect();
+        let mut document = self.document.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (plan, directory) = (self.plan.clone(), self.directory.clone());
+        let write = async move {
+            rewrite(&mut document, &plan, &outcomes, &options);
+            write_catalog(&mut document, &directory, &plan, &name).await
+        };
+        future_into_py(py, false, write, |py, written| {
+            let written = written.map_err(StacError)?;
+            Ok(written.into_pyobject(py)?.into_any().unbind())
+        })
     }
 
     /// The document after its jobs are done. `outcomes` has `(bytes, checksum)` for each that was, `None` for each that
@@ -105,15 +138,25 @@ pub(super) fn stac_client_name(href: &str) -> PyResult<&'static str> {
     Ok(ClientKind::of_href(href).map_err(StacError)?.name())
 }
 
-/// Writes a small text, visible when it is whole; to be awaited.
+/// Writes a document in the form that the name of the place stands for, visible when it is whole; to be awaited.
 #[pyfunction]
+#[pyo3(signature = (place, text, config = None))]
 pub(super) fn stac_write(
     py: Python<'_>,
     place: String,
     text: String,
+    config: Option<BTreeMap<String, String>>,
 ) -> PyResult<Bound<'_, PyAny>> {
-    let place = Arc::new(Place::parse(&place).map_err(StacError)?);
-    let write = async move { place.write(text, "application/json").await };
+    let format = Format::of_name(&place);
+    let place = Arc::new(settings::place(&place, &config.unwrap_or_default())?);
+    let write = async move {
+        if format == Format::Json {
+            return place.write(text, "application/json").await;
+        }
+        let document = Document::parse(&text)?;
+        let media_type = format.media_type(document.kind());
+        place.write(document.to_format(format)?, media_type).await
+    };
     future_into_py(py, false, write, |py, written| {
         written.map_err(StacError)?;
         Ok(py.None())

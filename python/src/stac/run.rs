@@ -1,9 +1,10 @@
 //! Running jobs.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdall::stac::multihash::Multihash;
-use holdall::stac::{Clients, Event, Job, Outcome, Place, run::run};
+use holdall::stac::{Clients, Event, Job, Outcome, run::run};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -25,7 +26,10 @@ pub(super) type JobIn<'py> = (
     Option<String>,
 );
 
-fn job((key, owner, places, target, media_type, size, checksum): JobIn<'_>) -> PyResult<Job> {
+fn job(
+    (key, owner, places, target, media_type, size, checksum): JobIn<'_>,
+    config: &BTreeMap<String, String>,
+) -> PyResult<Job> {
     let places =
         places.into_iter().map(|(href, hints)| location(href, hints.as_ref().map(Bound::get)));
     Ok(Job {
@@ -33,7 +37,7 @@ fn job((key, owner, places, target, media_type, size, checksum): JobIn<'_>) -> P
         owner,
         key,
         sources: places.collect(),
-        target: Place::parse(&target).map_err(StacError)?,
+        target: settings::place(&target, config)?,
         media_type,
         size,
         checksum: checksum.as_deref().and_then(Multihash::parse),
@@ -119,8 +123,10 @@ impl StacRun {
         options: &str,
         events: bool,
     ) -> PyResult<Self> {
-        let jobs = jobs.into_iter().map(job).collect::<PyResult<Vec<_>>>()?;
-        let options = settings::read::<settings::Run>(options)?.options()?;
+        let settings = settings::read::<settings::Run>(options)?;
+        let jobs = jobs.into_iter().map(|one| job(one, &settings.target_config));
+        let jobs = jobs.collect::<PyResult<Vec<_>>>()?;
+        let options = settings.options()?;
         let queue =
             Arc::new(Queue { wanted: events, waiting: Mutex::default(), news: Notify::new() });
         let (clients, at_end, target) = (clients.clone(), AtEnd(queue.clone()), queue.clone());

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use holdall::stac::multihash::Algorithm;
 use holdall::stac::{
-    ClientConfig, Collision, Credential, Error, ErrorKind, Hrefs, Naming, OAuth2, PlanOptions,
-    RewriteOptions, RunOptions, Selection, Template,
+    ClientConfig, Collision, Credential, Error, ErrorKind, Hrefs, Naming, OAuth2, Place,
+    PlanOptions, RewriteOptions, RunOptions, Selection, Template,
 };
+use holdall::store::OpenOptions;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde::Deserialize;
@@ -55,6 +56,19 @@ struct OAuth {
     extra: BTreeMap<String, String>,
 }
 
+/// Shows a line where the interpreter writes its messages, which notebooks show too.
+fn show(text: &str) {
+    Python::attach(|py| {
+        let shown = py.import("sys").and_then(|sys| {
+            let stderr = sys.getattr("stderr")?;
+            stderr.call_method1("write", (format!("{text}\n"),))?;
+            stderr.call_method0("flush")
+        });
+        // Programs without a standard error have None there.
+        drop(shown);
+    });
+}
+
 /// Ten years stand for "no limit".
 const NO_LIMIT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
@@ -94,6 +108,7 @@ impl Clients {
             pkce: oauth.pkce,
             extra: oauth.extra.into_iter().collect(),
         });
+        config.prompt = Some(std::sync::Arc::new(show));
         for (key, text) in self.credentials {
             let credential = Credential::parse(&text).ok_or_else(|| {
                 // The text is not repeated: it holds a secret.
@@ -107,10 +122,22 @@ impl Clients {
     }
 }
 
+/// The place of a path or URL, with settings for stores.
+pub(super) fn place(text: &str, config: &BTreeMap<String, String>) -> Result<Place, StacError> {
+    let mut options = OpenOptions::default();
+    let scheme = holdall::stac::href::scheme(text);
+    if scheme.is_some_and(|scheme| scheme != "file" && scheme != "memory") {
+        options.config.extend(config.clone());
+    }
+    Ok(Place::open(text, &options)?)
+}
+
 /// Settings of a plan.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Plan {
+    #[serde(default)]
+    pub(super) target_config: BTreeMap<String, String>,
     include: Vec<String>,
     exclude: Vec<String>,
     roles: Vec<String>,
@@ -164,6 +191,8 @@ fn naming(text: &str) -> Result<Naming, StacError> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Run {
+    #[serde(default)]
+    pub(super) target_config: BTreeMap<String, String>,
     overwrite: bool,
     make_directory: bool,
     clean: bool,
@@ -202,6 +231,8 @@ impl Run {
 pub(super) struct Rewrite {
     pub(super) hrefs: String,
     pub(super) self_place: Option<String>,
+    #[serde(default)]
+    pub(super) target_config: BTreeMap<String, String>,
     keep_failed: bool,
     keep_unselected: bool,
     alternate: Option<String>,
@@ -217,7 +248,11 @@ impl Rewrite {
         };
         Ok(RewriteOptions {
             hrefs,
-            self_place: self.self_place.as_deref().map(holdall::stac::Place::parse).transpose()?,
+            self_place: self
+                .self_place
+                .as_deref()
+                .map(|text| place(text, &self.target_config))
+                .transpose()?,
             keep_failed: self.keep_failed,
             keep_unselected: self.keep_unselected,
             alternate: self.alternate,

@@ -299,6 +299,60 @@ async def test_clients_written_in_python(form, tmp_path):
     assert Upper in stac.get_client_classes()
 
 
+@pytest.mark.parametrize("form", [lambda item: item, pystac.Item.from_dict], ids=["dict", "pystac"])
+async def test_clients_written_in_python_write_into_stores(form, s3_store, s3_environment):
+    target = f"s3://test-bucket/{s3_store.prefix}/out"
+    client = Upper()
+    asset = {"href": "http://example.com/x.tif", "type": "image/tiff", "file:size": 4}
+    item = make_item("i", {"x": asset})
+    done = await stac.copy_item(form(item), target, clients=[client])
+    assert bytes(s3_store.get("out/x.tif").bytes()) == b"DATA"
+    assert s3_store.get("out/x.tif").attributes["Content-Type"] == "image/tiff"
+    written = done["assets"]["x"]["href"] if isinstance(done, dict) else done.assets["x"].href
+    assert written == f"{target}/x.tif"
+    # What is there and complete is not asked for again.
+    await stac.copy_item(form(item), target, clients=[client])
+    assert len(client.opened) == 1
+    wrong = make_item("i", {"x": asset | {"href": "http://example.com/y.tif", "file:size": 5}})
+    with pytest.raises(stac.DownloadError, match="file:size"):
+        await stac.copy_item(form(wrong), target, clients=[client])
+    with pytest.raises(FileNotFoundError):
+        s3_store.head("out/y.tif")
+
+
+async def test_settings_of_the_target(s3_store, s3_environment, monkeypatch, item):
+    for name in s3_environment:
+        monkeypatch.delenv(name)
+    names = {"AWS_ENDPOINT_URL": "endpoint", "AWS_ALLOW_HTTP": "allow_http"}
+    settings = {
+        names.get(name, name.removeprefix("AWS_").lower()): value
+        for name, value in s3_environment.items()
+    }
+    config = stac.Config(target_config=settings)
+    await stac.copy_item(item, f"s3://test-bucket/{s3_store.prefix}/out", config=config)
+    assert bytes(s3_store.get("out/meta.txt").bytes()) == b"meta"
+    assert "holdall-secret" not in repr(config)
+
+
+async def test_a_login_is_shown_where_messages_go(server, capsys):
+    given = {"device_code": "d", "user_code": "ABCD", "interval": 0.01}
+    given["verification_uri"] = "https://h/activate"
+    server.handlers["/device"] = lambda request: Reply(json.dumps(given).encode())
+    token = json.dumps({"access_token": "t", "expires_in": 60}).encode()
+    server.handlers["/token"] = lambda request: Reply(token)
+    server.add("/x", b"x")
+    config = Config(
+        oauth2_grant="device_code",
+        oauth2_token_url=f"{server.url}/token",
+        oauth2_device_authorization_url=f"{server.url}/device",
+        oauth2_client_id="me",
+    )
+    assert await stac.read_href(f"{server.url}/x", config=config) == b"x"
+    assert "https://h/activate with the code ABCD" in capsys.readouterr().err
+    assert server.requests("/x")[0].headers["authorization"] == "Bearer t"
+    assert "code_verifier=" in server.requests("/token")[0].body.decode()
+
+
 async def test_a_subclass_of_our_client_is_asked(server, tmp_path):
     class Signed(HttpClient):
         async def open_url(self, url, content_type=None, messages=None, stream=None):

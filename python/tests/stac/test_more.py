@@ -75,6 +75,52 @@ async def test_copy_of_many(server, tmp_path):
         assert found[0]["assets"]["x"]["href"] == str(tmp_path / target / "a/x")
 
 
+async def test_a_catalog_that_can_be_moved(server, tmp_path):
+    document = {
+        "type": "FeatureCollection",
+        "features": [
+            make_item(name, {"x": server.add(f"/{name}/x", name.encode())}) for name in "ab"
+        ],
+    }
+    await stac.copy_item_collection(document, tmp_path / "first", hrefs="self-contained")
+    (tmp_path / "first").rename(tmp_path / "second")
+    catalog = tmp_path / "second/catalog.json"
+    assert not (tmp_path / "second/item-collection.json").exists()
+    items = [item async for item in stac.crawl(catalog)]
+    assert [item["id"] for item in items] == ["a", "b"]
+    for found in items:
+        assert found["assets"]["x"]["href"] == "./x"
+        assert [asset.error for asset in await stac.verify(found)] == [None]
+        with stac.open_asset(stac_asset(found)) as file:
+            assert file.read() == found["id"].encode()
+
+
+def stac_asset(item):
+    """Return the asset of an item as pystac has it, with its owner."""
+    return pystac.Item.from_dict(item).assets["x"]
+
+
+async def test_a_plan_moves_nothing(item, form, server, tmp_path):
+    planned = stac.plan(form(item), tmp_path / "out", config=Config(include=["d*"]))
+    (asset,) = planned
+    assert (asset.owner_id, asset.key) == ("one", "data")
+    assert asset.href == item["assets"]["data"]["href"]
+    assert asset.target == str(tmp_path / "out/image.tif")
+    assert server.seen == [] and not (tmp_path / "out").exists()
+    clash = make_item("i", {"a": f"{server.url}/1/x", "b": f"{server.url}/2/x"})
+    with pytest.raises(stac.AssetOverwriteError):
+        stac.plan(clash, tmp_path)
+
+
+async def test_a_document_does_not_overwrite_an_asset(server, form, tmp_path):
+    item = make_item("one", {"meta": server.add("/one.json", b"{}")})
+    with pytest.raises(stac.AssetOverwriteError):
+        await stac.download_item(form(item), tmp_path)
+    assert list(tmp_path.iterdir()) == [] and server.seen == []
+    await stac.download_item(form(item), tmp_path, file_name="other.json")
+    assert (tmp_path / "one.json").read_bytes() == b"{}"
+
+
 async def test_info(item, form, server):
     item["assets"]["gone"] = {
         "href": f"{server.url}/gone",
