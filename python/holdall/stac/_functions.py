@@ -264,6 +264,8 @@ async def move_document(
         directory,
         config._plan_json(path_template),
     )
+    if file_name == "":
+        file_name = plan.file_name()
     is_catalog = rewriting.get("hrefs") == "self-contained"
     if file_name and not is_catalog:
         plan.check_document(file_name)
@@ -276,8 +278,6 @@ async def move_document(
         await run_jobs(jobs, cache, config, messages, max_concurrent, stream)
     finally:
         await cache.close_all()
-    if file_name == "":
-        file_name = plan.file_name()
     place = join(directory, file_name) if file_name and not is_catalog else None
     settings = {
         "hrefs": "absolute",
