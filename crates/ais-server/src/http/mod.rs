@@ -117,15 +117,15 @@ async fn route(mut request: Request, face: Face) -> Result<Reply> {
         let resource = if version == Some("v1") { resource } else { "" };
         return authn::route(request, resource, rest).await;
     }
+    if let Some(reply) = ui::welcome(&request) {
+        return Ok(reply);
+    }
     access::check(&mut request).await?;
     if version == Some("metrics") && resource.is_empty() {
         return cluster::metrics(&request);
     }
     if ui::is_path(&path) {
         return ui::route(request).await;
-    }
-    if let Some(reply) = ui::welcome(&request) {
-        return Ok(reply);
     }
     if version != Some("v1") {
         return Err(unknown(&request));

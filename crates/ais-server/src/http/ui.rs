@@ -5,10 +5,12 @@
 //! without a body, which is all that a browser can send; contents come from `/v1/objects`.
 
 use holdall_ais_wire::Bck;
+use holdall_ais_wire::authn::access;
 use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::access::allow;
 use super::reply::{self, not_allowed, ok, set, status};
 use super::{Body, Reply, Request};
 use crate::engine::list::{Item, Query};
@@ -90,14 +92,25 @@ fn file(name: &str) -> Result<Reply> {
     Ok(reply)
 }
 
+/// A document, for who has the permission that AIStore's API would ask for.
 async fn data(request: &Request, what: &str) -> Result<Value> {
+    let of_cluster = |perms| allow(request, None, perms);
     match what {
-        "status" => server(request).await,
-        "buckets" => Ok(json!(buckets(request))),
-        "size" => size(request).await,
-        "objects" => objects(request).await,
-        "object" => one(request).await,
-        "jobs" => Ok(jobs(request)),
+        "status" => {
+            of_cluster(access::SHOW_CLUSTER)?;
+            server(request).await
+        }
+        "jobs" => {
+            of_cluster(access::SHOW_CLUSTER)?;
+            Ok(jobs(request))
+        }
+        "buckets" => {
+            of_cluster(access::LIST_BUCKETS)?;
+            Ok(json!(buckets(request)))
+        }
+        "size" => size(request, &bucket(request, access::OBJ_LIST)?).await,
+        "objects" => objects(request, &bucket(request, access::OBJ_LIST)?).await,
+        "object" => one(request, &bucket(request, access::OBJ_HEAD)?).await,
         _ => Err(Error::not_found(format!("/ui/api/{what} does not exist"))),
     }
 }
@@ -146,15 +159,16 @@ fn buckets(request: &Request) -> Vec<BucketRow> {
     all.iter().map(row).collect()
 }
 
-fn bucket(request: &Request) -> Result<Bucket> {
+/// The bucket that is asked about, for who has these permissions of it.
+fn bucket(request: &Request, perms: u64) -> Result<Bucket> {
     let bck: Bck = request.params.bck(request.params.get("bucket"))?;
+    allow(request, Some(&bck), perms)?;
     request.engine.bucket(&bck)
 }
 
 /// How much a bucket holds, as far as it is quickly counted.
-async fn size(request: &Request) -> Result<Value> {
-    let bucket = bucket(request)?;
-    let rows = request.engine.scan(&bucket, "", None, MAX_COUNTED + 1).await?;
+async fn size(request: &Request, bucket: &Bucket) -> Result<Value> {
+    let rows = request.engine.scan(bucket, "", None, MAX_COUNTED + 1).await?;
     let is_more = rows.len() > MAX_COUNTED;
     let counted = &rows[..rows.len().min(MAX_COUNTED)];
     let bytes: u64 = counted.iter().map(|(_, meta)| meta.size).sum();
@@ -162,8 +176,7 @@ async fn size(request: &Request) -> Result<Value> {
 }
 
 /// A page of one level of a bucket.
-async fn objects(request: &Request) -> Result<Value> {
-    let bucket = bucket(request)?;
+async fn objects(request: &Request, bucket: &Bucket) -> Result<Value> {
     let params = &request.params;
     let limit = params.get("limit").parse().unwrap_or(100).clamp(1, MAX_ITEMS);
     let query = Query {
@@ -173,7 +186,7 @@ async fn objects(request: &Request) -> Result<Value> {
         flat: true,
         archives: false,
     };
-    let mut items = request.engine.list(&bucket, query).await?;
+    let mut items = request.engine.list(bucket, query).await?;
     let is_more = items.len() > limit;
     items.truncate(limit);
     let after = items.last().filter(|_| is_more).map(|item| item.name().to_owned());
@@ -182,10 +195,9 @@ async fn objects(request: &Request) -> Result<Value> {
 }
 
 /// What is known of one object.
-async fn one(request: &Request) -> Result<Value> {
-    let bucket = bucket(request)?;
+async fn one(request: &Request, bucket: &Bucket) -> Result<Value> {
     let name = request.params.get("name");
-    let meta = request.engine.head(&bucket, name).await?;
+    let meta = request.engine.head(bucket, name).await?;
     Ok(object(name, &meta))
 }
 
