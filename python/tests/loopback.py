@@ -56,7 +56,7 @@ class Service:
                 if self.command != "HEAD":
                     self.wfile.write(content)
 
-            do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
+            do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_GET
 
             def log_message(self, *_: object) -> None:
                 pass

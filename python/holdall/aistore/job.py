@@ -30,8 +30,8 @@ logger = get_logger(__name__)
 
 # First pause between two looks, in seconds; short jobs are over by then.
 _FIRST_PAUSE = 0.01
-# A job of an idle kind is between two requests where two looks in a row find nothing to do.
-_IDLE_LOOKS = 2
+NUM_CONSECUTIVE_IDLE = 2
+"""Looks in a row that have to find nothing to do, of jobs that wait for more to do."""
 
 Progress = Callable[[JobStats], None]
 """Called with what a job has done so far, on all targets."""
@@ -196,7 +196,7 @@ class Job:
             if all(snap.has_ended for snap in details.list_snapshots()):
                 return True
             looks = looks + 1 if details.all_idle() else 0
-            return looks >= _IDLE_LOOKS
+            return looks >= NUM_CONSECUTIVE_IDLE
 
         return (yield from self._wait_until(is_idle, timeout, verbose, progress, "is idle"))
 

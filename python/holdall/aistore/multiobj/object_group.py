@@ -47,7 +47,7 @@ class ObjectGroup(AISSource):
         obj_template: a template.
 
     Raises:
-        ValueError: none of the three, more than one, or an empty one.
+        ValueError: none of the three, or more than one; of an empty one when it is used.
         TypeError: `obj_range` is no `ObjectRange`.
     """
 
@@ -63,17 +63,22 @@ class ObjectGroup(AISSource):
             raise ValueError(
                 "ObjectGroup accepts one and only one of: obj_names, obj_range, or obj_template"
             )
-        self._obj_collection: ObjectCollection
+        self._collection: ObjectCollection | None = None
         if obj_range is not None:
             if not isinstance(obj_range, ObjectRange):
                 raise TypeError("obj_range must be of type ObjectRange")
-            self._obj_collection = obj_range
+            self._collection = obj_range
         elif obj_names:
-            self._obj_collection = ObjectNames(obj_names)
+            self._collection = ObjectNames(obj_names)
         elif obj_template:
-            self._obj_collection = ObjectTemplate(obj_template)
-        else:
+            self._collection = ObjectTemplate(obj_template)
+
+    @property
+    def _obj_collection(self) -> ObjectCollection:
+        # An empty list of names is refused when it is used: earlier generations took it so far.
+        if self._collection is None:
             raise ValueError("Object selection must not be empty")
+        return self._collection
 
     @property
     def client(self) -> RequestClient:

@@ -157,12 +157,24 @@ class Object:
         response = yield self._client.ask(
             const.HTTP_METHOD_HEAD, path=self._object_path, params=params
         )
-        headers = CaseInsensitiveDict(response.headers)
+        self._props = ObjectProps(self._named(response.headers))
+        if not props:
+            self._props._all_headers = self._head_all
+        return self._props
+
+    def _named(self, headers: CaseInsensitiveDict) -> CaseInsensitiveDict:
+        headers = headers.copy()
         headers.setdefault(const.AIS_BCK_NAME, self.bucket_name)
         headers.setdefault(const.AIS_BCK_PROVIDER, self.bucket_provider.value)
         headers.setdefault(const.AIS_OBJ_NAME, self._name)
-        self._props = ObjectProps(headers)
-        return self._props
+        return headers
+
+    def _head_all(self) -> CaseInsensitiveDict:
+        """All headers that the server has to give, as it gave them to earlier clients."""
+        response = self._client.request(
+            const.HTTP_METHOD_HEAD, path=self._object_path, params=self.query_params
+        )
+        return self._named(response.headers)
 
     @twin
     def head_v2(self, props: str = "") -> Steps[ObjectProps]:

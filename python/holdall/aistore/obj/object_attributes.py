@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,7 @@ class ObjectAttributes:
         if not isinstance(response_headers, CaseInsensitiveDict):
             response_headers = CaseInsensitiveDict(response_headers)
         self._response_headers = response_headers
+        self._all_headers: Callable[[], CaseInsensitiveDict] | None = None
 
     def _text(self, name: str) -> str:
         return str(self._response_headers.get(name, ""))
@@ -143,7 +144,7 @@ class ObjectAttributes:
             return None
         return ChunksInfo(*map(self._number, names))
 
-    # `Object.head` returned headers until 1.25, and programs read them so.
+    # `Object.head` returned headers until 1.25, all that there are, and programs read them so.
 
     def _headers(self) -> CaseInsensitiveDict:
         warnings.warn(
@@ -151,7 +152,13 @@ class ObjectAttributes:
             DeprecationWarning,
             stacklevel=3,
         )
+        if self._all_headers is not None:
+            self._response_headers = self._all_headers()
+            self._all_headers = None
         return self._response_headers
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_response_headers": self._response_headers, "_all_headers": None}
 
     def __getitem__(self, name: str) -> Any:
         return self._headers()[name]

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
+STREAM_ERRORS = (NetworkError,)
+"""After what a stream is continued."""
+
 
 class ResumableStream:
     """Iterates over content, and asks anew when it breaks off.
@@ -72,7 +75,7 @@ class ResumableStream:
         while True:
             try:
                 piece = next(self._pieces)  # type: ignore[arg-type]
-            except NetworkError as error:
+            except STREAM_ERRORS as error:
                 self._resume(error)
                 continue
             except StopIteration:
