@@ -79,7 +79,15 @@ def _name_classes(package: str, *, replaced: bool) -> None:
     if package == "obstore":
         from . import store
 
-        for name in ("AzureStore", "GCSStore", "HTTPStore", "LocalStore", "MemoryStore", "S3Store"):
+        for name in (
+            "AISStore",
+            "AzureStore",
+            "GCSStore",
+            "HTTPStore",
+            "LocalStore",
+            "MemoryStore",
+            "S3Store",
+        ):
             getattr(store, name).__module__ = "obstore.store" if replaced else "holdall.store"
 
 

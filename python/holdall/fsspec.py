@@ -39,6 +39,7 @@ SUPPORTED_PROTOCOLS: set[str] = {
     "abfs",
     "abfss",
     "adl",
+    "ais",
     "az",
     "azure",
     "file",
@@ -794,7 +795,8 @@ def _own(protocol: str) -> type[FsspecStore]:
     return _class_of(_OWN + protocol, False)
 
 
-# The entry points of the package; `register` takes over the plain names.
+# The entry points of the package; `register` takes over the plain names. Nobody else has ``ais``.
+AISFileSystem = _class_of("ais", False)
 S3FileSystem = _own("s3")
 GCSFileSystem = _own("gs")
 AzureFileSystem = _own("az")

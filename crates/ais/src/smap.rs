@@ -32,6 +32,8 @@ pub(crate) struct ClusterMap {
 struct Seen {
     map: Option<Arc<Smap>>,
     origins: Vec<Origin>,
+    /// Those of targets.
+    targets: Vec<Origin>,
     at: Option<Instant>,
 }
 
@@ -67,6 +69,19 @@ impl ClusterMap {
         seen.origins.contains(&url.origin())
     }
 
+    /// Whether a URL is that of a target.
+    pub(crate) fn has_target(&self, url: &Url) -> bool {
+        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        !seen.targets.is_empty() && seen.targets.contains(&url.origin())
+    }
+
+    /// Whether all targets are behind this URL: a single server.
+    pub(crate) fn is_all(&self, url: &Url) -> bool {
+        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        let origin = url.origin();
+        !seen.targets.is_empty() && seen.targets.iter().all(|target| *target == origin)
+    }
+
     /// Asks for the map unless that has just been done.
     pub(crate) fn refresh<'a>(&'a self, transport: &'a Transport) -> BoxFuture<'a, ()> {
         async move {
@@ -93,9 +108,11 @@ impl ClusterMap {
                 .query(query::WHAT, "smap");
             let map = Arc::new(transport.json::<Smap>(&call).await?);
             let nodes = map.pmap.values().chain(map.tmap.values()).chain([&map.proxy_si]);
-            let origins = nodes.flat_map(origins).collect();
+            let all = nodes.flat_map(origins).collect();
+            let targets = map.tmap.values().flat_map(origins).collect();
             let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
-            *seen = Seen { map: Some(map.clone()), origins, at: Some(Instant::now()) };
+            *seen =
+                Seen { map: Some(map.clone()), origins: all, targets, at: Some(Instant::now()) };
             Ok(map)
         }
         .boxed()

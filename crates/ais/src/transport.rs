@@ -132,6 +132,9 @@ impl Transport {
         if !self.config.direct_reads || call.endpoint.is_some() || self.is_indirect() {
             return None;
         }
+        if self.map.is_all(&self.base) {
+            return None;
+        }
         let mut tried = None;
         for _ in 0..2 {
             let map = self.map.get(self).await?;
@@ -206,9 +209,7 @@ impl Transport {
 
     /// Whether the node at `url` sends content on to others: proxies do, targets and single servers do not.
     async fn redirects_data(&self, url: &Url) -> bool {
-        let Some(map) = self.map.get(self).await else { return false };
-        let mut targets = map.tmap.values().flat_map(crate::smap::origins);
-        !targets.any(|origin| origin == url.origin())
+        self.map.get(self).await.is_some() && !self.map.has_target(url)
     }
 
     fn client(&self, call: &Call) -> Result<HttpClient> {

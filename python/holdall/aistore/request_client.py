@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json as _json
+import os
+import weakref
 from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -22,6 +24,22 @@ T = TypeVar("T")
 
 Timeout = float | tuple[float | None, float | None] | None
 Params = Mapping[str, Any] | None
+
+
+# A forked child makes transports of its own: locks of the parent's may have been held at the fork. The parent's are
+# not dropped there, because their connections are the parent's.
+_live: weakref.WeakSet[RequestClient] = weakref.WeakSet()
+_of_the_parent: list[_AisClient] = []
+
+
+def _after_fork() -> None:
+    for client in list(_live):
+        if client._made is not None:
+            _of_the_parent.append(client._made)
+            client._made = None
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _encode(value: Any) -> Any:
@@ -87,6 +105,7 @@ class RequestClient:
         made = self._made
         if made is None:
             made = self._made = self._make()
+            _live.add(self)
         return made
 
     def _make(self) -> _AisClient:

@@ -28,7 +28,7 @@ QUICK = RetryConfig(
 def smap(*urls: str) -> str:
     def node(at: int, url: str, kind: str) -> dict:
         net = {"node_hostname": "127.0.0.1", "daemon_port": "0", "direct_url": url}
-        return {"daemon_id": f"{kind}{at}", "daemon_type": kind, "public_net": net, "flags": "0"}
+        return {"daemon_id": f"{kind}{at}", "daemon_type": kind, "public_net": net, "flags": 0}
 
     targets = {f"target{i}": node(i, url, "target") for i, url in enumerate(urls[1:])}
     proxy = node(0, urls[0], "proxy")

@@ -58,6 +58,7 @@ def own_names(module):
             or inspect.ismodule(value)
             or name in HELPERS
             or not name.isidentifier()
+            or len(name) == 1
         ):
             continue
         home = getattr(value, "__module__", None)
