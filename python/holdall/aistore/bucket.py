@@ -891,10 +891,7 @@ class Bucket(AISSource):
         Args:
             config: a ``DatasetConfig``.
             skip_missing: leave out samples of which an attribute is missing.
-            kwargs: of ``webdataset.ShardWriter``.
-
-        Raises:
-            ImportError: ``webdataset`` is not installed.
+            kwargs: as of ``webdataset.ShardWriter``; see ``DatasetConfig.write_shards``.
         """
         after: Callable[[str], Any] = kwargs.get("post", lambda path: None)
 

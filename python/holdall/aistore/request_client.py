@@ -157,9 +157,9 @@ class RequestClient:
         return self._retry_config
 
     @property
-    def token(self) -> str:
+    def token(self) -> str | None:
         """What is shown to the servers."""
-        return self._token or ""
+        return self._token
 
     @token.setter
     def token(self, token: str | None) -> None:
