@@ -4,12 +4,14 @@
 //! |---|---|---|
 //! | HTTP | `http` | routes, headers, bodies, error JSON |
 //! | semantics | [`engine`] | buckets, objects, listings, jobs; no HTTP |
+//! | tests of clients | [`faults`] | what goes wrong on purpose |
 //! | background | [`jobs`] | what goes on after its request was answered |
 //! | storage | [`storage`] | metadata and content, on disk or in memory |
 
 mod dsort;
 pub mod engine;
 pub mod error;
+pub mod faults;
 mod http;
 pub mod jobs;
 mod s3_keys;
@@ -18,6 +20,7 @@ pub mod storage;
 
 pub use engine::authn::{Algorithm, AuthOptions, Secret};
 pub use error::{Error, ErrorKind, Result};
+pub use faults::Faults;
 pub use s3_keys::S3Keys;
 pub use server::{Options, Server};
 pub use storage::Fsync;

@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::engine::authn::{AuthOptions, Secret};
 use crate::engine::{Engine, Severity};
 use crate::error::{Error, Result};
+use crate::faults::Faults;
 use crate::http::{self, Face};
 use crate::s3_keys::S3Keys;
 use crate::storage::{Fsync, Storage};
@@ -47,6 +48,8 @@ pub struct Options {
     pub s3_keys: S3Keys,
     /// Who may do what; none for everybody everything.
     pub auth: Option<AuthOptions>,
+    /// What goes wrong on purpose, for tests of clients.
+    pub faults: Option<Arc<Faults>>,
 }
 
 impl Default for Options {
@@ -61,6 +64,7 @@ impl Default for Options {
             promote_root: PathBuf::from("/var/lib/ais/promote"),
             s3_keys: S3Keys::NONE,
             auth: None,
+            faults: None,
         }
     }
 }
@@ -125,6 +129,13 @@ impl Server {
             .as_ref()
             .map_or_else(|| "memory".to_owned(), |data| data.display().to_string());
         engine.log().add(Severity::Info, format!("serving {place} at {}", engine.url()));
+        if let Some(faults) = &options.faults {
+            let (seed, rules) = (faults.seed(), faults.counts().len());
+            let line =
+                format!("things go wrong on purpose here: {rules} kinds of faults, seed {seed}");
+            engine.log().add(Severity::Warning, line);
+            engine.set_faults(Arc::clone(faults));
+        }
         if let Some(authn) = engine.authn() {
             let at = authn_listener.as_ref().map_or(Ok(address), TcpListener::local_addr)?;
             authn.set_issuer(url(&options, at, tls.is_some()));

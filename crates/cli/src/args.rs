@@ -181,6 +181,10 @@ pub(crate) struct Serve {
     pub(crate) log: String,
     #[command(flatten)]
     pub(crate) auth: AuthArgs,
+    /// Let things go wrong on purpose, as this file says (TOML, or JSON in a .json): delays, errors, bodies that are cut or
+    /// damaged, wrong ranges, stale versions. For tests of clients; see docs/faults.md.
+    #[arg(long, value_name = "FILE", help_heading = "Tests of clients")]
+    pub(crate) faults: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

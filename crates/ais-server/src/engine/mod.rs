@@ -27,6 +27,7 @@ use holdall_ais_wire::id;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::faults::Faults;
 use crate::jobs::Jobs;
 use crate::s3_keys::S3Keys;
 use crate::storage::Storage;
@@ -98,6 +99,7 @@ pub struct Engine {
     s3_keys: OnceLock<S3Keys>,
     promote_root: PathBuf,
     authn: OnceLock<Arc<authn::Authn>>,
+    faults: OnceLock<Arc<Faults>>,
 }
 
 /// The fact that holds [`Identity`].
@@ -130,6 +132,7 @@ impl Engine {
             s3_keys: OnceLock::new(),
             promote_root,
             authn: OnceLock::new(),
+            faults: OnceLock::new(),
         }))
     }
 
@@ -210,6 +213,17 @@ impl Engine {
     pub(crate) fn set_s3_keys(&self, keys: S3Keys) {
         // The first ones stay.
         let _ = self.s3_keys.set(keys);
+    }
+
+    /// What goes wrong on purpose, if anything.
+    pub fn faults(&self) -> Option<&Arc<Faults>> {
+        self.faults.get()
+    }
+
+    /// Lets things go wrong on purpose, from now on.
+    pub(crate) fn set_faults(&self, faults: Arc<Faults>) {
+        // The first ones stay.
+        let _ = self.faults.set(faults);
     }
 
     /// Who may do what; none where everybody may do everything.

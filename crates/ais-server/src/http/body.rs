@@ -49,6 +49,16 @@ impl Body {
     }
 }
 
+impl Body {
+    /// The bytes, for somebody who puts another body together of them.
+    pub(crate) fn into_stream(self) -> Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>> {
+        match self.0 {
+            Kind::Whole(bytes) => Box::pin(futures::stream::iter(bytes.map(Ok))),
+            Kind::Stream { stream, .. } => stream,
+        }
+    }
+}
+
 impl http_body::Body for Body {
     type Data = Bytes;
     type Error = io::Error;

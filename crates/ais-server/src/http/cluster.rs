@@ -11,6 +11,7 @@ use super::request::value;
 use super::{Body, Reply, Request};
 use crate::engine::Severity;
 use crate::error::{Error, ErrorKind, Result};
+use crate::faults::Count;
 use crate::jobs::startable;
 
 pub(super) fn health(request: &Request) -> Result<Reply> {
@@ -45,6 +46,21 @@ pub(super) fn metrics(request: &Request) -> Result<Reply> {
         out.push_str("# TYPE holdall_authn_requests counter\n");
         for (result, number) in authn.counts().all() {
             out.push_str(&format!("holdall_authn_requests{{result=\"{result}\"}} {number}\n"));
+        }
+    }
+    if let Some(faults) = request.engine.faults() {
+        let counts = faults.counts();
+        type Of = fn(&Count) -> u64;
+        let series: [(&str, Of); 2] =
+            [("matched", |count| count.matched), ("injected", |count| count.injected)];
+        for (series, number) in series {
+            out.push_str(&format!("# TYPE holdall_faults_{series} counter\n"));
+            for count in &counts {
+                let (name, kind, number) = (&count.name, count.kind, number(count));
+                out.push_str(&format!(
+                    "holdall_faults_{series}{{name=\"{name}\",kind=\"{kind}\"}} {number}\n"
+                ));
+            }
         }
     }
     let mut reply = ok();

@@ -8,6 +8,7 @@ mod authn;
 mod body;
 mod buckets;
 mod cluster;
+mod faults;
 mod list;
 mod ml;
 mod multi;
@@ -55,7 +56,46 @@ pub(crate) async fn handle(
     remote: SocketAddr,
     tls: bool,
 ) -> Reply {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let Some(plan) = engine.faults() else {
+        return answer(engine, face, (parts, body), remote, tls).await;
+    };
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    let about = reply::About {
+        method,
+        path,
+        remote: remote.to_string(),
+        node: format!("t[{}]", engine.target_id()),
+    };
+    let mut planned = faults::Planned::of(plan, &parts);
+    if let Err(refusal) = planned.before(&mut parts).await {
+        let (body, left) = Input::new(body);
+        drop(body);
+        left.drain(MAX_LEFT).await;
+        return in_place(about, refusal);
+    }
+    let reply = answer(engine, face, (parts, body), remote, tls).await;
+    planned.after(reply).unwrap_or_else(|refusal| in_place(about, refusal))
+}
+
+/// The reply that a fault puts in the place of an answer, in the words of the face that was asked.
+fn in_place(about: reply::About, refusal: faults::Refusal) -> Reply {
+    let said = if s3::is_path(&about.path) {
+        let is_head = about.method == http::Method::HEAD;
+        s3::refuse(&about.path, is_head, Error::internal(refusal.text()))
+    } else {
+        reply::error_as(about, &Error::internal(refusal.text()), refusal.status())
+    };
+    refusal.finish(said)
+}
+
+async fn answer(
+    engine: Arc<Engine>,
+    face: Face,
+    (parts, body): (http::request::Parts, Incoming),
+    remote: SocketAddr,
+    tls: bool,
+) -> Reply {
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let identity = engine.identity();
     let node = if path.starts_with("/v1/objects") {

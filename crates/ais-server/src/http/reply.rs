@@ -67,6 +67,11 @@ pub(super) struct About {
 /// An error: JSON in the body, or in a header when the reply has no body.
 pub(super) fn error(about: About, error: &Error) -> Reply {
     let code = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    error_as(about, error, code)
+}
+
+/// [`error`] with a status that is not the error's own.
+pub(super) fn error_as(about: About, error: &Error, code: StatusCode) -> Reply {
     let mut reply = status(code);
     if error.kind() == ErrorKind::Method && error.code().is_empty() {
         // The message lists the methods that are allowed.
@@ -84,7 +89,7 @@ pub(super) fn error(about: About, error: &Error) -> Reply {
         remote_addr: about.remote,
         caller: String::new(),
         node: about.node,
-        status: error.status(),
+        status: code.as_u16(),
     };
     // A struct of strings and a number has a JSON form.
     let mut text = serde_json::to_string(&wire).unwrap_or_default();

@@ -41,6 +41,11 @@ impl Params {
         pairs.collect::<Result<_>>().map(Self)
     }
 
+    /// Names and values of a query; none of one that cannot be read.
+    pub(super) fn pairs(query: &str) -> Vec<(String, String)> {
+        Self::parse(query).unwrap_or_default().0
+    }
+
     /// The parameter, as text; empty when it is missing. Clients send empty ones for missing ones.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)

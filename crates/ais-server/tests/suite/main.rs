@@ -5,6 +5,7 @@
 //! | `archives` | members of archives |
 //! | `batches` | many objects in one reply |
 //! | `crash` | kills under load |
+//! | `faults` | what goes wrong on purpose |
 //! | `model` | random operations, compared with a model |
 //! | `multi` | jobs on many objects |
 //! | `permissions` | who may do what: every permission with every route |
@@ -22,6 +23,7 @@
 mod archives;
 mod batches;
 mod crash;
+mod faults;
 mod model;
 mod multi;
 mod objects;

@@ -1,7 +1,7 @@
 //! `holdall serve`.
 
 use anyhow::{Context as _, Result};
-use holdall::ais_server::{Options, S3Keys, Secret, Server};
+use holdall::ais_server::{Faults, Options, S3Keys, Secret, Server};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -72,6 +72,7 @@ fn options(args: &Serve) -> Result<Options> {
         promote_root: args.promote_root.clone(),
         s3_keys: s3_keys(args)?,
         auth: args.auth.options()?,
+        faults: args.faults.as_deref().map(Faults::read).transpose()?,
     })
 }
 
