@@ -29,6 +29,7 @@ from ._types import (
     S3Config,
     S3CredentialProvider,
 )
+from .aistore._server import Auth as _Auth
 from .exceptions import BaseError
 
 _PathInput: TypeAlias = str | PathLike[str]
@@ -1203,9 +1204,14 @@ def _ais_xoshiro(seed: int) -> int: ...
 @final
 class _AisServer:
     """A running AIS server."""
+    @property
+    def admin_password(self) -> str | None: ...
+    @property
+    def authn_url(self) -> str | None: ...
     def close(self) -> None: ...
     @property
     def closed(self) -> bool: ...
+    def faults(self) -> list[tuple[str, str, int, int]]: ...
     @property
     def url(self) -> str: ...
 
@@ -1219,4 +1225,7 @@ def _serve_ais(
     max_connections: int,
     promote_root: str | PathLike[str],
     s3_keys: Mapping[str, str],
+    auth: _Auth | None,
+    faults_file: str | PathLike[str] | None,
+    faults_json: str | None,
 ) -> _AisServer: ...

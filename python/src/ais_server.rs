@@ -1,9 +1,10 @@
 //! The AIS server in this process.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use holdall::ais_server::{Error, ErrorKind, Options, S3Keys, Server};
+use holdall::ais_server::{AuthOptions, Error, ErrorKind, Faults, Options, S3Keys, Secret, Server};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
@@ -15,6 +16,9 @@ struct AisServer {
     /// None once it is closed.
     server: Mutex<Option<Server>>,
     url: String,
+    authn_url: Option<String>,
+    admin_password: Option<Secret>,
+    faults: Option<Arc<Faults>>,
     /// The process that it runs in: a forked child has none of its threads.
     process: u32,
 }
@@ -46,6 +50,24 @@ impl AisServer {
         &self.url
     }
 
+    /// Where users log in.
+    #[getter]
+    fn authn_url(&self) -> Option<&str> {
+        self.authn_url.as_deref()
+    }
+
+    /// The administrator's password, if it was made up.
+    #[getter]
+    fn admin_password(&self) -> Option<&str> {
+        self.admin_password.as_ref().map(Secret::expose)
+    }
+
+    /// How often rules of faults were met: name, kind, matched, injected.
+    fn faults(&self) -> Vec<(String, &'static str, u64, u64)> {
+        let counts = self.faults.as_ref().map(|faults| faults.counts()).unwrap_or_default();
+        counts.into_iter().map(|of| (of.name, of.kind, of.matched, of.injected)).collect()
+    }
+
     /// Whether it was closed.
     #[getter]
     fn closed(&self) -> bool {
@@ -69,6 +91,39 @@ impl Drop for AisServer {
     }
 }
 
+/// `holdall.aistore.Auth`.
+#[derive(FromPyObject)]
+struct Auth {
+    admin: String,
+    password: Option<String>,
+    listen: Option<String>,
+    algorithm: Option<String>,
+    key_file: Option<PathBuf>,
+    token_life: Duration,
+    longest_life: Duration,
+}
+
+impl Auth {
+    fn options(self) -> PyResult<AuthOptions> {
+        let invalid = |what: &str, text: &str, e: &dyn std::fmt::Display| {
+            PyValueError::new_err(format!("auth: {what}: {text:?}: {e}"))
+        };
+        let listen = self.listen.map(|text| text.parse().map_err(|e| invalid("listen", &text, &e)));
+        let algorithm = self
+            .algorithm
+            .map(|text| text.parse().map_err(|e: String| invalid("algorithm", &text, &e)));
+        Ok(AuthOptions {
+            admin: self.admin,
+            password: self.password.map(Secret::new),
+            listen: listen.transpose()?,
+            algorithm: algorithm.transpose()?,
+            key: self.key_file,
+            life: self.token_life,
+            longest_life: self.longest_life,
+        })
+    }
+}
+
 /// Starts a server.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "one for each option of the Python function")]
@@ -83,6 +138,9 @@ fn _serve_ais(
     max_connections: usize,
     promote_root: PathBuf,
     s3_keys: std::collections::BTreeMap<String, String>,
+    auth: Option<Auth>,
+    faults_file: Option<PathBuf>,
+    faults_json: Option<&str>,
 ) -> PyResult<AisServer> {
     let invalid = |what: &str, text: &str, e: &dyn std::fmt::Display| {
         PyValueError::new_err(format!("{what}: {text:?}: {e}"))
@@ -103,6 +161,12 @@ fn _serve_ais(
         let one = S3Keys::new(access, secret);
         one.map(|one| keys.and(one)).map_err(|e| PyValueError::new_err(format!("s3_keys: {e}")))
     })?;
+    let faults = match (faults_file, faults_json) {
+        (Some(file), _) => Some(Faults::read(&file)),
+        (None, Some(text)) => Some(Faults::parse_json(text, "of this call")),
+        (None, None) => None,
+    };
+    let faults = faults.transpose().map_err(|e| to_py(&e))?;
     let options = Options {
         data: path,
         listen: listen.parse().map_err(|e| invalid("listen", listen, &e))?,
@@ -112,11 +176,18 @@ fn _serve_ais(
         max_connections,
         promote_root,
         s3_keys,
-        auth: None,
+        auth: auth.map(Auth::options).transpose()?,
+        faults: faults.clone(),
     };
     let server = block_on(py, Server::start(options))?.map_err(|e| to_py(&e))?;
-    let url = server.url();
-    Ok(AisServer { server: Mutex::new(Some(server)), url, process: std::process::id() })
+    Ok(AisServer {
+        url: server.url(),
+        authn_url: server.authn_url(),
+        admin_password: server.admin_password().cloned(),
+        faults,
+        server: Mutex::new(Some(server)),
+        process: std::process::id(),
+    })
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

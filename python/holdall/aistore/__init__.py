@@ -13,7 +13,7 @@ Modules have the names of ``aistore.sdk``'s: ``aistore.sdk.X`` is ``holdall.aist
 
 from __future__ import annotations
 
-from ._server import Server, serve
+from ._server import Auth, FaultCount, Server, serve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AISSource",
     "ArchiveConfig",
+    "Auth",
     "AuthNClient",
     "Batch",
     "BlobDownloadConfig",
@@ -46,6 +47,7 @@ __all__ = [
     "ColdGetConf",
     "DataShard",
     "Etl",
+    "FaultCount",
     "Job",
     "ListObjectFlag",
     "Namespace",

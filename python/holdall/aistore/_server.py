@@ -2,14 +2,55 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from .._holdall import _AisServer, _serve_ais
 
 Path = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Auth:
+    """AuthN: users log in, roles say what they may do, and every request needs a token (see ``docs/authn.md``).
+
+    Its representation does not show the password.
+    """
+
+    admin: str = "admin"
+    """Name of the administrator."""
+    password: str | None = field(default=None, repr=False)
+    """The administrator's password from this start on. None keeps what is there; at the first start, one is made up:
+    `Server.admin_password`."""
+    listen: str | None = None
+    """Address and port of AuthN; None for the server's."""
+    algorithm: Literal["HS256", "RS256"] | None = None
+    """What tokens are signed with. None for what was used before, at first HS256."""
+    key_file: Path | None = None
+    """File with the key: a secret of at least 32 bytes, or a private RSA key in PEM. None for one that is made at the
+    first start and kept."""
+    token_life: timedelta = timedelta(hours=24)
+    """Life of tokens whose login does not say."""
+    longest_life: timedelta = timedelta(days=90)
+    """Longest life that a login can ask for."""
+
+
+class FaultCount(NamedTuple):
+    """How often a rule of a plan of faults was met."""
+
+    name: str
+    """The rule's name."""
+    kind: str
+    """``delay``, ``status``, ``cut``, ``wrong-range``, ``bit-flip`` or ``stale-etag``."""
+    matched: int
+    """Requests that the rule is about."""
+    injected: int
+    """Faults that happened."""
 
 
 class Server:
@@ -26,6 +67,20 @@ class Server:
     def url(self) -> str:
         """The endpoint for clients, such as ``http://127.0.0.1:41234``."""
         return self._server.url
+
+    @property
+    def authn_url(self) -> str | None:
+        """Where users log in: the server's URL, or that of AuthN's own port; None where nobody is asked."""
+        return self._server.authn_url
+
+    @property
+    def admin_password(self) -> str | None:
+        """The administrator's password, if this start made it up. It is kept nowhere else."""
+        return self._server.admin_password
+
+    def faults(self) -> list[FaultCount]:
+        """How often the rules of the plan of faults were met, in their order; empty without a plan."""
+        return [FaultCount(*count) for count in self._server.faults()]
 
     @property
     def closed(self) -> bool:
@@ -62,14 +117,16 @@ def serve(
     max_connections: int = 4096,
     promote_root: Path = "/var/lib/ais/promote",
     s3_keys: Mapping[str, str] | None = None,
+    auth: Auth | bool = False,
+    faults: Path | Mapping[str, Any] | None = None,
 ) -> Server:
     """Start a server for AIStore's API in this process. It answers when this returns.
 
     Args:
         path: Folder for everything; it is made if it is not there, and belongs to one server at a time. None keeps
             everything in memory, gone with the server.
-        listen: Address and port; port 0 takes a free one. Any address but loopback lets everybody who reaches it read
-            and write.
+        listen: Address and port; port 0 takes a free one. Without `auth`, any address but loopback lets everybody who
+            reaches it read and write.
         fsync: What survives a loss of power. ``always``: all that was acknowledged. ``commit``: names and properties
             that were acknowledged, and contents once the system has written them, within half a minute; a content
             that was lost is reported when it is read. ``never``: perhaps nothing. A killed process loses nothing
@@ -81,11 +138,26 @@ def serve(
         promote_root: Folder of this machine whose files clients may promote to objects.
         s3_keys: Access keys and their secrets, one of which requests to ``/s3`` must be signed with. Without any,
             every signature is accepted.
+        auth: Ask everybody who they are, and for permissions. True makes up a password for the administrator at the
+            first start.
+        faults: What goes wrong on purpose, for tests of clients (see ``docs/faults.md``): a file in TOML, or in JSON
+            if its name ends in ``.json``; or the same as a dictionary.
 
     Raises:
         OSError: When the folder, the address or the certificate cannot be used.
-        ValueError: When an argument cannot be.
+        ValueError: When an argument cannot be, or the plan of faults says something that cannot be meant.
     """
+    if isinstance(auth, bool):
+        auth_or_none = Auth() if auth else None
+    elif isinstance(auth, Auth):
+        auth_or_none = auth
+    else:
+        raise TypeError(f"auth must be a bool or an Auth, not {type(auth).__name__}")
+    faults_file, faults_json = None, None
+    if isinstance(faults, Mapping):
+        faults_json = json.dumps(dict(faults))
+    else:
+        faults_file = faults
     return Server(
         _serve_ais(
             path,
@@ -97,5 +169,8 @@ def serve(
             max_connections,
             promote_root,
             dict(s3_keys or {}),
+            auth_or_none,
+            faults_file,
+            faults_json,
         )
     )
