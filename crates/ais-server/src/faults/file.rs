@@ -269,7 +269,7 @@ mod tests {
     use super::*;
 
     fn refused(text: &str) -> String {
-        let error = parse_toml(text, "plan.toml").err().expect("refused").to_string();
+        let error = parse_toml(text, "plan.toml").expect_err("refused").to_string();
         assert!(error.starts_with("the plan of faults plan.toml is wrong: "), "{error}");
         error
     }
@@ -361,8 +361,7 @@ mod tests {
         }
         assert!(
             read(Path::new("/no/such.toml"))
-                .err()
-                .expect("refused")
+                .expect_err("refused")
                 .to_string()
                 .contains("/no/such.toml")
         );
