@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import os
 import shutil
 import subprocess
 import urllib.error
 import urllib.request
+import zlib
 
 import pytest
 
@@ -234,3 +237,76 @@ def test_rclone_syncs_both_ways(server, s3, tmp_path):
     (source / "big").write_bytes(b"small now")
     rclone("sync", str(source), remote)
     assert "0 differences" in rclone("check", str(source), remote)
+
+
+def signed_pieces(server: aistore.Server, pieces: list[bytes], spoil: int | None = None) -> int:
+    """Put an object in pieces that are signed one by one, with a signed trailer, as the SDKs of Go and Java do; the
+    signature of piece `spoil` is wrong. Returns the status."""
+    from botocore.auth import S3SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    data = b"".join(pieces)
+    request = AWSRequest(
+        "PUT",
+        f"{server.url}/s3/bucket/pieces",
+        headers={
+            "x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+            "x-amz-decoded-content-length": str(len(data)),
+            "x-amz-trailer": "x-amz-checksum-crc32",
+            "content-encoding": "aws-chunked",
+        },
+    )
+
+    class Auth(S3SigV4Auth):
+        def payload(self, request):
+            return request.headers["x-amz-content-sha256"]
+
+        def _modify_request_before_signing(self, request):
+            form = request.headers["x-amz-content-sha256"]
+            super()._modify_request_before_signing(request)
+            request.headers.replace_header("x-amz-content-sha256", form)
+
+    auth = Auth(Credentials("access", KEYS["access"]), "s3", "eu-central-1")
+    auth.add_auth(request)
+    date = request.context["timestamp"]
+    scope = auth.credential_scope(request)
+    last = request.headers["Authorization"].rsplit("Signature=", 1)[1]
+
+    def sign(kind: str, *hashes: str) -> str:
+        nonlocal last
+        last = auth.signature(
+            "\n".join([f"AWS4-HMAC-SHA256-{kind}", date, scope, last, *hashes]), request
+        )
+        return last
+
+    empty = hashlib.sha256(b"").hexdigest()
+    body = b""
+    for number, piece in enumerate([*pieces, b""]):
+        signature = sign("PAYLOAD", empty, hashlib.sha256(piece).hexdigest())
+        if number == spoil:
+            signature = "0" * 64
+        end = b"\r\n" if piece else b""
+        body += f"{len(piece):x};chunk-signature={signature}\r\n".encode() + piece + end
+    crc = base64.b64encode(zlib.crc32(data).to_bytes(4)).decode()
+    trailer = f"x-amz-checksum-crc32:{crc}"
+    signature = sign("TRAILER", hashlib.sha256(f"{trailer}\n".encode()).hexdigest())
+    body += f"{trailer}\r\nx-amz-trailer-signature:{signature}\r\n\r\n".encode()
+    sent = urllib.request.Request(
+        request.url, data=body, method="PUT", headers=dict(request.headers.items())
+    )
+    try:
+        with urllib.request.urlopen(sent) as reply:
+            return reply.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_bodies_in_signed_pieces(server, s3):
+    pieces = [os.urandom(64 << 10), os.urandom(5), os.urandom(2 * MIB)]
+    assert signed_pieces(server, pieces) == 200
+    assert s3.get_object(Bucket="bucket", Key="pieces")["Body"].read() == b"".join(pieces)
+    for spoil in range(4):
+        assert signed_pieces(server, [b"other", b"and more", b"!"], spoil) == 403
+    # Nothing of them was written.
+    assert s3.head_object(Bucket="bucket", Key="pieces")["ContentLength"] == len(b"".join(pieces))

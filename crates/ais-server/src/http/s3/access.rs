@@ -423,6 +423,28 @@ mod tests {
     }
 
     #[test]
+    fn in_pieces_with_a_trailer() {
+        let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        let scope = "20130524/us-east-1/s3/aws4_request";
+        let mut chain = Chain {
+            key: signing_key(secret, scope),
+            date: "20130524T000000Z".to_owned(),
+            scope: scope.to_owned(),
+            last: "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e".to_owned(),
+        };
+        for (len, signature) in [
+            (65536, "b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2"),
+            (1024, "1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7"),
+            (0, "2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992"),
+        ] {
+            let hash = digest::digest(&digest::SHA256, &vec![b'a'; len]);
+            assert!(chain.piece(hash.as_ref(), signature).is_ok(), "{len}");
+        }
+        let signature = "d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435";
+        assert!(chain.trailer("x-amz-checksum-crc32c:sOO8/Q==\n", signature).is_ok());
+    }
+
+    #[test]
     fn unsigned_headers_and_strangers() {
         let code = |all: &[(&'static str, &str)]| {
             let headers = headers(all);

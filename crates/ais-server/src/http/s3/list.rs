@@ -26,6 +26,7 @@ struct Query<'a> {
     prefix: &'a str,
     delimiter: &'a str,
     max_keys: usize,
+    encoding: fn(&str) -> String,
     is_encoded: bool,
 }
 
@@ -38,21 +39,17 @@ impl<'a> Query<'a> {
                 .map_err(|_| Fault::invalid("max-keys must be a number from 0 on"))?
                 .min(MAX_KEYS),
         };
-        let is_encoded = match call.param("encoding-type") {
-            "" => false,
-            "url" => true,
-            _ => return Err(Fault::invalid("the only encoding-type is url")),
-        };
         Ok(Self {
             prefix: call.param("prefix"),
             delimiter: call.param("delimiter"),
             max_keys,
-            is_encoded,
+            encoding: encoding(call)?,
+            is_encoded: !call.param("encoding-type").is_empty(),
         })
     }
 
     fn encode(&self, text: &str) -> String {
-        if self.is_encoded { utf8_percent_encode(text, URL).to_string() } else { text.to_owned() }
+        (self.encoding)(text)
     }
 
     /// What all forms tell of the question.
@@ -65,6 +62,19 @@ impl<'a> Query<'a> {
         if self.is_encoded {
             xml.text("EncodingType", "url");
         }
+    }
+}
+
+/// How names are written: as they are, or encoded, for clients whose XML has no place for some characters.
+///
+/// # Errors
+///
+/// When it is another way.
+pub(super) fn encoding(call: &Call) -> Result<fn(&str) -> String> {
+    match call.param("encoding-type") {
+        "" => Ok(str::to_owned),
+        "url" => Ok(|text| utf8_percent_encode(text, URL).to_string()),
+        _ => Err(Fault::invalid("the only encoding-type is url")),
     }
 }
 

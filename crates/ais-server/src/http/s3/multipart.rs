@@ -186,6 +186,7 @@ pub(super) fn uploads(call: &Call) -> Result<Reply> {
     let bucket = call.bucket()?;
     let most = page_of(call, "max-uploads")?;
     let (prefix, delimiter) = (call.param("prefix"), call.param("delimiter"));
+    let encode = super::list::encoding(call)?;
     let marker = (call.param("key-marker"), call.param("upload-id-marker"));
     // Without the id, all uploads of the key are over.
     let is_over = |key: &str, id: &str| match marker {
@@ -214,23 +215,32 @@ pub(super) fn uploads(call: &Call) -> Result<Reply> {
         }
     }
     let mut xml = Xml::new("ListMultipartUploadsResult");
-    xml.text("Bucket", &call.bucket).text("KeyMarker", marker.0).text("UploadIdMarker", marker.1);
+    xml.text("Bucket", &call.bucket).text("KeyMarker", encode(marker.0));
+    xml.text("UploadIdMarker", marker.1);
     if is_truncated {
         let last = shown.last().map(|(key, id, _)| (key.as_str(), id.as_str()));
         let group = common.last().map(|group| (group.as_str(), ""));
         let (key, id) = last.max(group).unwrap_or_default();
-        xml.text("NextKeyMarker", key).text("NextUploadIdMarker", id);
+        xml.text("NextKeyMarker", encode(key)).text("NextUploadIdMarker", id);
     }
-    xml.text("Prefix", prefix).value("MaxUploads", most).value("IsTruncated", is_truncated);
+    xml.text("Prefix", encode(prefix)).value("MaxUploads", most).value("IsTruncated", is_truncated);
+    if !delimiter.is_empty() {
+        xml.text("Delimiter", encode(delimiter));
+    }
+    if !call.param("encoding-type").is_empty() {
+        xml.text("EncodingType", "url");
+    }
     for (key, id, upload) in &shown {
         xml.within("Upload", |xml| {
-            xml.text("Key", key).text("UploadId", id).text("Initiated", iso_time(upload.begun));
+            xml.text("Key", encode(key))
+                .text("UploadId", id)
+                .text("Initiated", iso_time(upload.begun));
             xml.text("StorageClass", "STANDARD").owner("Initiator").owner("Owner");
         });
     }
     for group in &common {
         xml.within("CommonPrefixes", |xml| {
-            xml.text("Prefix", group);
+            xml.text("Prefix", encode(group));
         });
     }
     Ok(document(xml))

@@ -86,7 +86,12 @@ pub(super) async fn present(
     if conditions.is_empty() {
         return Ok(None);
     }
-    let present = call.request.engine.find(bucket, &call.key).await.map_err(bad_key)?;
+    // Not what is known here, but what there is: buckets of other services may have more.
+    let present = match call.request.engine.head(bucket, &call.key).await {
+        Ok(meta) => Some(meta),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(bad_key(error)),
+    };
     conditions.of_write(&call.key, present.as_ref())?;
     Ok(Some(present))
 }
