@@ -501,7 +501,7 @@ class Model:
 
         return core_schema.no_info_plain_validator_function(
             cls.model_validate,
-            serialization=core_schema.plain_serializer_function_ser_schema(
+            serialization=core_schema.plain_serializer_function_ser_schema(  # spelling:ignore
                 lambda message: message.model_dump(by_alias=True)
             ),
         )

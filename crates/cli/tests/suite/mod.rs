@@ -1,5 +1,6 @@
 //! Suites that need more than a directory.
 
+mod ais;
 mod aistore;
 mod kill;
 mod moving;

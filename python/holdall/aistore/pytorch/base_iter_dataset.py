@@ -95,9 +95,7 @@ class AISBaseIterDataset(ABC, data.IterableDataset):  # type: ignore[misc, type-
 
     def __len__(self) -> int:
         """The number of objects, which are listed for it."""
-        self._reset_iterator()
-        assert self._obj_iterator is not None
-        return sum(1 for _ in self._obj_iterator)
+        return sum(1 for _ in self._create_objects_iter())
 
     def set_epoch(self, epoch: int) -> None:
         """Name the epoch: the order follows from it with ``shuffle``. An epoch that was to be continued is continued only

@@ -54,8 +54,7 @@ class AISShardReader(AISBaseIterDataset):
 
     def __len__(self) -> int:
         """The number of files in all shards, whose members are listed for it."""
-        self._reset_iterator()
-        shards: Any = self._obj_iterator
+        shards = self._create_objects_iter()
         return sum(len(member_names(bucket_of(shard), shard.name)) for shard in shards)
 
     def __iter__(self) -> Iterator[tuple[str, Contents]]:
@@ -63,14 +62,18 @@ class AISShardReader(AISBaseIterDataset):
         self._observed_keys = {}
         worker = Worker.this()
         if self._etl_name or (self._partition_sources_by_worker and worker.count > 1):
-            return self._delivered(self._of_whole_shards())
-        return self._delivered(self._in_turn(worker))
+            passed, self._start, self._skip = self._start + self._skip, 0, 0
+            shards, name = self._get_worker_iter_info()
+            # What is passed over are samples, not shards.
+            self._skip = passed
+            return self._delivered(self._of_whole_shards(shards, name, passed))
+        everything: Any = self._obj_iterator
+        return self._delivered(self._in_turn(everything, worker))
 
-    def _of_whole_shards(self) -> Iterator[tuple[str, Contents]]:
-        """The samples of this worker's own shards."""
-        start, skip, self._start, self._skip = self._start, self._skip, 0, 0
-        shards, worker = self._get_worker_iter_info()
-        passed = start + skip
+    def _of_whole_shards(
+        self, shards: Iterable[Any], worker: str, passed: int
+    ) -> Iterator[tuple[str, Contents]]:
+        """The samples of this worker's own shards, without the first ones that are passed over."""
         for shard in shards:
             members = list(whole(shard, self._etl_name))
             samples = self._samples([name for name, _ in members])
@@ -82,11 +85,10 @@ class AISShardReader(AISBaseIterDataset):
                 found = {extension: contents[file] for extension, file in files.items()}
                 yield name, self.ZeroDict(found, self._observed_keys)
 
-    def _in_turn(self, worker: Worker) -> Iterator[tuple[str, Contents]]:
+    def _in_turn(self, shards: Iterable[Any], worker: Worker) -> Iterator[tuple[str, Contents]]:
         """This worker's samples of all shards. Every worker knows what is in each, and fetches what is its own."""
         at_once = self.batch_size or (asked_at_once() if worker.count > 1 else 1)
         first, start, skip = 0, self._start, self._skip
-        shards: Any = self._obj_iterator
         for shard in shards:
             samples = self._samples(member_names(bucket_of(shard), shard.name))
             own = []

@@ -1,0 +1,177 @@
+//! `holdall ais`, against a server in this process.
+
+use std::fs;
+
+use holdall::ais_server::{Options, Server};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A server, a directory to run in, and what is run there.
+struct Session {
+    url: String,
+    dir: TempDir,
+    _server: Server,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Session {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let server = runtime.block_on(Server::start(Options::default())).unwrap();
+        Self {
+            url: server.url(),
+            dir: tempfile::tempdir().unwrap(),
+            _server: server,
+            _runtime: runtime,
+        }
+    }
+
+    fn output(&self, words: &str) -> std::process::Output {
+        let endpoint = format!("--endpoint={}", self.url);
+        let arguments: Vec<&str> =
+            ["ais", &endpoint].into_iter().chain(words.split_whitespace()).collect();
+        crate::holdall(self.dir.path(), &arguments)
+    }
+
+    fn out(&self, words: &str) -> String {
+        crate::out(&self.output(words))
+    }
+
+    fn json(&self, words: &str) -> Vec<Value> {
+        let output = self.output(&format!("--json {words}"));
+        assert!(output.status.success(), "{}", crate::err(&output));
+        crate::json(&output)
+    }
+
+    fn fails(&self, words: &str, text: &str) {
+        let output = self.output(words);
+        assert_eq!(output.status.code(), Some(1), "{words}");
+        assert!(crate::err(&output).contains(text), "{}", crate::err(&output));
+    }
+}
+
+#[test]
+fn buckets_are_made_shown_changed_and_deleted() {
+    let ais = Session::new();
+    ais.out("bucket create one ais://two --set versioning.enabled=false");
+    assert_eq!(ais.out("bucket ls"), "Bucket\nais://one\nais://two\n");
+    let names: Vec<_> = ais.json("bucket ls ais").iter().map(|b| b["name"].clone()).collect();
+    assert_eq!(names, ["one", "two"]);
+    assert_eq!(ais.json("bucket show two")[0]["versioning"]["enabled"], false);
+    ais.out("bucket set two versioning.enabled=true");
+    assert!(ais.out("bucket show two").contains("versioning.enabled"));
+    assert_eq!(ais.json("bucket show two")[0]["versioning"]["enabled"], true);
+    ais.fails("bucket create one", "already exists");
+    ais.out("bucket create one --exist-ok");
+    ais.out("bucket mv one three --wait");
+    ais.out("bucket rm two three");
+    ais.fails("bucket rm two", "does not exist");
+    ais.out("bucket rm two --missing-ok");
+    assert_eq!(ais.out("bucket ls"), "");
+    ais.fails("bucket show a/b", "a bucket is wanted");
+}
+
+#[test]
+fn objects_are_written_read_and_described() {
+    let ais = Session::new();
+    ais.out("bucket create b");
+    fs::write(ais.dir.path().join("f"), "content").unwrap();
+    ais.out("object put f b/deep/o --custom who=me");
+    ais.out("object put f ais://b/p");
+    assert_eq!(ais.out("object ls b"), "deep/o\np\n");
+    assert_eq!(ais.out("object ls b/deep"), "deep/o\n");
+    assert_eq!(ais.json("object ls b -l")[1]["size"], 7);
+    assert_eq!(ais.out("object ls b --start-after deep/o --limit 5"), "p\n");
+    let known = &ais.json("object show b/deep/o")[0];
+    assert_eq!((&known["size"], &known["custom"]["who"]), (&7.into(), &"me".into()));
+    assert_eq!(ais.out("object get b/p"), "content");
+    assert_eq!(ais.out("object get b/p --range 3-"), "tent");
+    ais.out("object get b/p there");
+    ais.out("object get b/p part --range 0-2");
+    assert_eq!(fs::read_to_string(ais.dir.path().join("there")).unwrap(), "content");
+    assert_eq!(fs::read_to_string(ais.dir.path().join("part")).unwrap(), "con");
+    ais.out("object set b/p a=1 b=2 --replace");
+    assert_eq!(ais.json("object show b/p")[0]["custom"]["b"], "2");
+    ais.out("object cp b/p b/q");
+    ais.out("object rm b/p");
+    ais.fails("object get b/p file", "not found");
+    assert!(!ais.dir.path().join("file").exists());
+    assert_eq!(fs::read_dir(ais.dir.path()).unwrap().count(), 3);
+    ais.fails("object show b", "an object is wanted");
+}
+
+#[test]
+fn jobs_are_started_watched_and_listed() {
+    let ais = Session::new();
+    ais.out("bucket create b");
+    fs::write(ais.dir.path().join("f"), "content").unwrap();
+    for name in ["s-1", "s-2", "s-3"] {
+        ais.out(&format!("object put f b/{name}"));
+    }
+    assert!(ais.out("bucket cp b c --prepend x/ --wait").ends_with(": done\n"));
+    assert_eq!(ais.out("object ls c"), "x/s-1\nx/s-2\nx/s-3\n");
+    assert_eq!(ais.json("bucket summary c")[0]["objects"]["present"], 3);
+    assert!(ais.out("bucket ls --summary").contains("ais://c"));
+    ais.out("object archive b --template s-{1..2} c/a.tar --wait");
+    assert_eq!(ais.out("object get c/a.tar --archpath s-2"), "content");
+    assert_eq!(ais.out("object ls c/a.tar --archive"), "a.tar\na.tar/s-1\na.tar/s-2\n");
+    let id = ais.out("object delete-many b --list s-1,s-2");
+    let watched = ais.json(&format!("job watch {}", id.trim()));
+    let last = watched.last().unwrap();
+    assert_eq!((&last["job"], &last["success"]), (&id.trim().into(), &true.into()));
+    assert_eq!(ais.out("object ls b"), "s-3\n");
+    assert!(ais.out(&format!("job wait {}", id.trim())).contains("done"));
+    let shown = &ais.json(&format!("job show {}", id.trim()))[0];
+    assert_eq!((&shown["kind"], &shown["state"]), (&"delete-listrange".into(), &"done".into()));
+    assert!(ais.json("job ls delete-listrange").iter().any(|job| job["job"] == id.trim()));
+    assert!(ais.out("job start lru --wait").contains("done"));
+    ais.fails("job show none-such-job", "");
+    // What was asked for is not there: the job says so, and so does the exit status.
+    let failed = ais.output("object delete-many b --list none --wait");
+    assert_eq!(failed.status.code(), Some(3), "{}", crate::err(&failed));
+}
+
+#[test]
+fn the_cluster_is_described() {
+    let ais = Session::new();
+    let nodes = ais.json("cluster show");
+    let roles: Vec<_> = nodes.iter().map(|node| node["role"].clone()).collect();
+    assert_eq!(roles, ["primary", "target"]);
+    assert_eq!(nodes[1]["url"], ais.url.as_str());
+    assert_eq!(ais.out("cluster health"), "ready\n");
+    assert!(!ais.json("cluster performance").is_empty());
+    assert!(!ais.out("cluster log --severity error").is_empty());
+    let nobody = crate::holdall(
+        ais.dir.path(),
+        &["ais", "--endpoint=http://127.0.0.1:1", "cluster", "health"],
+    );
+    assert_eq!(nobody.status.code(), Some(1));
+}
+
+#[test]
+fn shards_are_sorted() {
+    let ais = Session::new();
+    ais.out("bucket create b");
+    for name in ["b.txt", "a.txt"] {
+        fs::write(ais.dir.path().join(name), name).unwrap();
+        ais.out(&format!("object put {name} b/{name}"));
+    }
+    ais.out("object archive b --list b.txt,a.txt b/in-0.tar --wait");
+    fs::write(
+        ais.dir.path().join("spec.json"),
+        r#"{"input_bck": {"name": "b", "provider": "ais"}, "input_format": {"template": "in-{0..0}"},
+            "input_extension": ".tar", "output_format": "out-{0..9}", "output_shard_size": "1MB"}"#,
+    )
+    .unwrap();
+    ais.out("dsort start spec.json --wait");
+    let jobs = ais.json("dsort ls");
+    assert_eq!((jobs.len(), &jobs[0]["state"]), (1, &"done".into()));
+    let id = jobs[0]["job"].as_str().unwrap();
+    assert_eq!(
+        ais.json(&format!("dsort show {id}"))[0]["metrics"]["shard_creation"]["finished"],
+        true
+    );
+    assert_eq!(ais.out("object get b/out-0.tar --archpath a.txt"), "a.txt");
+    ais.out(&format!("dsort rm {id}"));
+    assert_eq!(ais.out("dsort ls"), "");
+}

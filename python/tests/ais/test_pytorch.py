@@ -1,0 +1,323 @@
+"""Data sets of PyTorch: what a training loop sees."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+from torch.utils.data import DataLoader  # noqa: E402
+
+from holdall.aistore import Bucket, Client, DataShard  # noqa: E402
+from holdall.aistore.pytorch import (  # noqa: E402
+    AISBaseIterDataset,
+    AISBatchIterDataset,
+    AISDataLoader,
+    AISIterDataset,
+    AISMapDataset,
+    AISMultiShardStream,
+    AISParallelMapDataset,
+    AISShardReader,
+    DynamicBatchSampler,
+)
+
+OBJECTS = 23
+
+
+def content_of(number: int) -> bytes:
+    return f"content {number} ".encode() * (number + 1)
+
+
+@pytest.fixture
+def objects(bucket: Bucket) -> Bucket:
+    bucket.put_many({f"o-{n:03d}": content_of(n) for n in range(OBJECTS)})
+    return bucket
+
+
+def put_shard(bucket: Bucket, name: str, members: dict[str, bytes]) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for member, content in members.items():
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    bucket.object(name).get_writer().put_content(out.getvalue())
+
+
+@pytest.fixture
+def shards(bucket: Bucket) -> Bucket:
+    """Three shards of 5, 1 and 7 samples; one kind of file is in the last alone."""
+    number = 0
+    for shard, count in enumerate([5, 1, 7]):
+        members = {}
+        for _ in range(count):
+            members[f"s{number:02d}.txt"] = b"text %d" % number
+            members[f"s{number:02d}.cls"] = b"%d" % number
+            if number == 9:
+                members[f"s{number:02d}.json"] = b"{}"
+            number += 1
+        put_shard(bucket, f"shard-{shard}.tar", members)
+    return bucket
+
+
+def plain(batches: Any) -> list[Any]:
+    return list(batches)
+
+
+def as_they_are(batch: Any) -> Any:
+    return batch
+
+
+def batches_of(dataset: Any, workers: int, size: int, context: str | None = None) -> list[Any]:
+    loader = DataLoader(
+        dataset,
+        batch_size=size,
+        num_workers=workers,
+        collate_fn=as_they_are,
+        multiprocessing_context=context if workers else None,
+    )
+    return list(loader)
+
+
+def whole() -> list[tuple[str, bytes]]:
+    return [(f"o-{n:03d}", content_of(n)) for n in range(OBJECTS)]
+
+
+def in_batches(samples: list[Any], size: int) -> list[list[Any]]:
+    return [samples[at : at + size] for at in range(0, len(samples), size)]
+
+
+@pytest.mark.parametrize("size", [1, 4, 5])
+@pytest.mark.parametrize("workers", [0, 1, 2, 3])
+def test_the_order_is_the_same_for_any_number_of_workers(
+    objects: Bucket, workers: int, size: int
+) -> None:
+    assert batches_of(AISIterDataset(objects), workers, size) == in_batches(whole(), size)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_so_it_is_with_requests_of_many(client: Client, objects: Bucket, workers: int) -> None:
+    dataset = AISBatchIterDataset(objects, client, max_batch_size=4)
+    assert batches_of(dataset, workers, 5) == in_batches(whole(), 5)
+
+
+def test_workers_may_be_spawned(client: Client, objects: Bucket) -> None:
+    assert batches_of(AISIterDataset(objects), 2, 4, "spawn") == in_batches(whole(), 4)
+    assert batches_of(AISMapDataset(objects), 2, 4, "spawn") == in_batches(whole(), 4)
+
+
+def test_without_batches_samples_come_one_by_one(objects: Bucket) -> None:
+    loader = DataLoader(
+        AISIterDataset(objects), batch_size=None, num_workers=3, collate_fn=as_they_are
+    )
+    assert list(loader) == whole()
+
+
+def test_a_wrapped_iterator_has_the_same_order(objects: Bucket) -> None:
+    assert batches_of(Wrapped(objects), 2, 4) == in_batches([name for name, _ in whole()], 4)
+
+
+class Wrapped(AISIterDataset):
+    def __iter__(self) -> Iterator[Any]:
+        for name, _ in super().__iter__():
+            yield name
+
+
+class Names(AISBaseIterDataset):
+    """What programs write over the base."""
+
+    def __iter__(self) -> Iterator[str]:
+        self._reset_iterator()
+        objects, _ = self._get_worker_iter_info()
+        return (obj.name for obj in objects)
+
+
+def test_data_sets_of_programs_share_objects_in_turn_too(objects: Bucket) -> None:
+    assert batches_of(Names(objects), 2, 3) == in_batches([name for name, _ in whole()], 3)
+
+
+def test_prefixes_choose_objects(objects: Bucket) -> None:
+    dataset = AISIterDataset(objects, prefix_map={objects: ["o-01", "o-000"]})
+    assert [name for name, _ in dataset] == [*(f"o-{n:03d}" for n in range(10, 20)), "o-000"]
+    assert len(dataset) == 11
+
+
+def test_shuffled_epochs_are_found_again(objects: Bucket) -> None:
+    first = [name for name, _ in AISIterDataset(objects, shuffle=True, seed=3)]
+    assert sorted(first) == [name for name, _ in whole()] and first != sorted(first)
+    dataset = AISIterDataset(objects, shuffle=True, seed=3)
+    assert [b for batch in batches_of(dataset, 2, 4) for b, _ in batch] == first
+    dataset.set_epoch(1)
+    second = [name for name, _ in dataset]
+    assert sorted(second) == sorted(first) and second != first
+
+
+def test_an_epoch_goes_on_where_it_was_left(objects: Bucket) -> None:
+    dataset = AISIterDataset(objects)
+    samples = iter(dataset)
+    taken = [next(samples) for _ in range(7)]
+    fresh = AISIterDataset(objects)
+    fresh.load_state_dict(dataset.state_dict())
+    assert taken + list(fresh) == whole()
+    assert list(fresh) == whole()
+
+
+@pytest.mark.parametrize("before", [0, 2])
+@pytest.mark.parametrize("after", [0, 3])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_loader_goes_on_with_any_number_of_workers(
+    objects: Bucket, before: int, after: int, shuffle: bool
+) -> None:
+    def loader(workers: int) -> AISDataLoader:
+        dataset = AISIterDataset(objects, shuffle=shuffle, seed=5)
+        return AISDataLoader(dataset, batch_size=3, num_workers=workers, collate_fn=as_they_are)
+
+    wanted = loader(0)
+    epochs = [list(wanted) for _ in range(3)]
+    assert epochs[0] == epochs[1] or shuffle
+    first = loader(before)
+    assert list(first) == epochs[0]
+    batches = iter(first)
+    taken = [next(batches) for _ in range(4)]
+    state = first.state_dict()
+    second = loader(after)
+    second.load_state_dict(state)
+    assert taken + list(second) == epochs[1]
+    assert list(second) == epochs[2]
+
+
+def test_a_loader_of_numbered_samples_goes_on_too(objects: Bucket) -> None:
+    def loader(workers: int = 0) -> AISDataLoader:
+        return AISDataLoader(
+            AISMapDataset(objects),
+            batch_size=4,
+            shuffle=True,
+            seed=9,
+            num_workers=workers,
+            collate_fn=as_they_are,
+        )
+
+    wanted = loader()
+    first, second = list(wanted), list(wanted)
+    assert first != second
+    batches = iter(wanted := loader())
+    taken = [next(batches) for _ in range(2)]
+    other = loader(2)
+    other.load_state_dict(wanted.state_dict())
+    assert taken + list(other) == first
+    assert list(other) == second
+
+
+def test_a_loader_that_is_left_begins_anew(objects: Bucket) -> None:
+    loader = AISDataLoader(AISIterDataset(objects), batch_size=4, collate_fn=as_they_are)
+    next(iter(loader))
+    assert list(loader) == in_batches(whole(), 4)
+
+
+def test_a_state_of_other_batches_is_refused(objects: Bucket) -> None:
+    state = AISDataLoader(AISIterDataset(objects), batch_size=4).state_dict()
+    with pytest.raises(ValueError, match="batches of 4"):
+        AISDataLoader(AISIterDataset(objects), batch_size=5).load_state_dict(state)
+
+
+def test_workers_that_stay_go_through_all_epochs(objects: Bucket) -> None:
+    dataset = AISIterDataset(objects, shuffle=True)
+    loader = AISDataLoader(
+        dataset, batch_size=4, num_workers=2, persistent_workers=True, collate_fn=as_they_are
+    )
+    first, second = list(loader), list(loader)
+    assert first != second
+    assert sorted(s for b in first for s in b) == sorted(s for b in second for s in b) == whole()
+
+
+def test_numbered_samples(objects: Bucket) -> None:
+    dataset = AISMapDataset(objects)
+    assert (len(dataset), dataset[7]) == (OBJECTS, whole()[7])
+    assert dataset.__getitems__([3, 1]) == [whole()[3], whole()[1]]
+    with pytest.raises(IndexError, match="in bounds"):
+        dataset[OBJECTS]
+    with pytest.raises(ValueError, match="must be provided"):
+        AISMapDataset([])
+
+
+def test_large_objects_are_read_in_parts(objects: Bucket) -> None:
+    name, content = AISParallelMapDataset(objects, num_workers=2)[20]
+    with content:
+        assert (name, content.tobytes()) == whole()[20]
+
+
+def test_a_missing_object_is_an_error_and_no_sample(objects: Bucket) -> None:
+    dataset = AISMapDataset(objects)
+    objects.object("o-005").delete()
+    with pytest.raises(Exception, match="o-005"):
+        dataset.__getitems__([4, 5])
+
+
+def sample(number: int, keys: tuple[str, ...]) -> tuple[str, dict[str, bytes]]:
+    files = {"txt": b"text %d" % number, "cls": b"%d" % number}
+    files |= {key: b"" for key in keys}
+    return f"s{number:02d}", files | ({"json": b"{}"} if number == 9 else {})
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2, 3])
+def test_samples_of_shards(shards: Bucket, workers: int) -> None:
+    # What a sample lacks is there and empty, once its kind was seen.
+    wanted = [sample(n, ()) for n in range(6)] + [sample(n, ("json",)) for n in range(6, 13)]
+    wanted[9][1]["json"] = b"{}"
+    assert batches_of(AISShardReader(shards), workers, 4) == in_batches(wanted, 4)
+
+
+def test_samples_of_shards_go_on(shards: Bucket) -> None:
+    def loader(workers: int) -> AISDataLoader:
+        return AISDataLoader(
+            AISShardReader(shards), batch_size=2, num_workers=workers, collate_fn=as_they_are
+        )
+
+    wanted = list(loader(0))
+    first = loader(2)
+    batches = iter(first)
+    taken = [next(batches) for _ in range(3)]
+    second = loader(3)
+    second.load_state_dict(first.state_dict())
+    assert taken + list(second) == wanted
+
+
+def test_an_object_that_is_no_shard_is_an_error(shards: Bucket) -> None:
+    shards.object("shard-x.tar").get_writer().put_content(b"no archive at all" * 100)
+    with pytest.raises(Exception, match="shard-x"):
+        list(AISShardReader(shards))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_shards_side_by_side(endpoint: str, bucket: Bucket, workers: int) -> None:
+    # The second one has its members in another order.
+    put_shard(bucket, "left.tar", {f"{n}.jpg": b"image %d" % n for n in range(5)})
+    put_shard(bucket, "right.tar", {f"{n}.cls": b"%d" % n for n in (3, 0, 4, 1, 2)})
+    series = [DataShard(endpoint, bucket.name, prefix=name) for name in ("left", "right")]
+    stream = AISMultiShardStream(series)
+    wanted = [(b"image %d" % n, b"%d" % n) for n in range(5)]
+    assert batches_of(stream, workers, 2) == in_batches(wanted, 2)
+
+
+def test_batches_by_size(bucket: Bucket) -> None:
+    sizes = [40, 0, 30, 30, 100, 70, 250, 20]
+    bucket.put_many({f"{n}": b"x" * size for n, size in enumerate(sizes)})
+    dataset = AISMapDataset(bucket)
+    assert list(DynamicBatchSampler(dataset, 100)) == [[0, 2, 3], [4], [5, 7]]
+    assert list(DynamicBatchSampler(dataset, 100, allow_oversized_samples=True)) == [
+        [0, 2, 3],
+        [4],
+        [6],
+        [5, 7],
+    ]
+    assert list(DynamicBatchSampler(dataset, 100, drop_last=True, saturation_factor=0.95)) == [
+        [0, 2, 3],
+        [4],
+    ]
+    shuffled = [n for batch in DynamicBatchSampler(dataset, 100, shuffle=True) for n in batch]
+    assert sorted(shuffled) == [0, 2, 3, 4, 5, 7]
