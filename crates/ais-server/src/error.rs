@@ -36,6 +36,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The client took too long: 408.
     Timeout,
+    /// A transformer failed, or said so: this status.
+    Transformer(u16),
     /// The disk is full: 507.
     NoSpace,
     /// The server failed: 500.
@@ -139,6 +141,7 @@ impl Error {
             ErrorKind::Checksum | ErrorKind::Internal => 500,
             ErrorKind::Unsupported => 501,
             ErrorKind::NoSpace => 507,
+            ErrorKind::Transformer(status) => status,
         }
     }
 }

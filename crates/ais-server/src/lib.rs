@@ -18,6 +18,7 @@ mod s3_keys;
 mod server;
 pub mod storage;
 
+pub use engine::EtlOptions;
 pub use engine::authn::{Algorithm, AuthOptions, Secret};
 pub use error::{Error, ErrorKind, Result};
 pub use faults::Faults;

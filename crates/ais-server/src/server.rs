@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::engine::authn::{AuthOptions, Secret};
-use crate::engine::{Engine, Severity};
+use crate::engine::{Engine, EtlOptions, Severity};
 use crate::error::{Error, Result};
 use crate::faults::Faults;
 use crate::http::{self, Face};
@@ -50,6 +50,8 @@ pub struct Options {
     pub auth: Option<AuthOptions>,
     /// What goes wrong on purpose, for tests of clients.
     pub faults: Option<Arc<Faults>>,
+    /// How transformers run; none to refuse them. Whoever may make one runs programs on this machine.
+    pub etl: Option<EtlOptions>,
 }
 
 impl Default for Options {
@@ -65,6 +67,7 @@ impl Default for Options {
             s3_keys: S3Keys::NONE,
             auth: None,
             faults: None,
+            etl: None,
         }
     }
 }
@@ -124,6 +127,9 @@ impl Server {
         engine.set_s3_keys(options.s3_keys.clone());
         engine.watch();
         engine.set_url(url(&options, address, tls.is_some()));
+        if let Some(etl) = &options.etl {
+            engine.allow_etl(etl.clone(), options.data.as_deref()).await?;
+        }
         let place = options
             .data
             .as_ref()
@@ -187,6 +193,7 @@ impl Server {
             // A panic in it has been reported.
             let _ = serving.await;
         }
+        self.engine.end_etls().await;
         let engine = Arc::clone(&self.engine);
         let _ = tokio::task::spawn_blocking(move || engine.close()).await;
     }

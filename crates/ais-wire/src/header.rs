@@ -62,3 +62,5 @@ pub const ERROR: &str = "hdr-error";
 pub const NODE_URL: &str = "ais-node-url";
 /// Length of what a transformer sent on.
 pub const DIRECT_PUT_LENGTH: &str = "ais-direct-put-length";
+/// Why a transformer asks for the object once more.
+pub const ETL_RETRY_REASON: &str = "ais-etl-retry-reason";

@@ -48,6 +48,8 @@ pub const ETL_NAME: &str = "etl_name";
 pub const ETL_PIPELINE: &str = "etl_pipeline";
 /// Arguments of the transformer.
 pub const ETL_ARGS: &str = "etl_args";
+/// The file with the object, for a transformer.
+pub const ETL_FQN: &str = "etl_fqn";
 /// The proxy that redirected.
 pub const PROXY_ID: &str = "pid";
 /// When it did.

@@ -176,6 +176,8 @@ pub(crate) struct Serve {
     /// File with such keys: an access key, a space and a secret a line.
     #[arg(long, value_name = "FILE", env = "HOLDALL_S3_KEYS")]
     pub(crate) s3_keys: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) etl: ServeEtl,
     /// What to log to standard error: error, warn, info, debug or trace, or a filter such as `holdall_ais_server=debug`.
     #[arg(long, value_name = "FILTER", env = "HOLDALL_LOG", default_value = "info")]
     pub(crate) log: String,
@@ -185,6 +187,43 @@ pub(crate) struct Serve {
     /// damaged, wrong ranges, stale versions. For tests of clients; see docs/faults.md.
     #[arg(long, value_name = "FILE", help_heading = "Tests of clients")]
     pub(crate) faults: Option<PathBuf>,
+}
+
+/// Transformers.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Transformers (ETL)")]
+pub(crate) struct ServeEtl {
+    /// Let clients start transformers: programs on this machine that run with the server's rights. Whoever may make an
+    /// ETL may do what the server's user may do.
+    #[arg(long, env = "HOLDALL_SERVE_ALLOW_ETL")]
+    pub(crate) allow_etl: bool,
+    /// The Python for classes that clients send; else that of the active environment, or the client's version on the PATH.
+    #[arg(long, value_name = "PROGRAM", requires = "allow_etl")]
+    pub(crate) etl_python: Option<PathBuf>,
+    /// A command of this machine that stands for a container image; {port} in it is where to listen. May be repeated.
+    #[arg(long, value_name = "IMAGE=COMMAND", requires = "allow_etl", value_parser = image)]
+    pub(crate) etl_image: Vec<(String, Vec<String>)>,
+    /// Most memory of each process of a transformer, such as 2GiB.
+    #[arg(long, value_name = "SIZE", requires = "allow_etl", value_parser = size)]
+    pub(crate) etl_memory: Option<u64>,
+    /// Most processor time of each process of a transformer, which is started anew after it.
+    #[arg(long, value_name = "SECONDS", requires = "allow_etl")]
+    pub(crate) etl_cpu_seconds: Option<u64>,
+    /// Most open files of each process of a transformer.
+    #[arg(long, value_name = "NUMBER", default_value_t = 4096)]
+    pub(crate) etl_open_files: u64,
+    /// A variable of the server's environment that transformers see. May be repeated.
+    #[arg(long, value_name = "NAME", requires = "allow_etl")]
+    pub(crate) etl_env: Vec<String>,
+}
+
+fn image(text: &str) -> Result<(String, Vec<String>), String> {
+    let (image, command) = text.split_once('=').ok_or("expecting IMAGE=COMMAND")?;
+    let command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+    if image.is_empty() || command.is_empty() {
+        return Err("expecting IMAGE=COMMAND".to_owned());
+    }
+    Ok((image.to_owned(), command))
 }
 
 #[derive(Debug, Args)]

@@ -44,6 +44,11 @@ impl Content {
         Ok(Self { parts: parts.into(), size: start, inline: blobs.inline() })
     }
 
+    /// One blob that is no object's.
+    pub(super) fn of_blob(blob: Arc<dyn Blob>, size: u64, blobs: &dyn Blobs) -> Self {
+        Self { parts: [Part { start: 0, size, blob }].into(), size, inline: blobs.inline() }
+    }
+
     /// Bytes.
     pub fn size(&self) -> u64 {
         self.size

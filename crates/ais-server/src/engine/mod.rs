@@ -13,6 +13,7 @@
 //! | [`objects`] | objects: read, write, change, copy, rename, delete, scan |
 //! | [`content`], [`writer`] | content being read, content being written |
 //! | [`checksum`] | checksums |
+//! | [`etl`] | transformers of objects |
 //! | [`list`] | listings |
 //! | [`stats`], [`history`] | counters, and how they rose lately |
 //! | [`upload`] | uploads in parts |
@@ -39,6 +40,7 @@ pub mod batch;
 pub mod bucket;
 pub mod checksum;
 pub mod content;
+pub mod etl;
 pub mod history;
 pub mod list;
 pub mod log;
@@ -57,6 +59,7 @@ pub mod writer;
 pub use append::Append;
 pub use bucket::Bucket;
 pub use content::{Content, ContentReader, Reading};
+pub use etl::EtlOptions;
 pub use log::{Log, Severity};
 pub use piece::Piece;
 pub use stats::{Counters, Op};
@@ -95,6 +98,7 @@ pub struct Engine {
     appends: append::Appends,
     uploads: upload::Uploads,
     summaries: summary::Summaries,
+    etls: etl::Etls,
     url: OnceLock<String>,
     s3_keys: OnceLock<S3Keys>,
     promote_root: PathBuf,
@@ -128,6 +132,7 @@ impl Engine {
             appends: append::Appends::default(),
             uploads: upload::Uploads::default(),
             summaries: summary::Summaries::default(),
+            etls: etl::Etls::default(),
             url: OnceLock::new(),
             s3_keys: OnceLock::new(),
             promote_root,
@@ -169,6 +174,11 @@ impl Engine {
     /// Runs of dSort.
     fn sorts(&self) -> &sort::Sorts {
         &self.sorts
+    }
+
+    /// Transformers.
+    fn etls(&self) -> &etl::Etls {
+        &self.etls
     }
 
     /// What happened lately.
@@ -246,6 +256,7 @@ impl Engine {
 
     /// Stops jobs and commits what waits.
     pub fn close(&self) {
+        self.kill_etls();
         self.jobs.stop_all();
         self.storage.meta().close();
     }

@@ -8,6 +8,7 @@ mod authn;
 mod body;
 mod buckets;
 mod cluster;
+mod etl;
 mod faults;
 mod list;
 mod ml;
@@ -176,6 +177,7 @@ async fn route(mut request: Request, face: Face) -> Result<Reply> {
         "health" => cluster::health(&request),
         "daemon" => cluster::daemon(&request),
         "cluster" => cluster::cluster(request).await,
+        "etl" => etl::route(request, rest).await,
         "ml" => ml::route(request, rest).await,
         "sort" => sort::route(request, rest).await,
         "reverse" => cluster::reverse(&request, rest),

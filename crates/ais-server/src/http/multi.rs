@@ -43,12 +43,18 @@ pub(crate) async fn handle(
             let ObjectsCopyMsg { selection, copy, tobck, .. } = value(message)?;
             engine.copy_objects(&from, &destination(tobck)?, &selection, copy).await?
         }
-        (&Method::POST, names::ETL_BCK | names::ETL_OBJECTS) => {
-            bucket()?;
-            return Err(Error::not_found(
-                "cannot use ETL in a build without ETL support - operation not supported",
-            )
-            .with_code("ErrUnsupp"));
+        (&Method::POST, names::ETL_BCK) => {
+            let from = bucket()?;
+            etl_allowed(request)?;
+            let (to, _) = request.params.uname(query::BCK_TO)?;
+            let BucketCopyMsg { copy, etl } = value(message)?;
+            engine.transform_bucket(&from, &to, copy, &etl).await?
+        }
+        (&Method::POST, names::ETL_OBJECTS) => {
+            let from = bucket()?;
+            etl_allowed(request)?;
+            let ObjectsCopyMsg { selection, copy, etl, tobck } = value(message)?;
+            engine.transform_objects(&from, &destination(tobck)?, &selection, copy, &etl).await?
         }
         (&Method::PUT, names::ARCHIVE) => {
             let from = bucket()?;
@@ -62,6 +68,12 @@ pub(crate) async fn handle(
         _ => return Ok(None),
     };
     Ok(Some(text(id)))
+}
+
+/// AIStore answers with another status here than elsewhere.
+fn etl_allowed(request: &Request) -> Result<()> {
+    let refused = |error: Error| Error::not_found(error.message()).with_code("ErrUnsupp");
+    request.engine.etl_allowed().map(drop).map_err(refused)
 }
 
 fn destination(bck: Bck) -> Result<Bck> {

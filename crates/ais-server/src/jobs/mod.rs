@@ -203,6 +203,7 @@ fn kind_of(name: &'static str) -> Kind {
 fn prefix(name: &str) -> &'static str {
     match name {
         kind::COPY_OBJECTS | kind::ETL_OBJECTS => "tco-",
+        kind::ETL_INLINE => "etl-",
         kind::GET_BATCH => "gbt-",
         kind::DSORT => "srt-",
         kind::DOWNLOAD => "dnl-",

@@ -18,6 +18,7 @@
 //! | `restart` | what is there after a restart, and what two processes may do |
 //! | `tls` | HTTPS |
 //! | `ui` | files and data of the pages |
+//! | `transforms` | transformers of objects (ETL) |
 //! | `users` | logins, tokens, users, roles, clusters |
 
 mod archives;
@@ -36,5 +37,6 @@ mod s3;
 mod sorts;
 mod support;
 mod tls;
+mod transforms;
 mod ui;
 mod users;

@@ -1,12 +1,12 @@
 //! `holdall serve`.
 
 use anyhow::{Context as _, Result};
-use holdall::ais_server::{Faults, Options, S3Keys, Secret, Server};
+use holdall::ais_server::{EtlOptions, Faults, Options, S3Keys, Secret, Server};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::Exit;
-use crate::args::Serve;
+use crate::args::{Serve, ServeEtl};
 use crate::printer::Printer;
 
 pub(crate) async fn run(args: &Serve, printer: &Printer) -> Result<Exit> {
@@ -73,6 +73,7 @@ fn options(args: &Serve) -> Result<Options> {
         s3_keys: s3_keys(args)?,
         auth: args.auth.options()?,
         faults: args.faults.as_deref().map(Faults::read).transpose()?,
+        etl: args.etl.allow_etl.then(|| etl_options(&args.etl)),
     })
 }
 
@@ -87,6 +88,17 @@ fn s3_keys(args: &Serve) -> Result<S3Keys> {
             Ok(keys.and(one.context("--s3-access-key and --s3-secret-key")?))
         }
         _ => Ok(keys),
+    }
+}
+
+fn etl_options(args: &ServeEtl) -> EtlOptions {
+    EtlOptions {
+        python: args.etl_python.clone(),
+        images: args.etl_image.clone(),
+        memory_bytes: args.etl_memory,
+        cpu_seconds: args.etl_cpu_seconds,
+        open_files: args.etl_open_files,
+        pass_env: args.etl_env.clone(),
     }
 }
 

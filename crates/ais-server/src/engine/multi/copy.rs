@@ -1,4 +1,4 @@
-//! Copying many objects, and whole buckets.
+//! Copying many objects, and whole buckets; transforming them on the way.
 
 use std::sync::Arc;
 
@@ -6,12 +6,13 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use holdall_ais_wire::{
     Bck,
     job::kind,
-    multi::{CopyMsg, Selection},
+    multi::{CopyMsg, EtlMsg, Selection},
+    value::parse_duration,
 };
 
 use super::names::{Names, describe};
 use crate::{
-    engine::{Bucket, Engine, Work as _, now},
+    engine::{Bucket, Engine, Work as _, etl::Chain, now},
     error::{Error, ErrorKind, Result},
     jobs::{Job, NewJob},
 };
@@ -29,6 +30,8 @@ struct Copying {
     /// None for a trial run into a bucket that is not there.
     to: Option<Bucket>,
     message: CopyMsg,
+    /// What transforms the objects; none for copies.
+    by: Option<Chain>,
     /// Whether a name that is not there is an error.
     strict: bool,
 }
@@ -53,7 +56,7 @@ impl Engine {
         let destination = self.destination(from, to, &message).await?;
         let mut new = NewJob::between(kind::COPY_BCK, from.bck(), to);
         new.about = about(from.bck(), to, &message);
-        Ok(self.start_copy(new, from, destination, message, names))
+        Ok(self.start_copy(new, from, destination, message, names, None))
     }
 
     /// Starts to copy objects; the id of the job. The destination is made if it is not there.
@@ -73,7 +76,72 @@ impl Engine {
         let destination = self.destination(from, to, &message).await?;
         let mut new = NewJob::between(kind::COPY_OBJECTS, from.bck(), to);
         new.about = format!("{} [{}]", about(from.bck(), to, &message), describe(selection));
-        Ok(self.start_copy(new, from, destination, message, names))
+        Ok(self.start_copy(new, from, destination, message, names, None))
+    }
+
+    /// Starts to transform a bucket into another; the id of the job. The destination is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy_bucket`](Self::copy_bucket); when an ETL is not there.
+    pub async fn transform_bucket(
+        self: &Arc<Self>,
+        from: &Bucket,
+        to: &Bck,
+        message: CopyMsg,
+        etl: &EtlMsg,
+    ) -> Result<String> {
+        check_copy(&message)?;
+        if from.bck() == to && !message.dry_run && message.prepend.is_empty() {
+            return Err(Error::invalid(format!("cannot etl-bck bucket \"{to}\" onto itself")));
+        }
+        let by = self.chain(etl)?;
+        let names = Names::prefix(&message.prefix, !message.non_recursive)?;
+        let destination = self.destination(from, to, &message).await?;
+        let mut new = NewJob::between(kind::ETL_BCK, from.bck(), to);
+        new.about = format!("etl {}: {}", chain_name(etl), about(from.bck(), to, &message));
+        Ok(self.start_copy(new, from, destination, message, names, Some(by)))
+    }
+
+    /// Starts to transform objects; the id of the job. The destination is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy_objects`](Self::copy_objects); when an ETL is not there.
+    pub async fn transform_objects(
+        self: &Arc<Self>,
+        from: &Bucket,
+        to: &Bck,
+        selection: &Selection,
+        message: CopyMsg,
+        etl: &EtlMsg,
+    ) -> Result<String> {
+        check_copy(&message)?;
+        let by = self.chain(etl)?;
+        let names = Names::new(selection, !message.non_recursive)?;
+        let destination = self.destination(from, to, &message).await?;
+        let mut new = NewJob::between(kind::ETL_OBJECTS, from.bck(), to);
+        let what = format!("{} [{}]", about(from.bck(), to, &message), describe(selection));
+        new.about = format!("etl {}: {what}", chain_name(etl));
+        Ok(self.start_copy(new, from, destination, message, names, Some(by)))
+    }
+
+    fn chain(&self, etl: &EtlMsg) -> Result<Chain> {
+        let time = etl.request_timeout.as_str();
+        let time = if time.is_empty() { None } else { Some(parse_duration(time)) };
+        let time = time.transpose().map_err(|e| Error::invalid(format!("request_timeout: {e}")))?;
+        if etl.id.is_empty() {
+            return Err(Error::invalid("the name of the ETL is missing"));
+        }
+        let chain =
+            self.etl_chain(&etl.id, &etl.pipeline, "").map_err(|error| match error.kind() {
+                ErrorKind::NotFound => {
+                    Error::not_found(format!("ETL {} doesn't exist", chain_name(etl)))
+                }
+                _ => error,
+            })?;
+        chain.check()?;
+        Ok(chain.within(time))
     }
 
     async fn destination(
@@ -95,6 +163,7 @@ impl Engine {
         to: Option<Bucket>,
         message: CopyMsg,
         names: Names,
+        by: Option<Chain>,
     ) -> String {
         let workers = match usize::try_from(message.num_workers) {
             Ok(0) => WORKERS,
@@ -109,7 +178,7 @@ impl Engine {
             // Or else the copies would be copied, and so on.
             let names = if same { names.before(now()) } else { names };
             let strict = names.is_list();
-            let copying = Copying { engine, job, from, to, message, strict };
+            let copying = Copying { engine, job, from, to, message, by, strict };
             copying.run(names, workers).await
         })
     }
@@ -148,7 +217,10 @@ impl Copying {
             Err(error) if error.kind() == ErrorKind::NotFound && self.message.synchronize => {
                 self.delete(vec![self.message.destination(&name)]).await
             }
-            Err(error) if self.message.coer => {
+            // Without its transformers, the rest would fail like this one.
+            Err(error)
+                if self.message.coer && self.by.as_ref().is_none_or(|by| by.check().is_ok()) =>
+            {
                 self.job.record(&error);
                 Ok(())
             }
@@ -156,7 +228,29 @@ impl Copying {
         }
     }
 
+    async fn transform(&self, by: &Chain, name: &str) -> Result<()> {
+        let size = match self.to.as_ref().filter(|_| !self.message.dry_run) {
+            None => by.try_out(&self.engine, &self.from, name).await,
+            Some(to) => {
+                let destination = self.message.destination(name);
+                let written = by.write(&self.engine, (&self.from, name), (to, &destination)).await;
+                written.map(|meta| meta.size)
+            }
+        };
+        match size {
+            Ok(size) => self.job.count(size),
+            Err(error) => {
+                by.failed(self.job.id(), &self.from, name, &error);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     async fn copy(&self, name: &str) -> Result<()> {
+        if let Some(by) = &self.by {
+            return self.transform(by, name).await;
+        }
         let Some(to) = self.to.as_ref().filter(|_| !self.message.dry_run) else {
             self.job.count(self.engine.head(&self.from, name).await?.size);
             return Ok(());
@@ -243,4 +337,10 @@ fn about(from: &Bck, to: &Bck, message: &CopyMsg) -> String {
     };
     let dry = if message.dry_run { ", dry-run" } else { "" };
     format!("cp {}=>{}{dry}", with(from, &message.prefix), with(to, &message.prepend))
+}
+
+fn chain_name(etl: &EtlMsg) -> String {
+    let all: Vec<&str> =
+        std::iter::once(&etl.id).chain(&etl.pipeline).map(String::as_str).collect();
+    all.join(" >> ")
 }

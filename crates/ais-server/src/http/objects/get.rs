@@ -13,13 +13,12 @@ use crate::engine::checksum::Hasher;
 use crate::engine::{Bucket, Op, Reading, Work as _};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::reply::{ok, set};
-use crate::http::{Body, Reply, Request, archive, range};
+use crate::http::{Body, Reply, Request, archive, etl, range};
 
 pub(super) async fn get(request: Request, bucket: &Bucket, name: &str) -> Result<Reply> {
     if !request.params.get(query::ETL_NAME).is_empty() {
-        return Err(Error::unsupported(
-            "cannot use ETL in a build without ETL support - operation not supported",
-        ));
+        let reply = etl::get(&request, bucket, name).await;
+        return counted(&request, Op::Get, reply);
     }
     if let Some(reply) = archive::get(&request, bucket, name).await? {
         return Ok(reply);

@@ -12,7 +12,7 @@ use crate::engine::checksum::Checksum;
 use crate::engine::{Bucket, Op, PutOptions, Work as _, Writer};
 use crate::error::{Error, Result};
 use crate::http::reply::{ok, set, status};
-use crate::http::{Reply, Request, archive};
+use crate::http::{Reply, Request, archive, etl};
 use crate::storage::ObjectMeta;
 
 /// Bodies up to this length are read whole and written in one go.
@@ -112,17 +112,16 @@ pub(super) fn checksum(request: &Request) -> Result<Option<Checksum>> {
 }
 
 async fn copy(request: &Request, bucket: &Bucket, name: &str) -> Result<Reply> {
-    if !request.params.get(query::ETL_NAME).is_empty() {
-        return Err(Error::unsupported(
-            "cannot use ETL in a build without ETL support - operation not supported",
-        ));
-    }
     let (bck, to) = request
         .params
         .uname(query::OBJECT_TO)
         .map_err(|_| Error::invalid("bucket name is missing"))?;
     let destination = request.engine.bucket(&bck)?;
     let to = if to.is_empty() { name } else { &to };
-    request.engine.copy_object((bucket, name), (&destination, to)).await?;
+    if request.params.get(query::ETL_NAME).is_empty() {
+        request.engine.copy_object((bucket, name), (&destination, to)).await?;
+    } else {
+        etl::copy(request, (bucket, name), (&destination, to)).await?;
+    }
     Ok(ok())
 }
