@@ -30,6 +30,7 @@ from ._types import (
     S3CredentialProvider,
 )
 from .aistore._server import Auth as _Auth
+from .aistore._server import Transformers as _Transformers
 from .exceptions import BaseError
 
 _PathInput: TypeAlias = str | PathLike[str]
@@ -1228,4 +1229,5 @@ def _serve_ais(
     auth: _Auth | None,
     faults_file: str | PathLike[str] | None,
     faults_json: str | None,
+    etl: _Transformers | None,
 ) -> _AisServer: ...

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use holdall::ais_server::{AuthOptions, Error, ErrorKind, Faults, Options, S3Keys, Secret, Server};
+use holdall::ais_server::{
+    AuthOptions, Error, ErrorKind, EtlOptions, Faults, Options, S3Keys, Secret, Server,
+};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
@@ -124,6 +126,30 @@ impl Auth {
     }
 }
 
+/// `holdall.aistore.Transformers`.
+#[derive(FromPyObject)]
+struct Transformers {
+    python: Option<PathBuf>,
+    images: std::collections::BTreeMap<String, Vec<String>>,
+    memory_bytes: Option<u64>,
+    cpu_seconds: Option<u64>,
+    open_files: u64,
+    pass_env: Vec<String>,
+}
+
+impl From<Transformers> for EtlOptions {
+    fn from(from: Transformers) -> Self {
+        Self {
+            python: from.python,
+            images: from.images.into_iter().collect(),
+            memory_bytes: from.memory_bytes,
+            cpu_seconds: from.cpu_seconds,
+            open_files: from.open_files,
+            pass_env: from.pass_env,
+        }
+    }
+}
+
 /// Starts a server.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "one for each option of the Python function")]
@@ -141,6 +167,7 @@ fn _serve_ais(
     auth: Option<Auth>,
     faults_file: Option<PathBuf>,
     faults_json: Option<&str>,
+    etl: Option<Transformers>,
 ) -> PyResult<AisServer> {
     let invalid = |what: &str, text: &str, e: &dyn std::fmt::Display| {
         PyValueError::new_err(format!("{what}: {text:?}: {e}"))
@@ -178,6 +205,7 @@ fn _serve_ais(
         s3_keys,
         auth: auth.map(Auth::options).transpose()?,
         faults: faults.clone(),
+        etl: etl.map(EtlOptions::from),
     };
     let server = block_on(py, Server::start(options))?.map_err(|e| to_py(&e))?;
     Ok(AisServer {

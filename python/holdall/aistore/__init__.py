@@ -13,7 +13,7 @@ Modules have the names of ``aistore.sdk``'s: ``aistore.sdk.X`` is ``holdall.aist
 
 from __future__ import annotations
 
-from ._server import Auth, FaultCount, Server, serve
+from ._server import Auth, FaultCount, Server, Transformers, serve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ __all__ = [
     "Object",
     "RetryConfig",
     "Server",
+    "Transformers",
     "WaitResult",
     "serve",
 ]

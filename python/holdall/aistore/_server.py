@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
@@ -38,6 +39,26 @@ class Auth:
     """Life of tokens whose login does not say."""
     longest_life: timedelta = timedelta(days=90)
     """Longest life that a login can ask for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transformers:
+    """How transformers (ETL) run: programs of clients, on this machine and with this process's rights (see
+    ``docs/etl.md``)."""
+
+    python: Path | None = field(default_factory=lambda: sys.executable or None)
+    """The Python for classes that clients send: this one. None for the one of the client's version on the ``PATH``."""
+    images: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Container images, without tags, and the commands of this machine that stand for them; ``{port}`` in a command is
+    where to listen."""
+    memory_bytes: int | None = None
+    """Most bytes of memory of each process."""
+    cpu_seconds: int | None = None
+    """Most processor time of each process, which is started anew after it."""
+    open_files: int = 4096
+    """Most open files of each process."""
+    pass_env: Sequence[str] = ()
+    """Variables of this process's environment that transformers see, beside the few that programs need."""
 
 
 class FaultCount(NamedTuple):
@@ -119,6 +140,7 @@ def serve(
     s3_keys: Mapping[str, str] | None = None,
     auth: Auth | bool = False,
     faults: Path | Mapping[str, Any] | None = None,
+    allow_etl: Transformers | bool = False,
 ) -> Server:
     """Start a server for AIStore's API in this process. It answers when this returns.
 
@@ -142,6 +164,8 @@ def serve(
             first start.
         faults: What goes wrong on purpose, for tests of clients (see ``docs/faults.md``): a file in TOML, or in JSON
             if its name ends in ``.json``; or the same as a dictionary.
+        allow_etl: Let clients start transformers, which are programs on this machine that run with this process's
+            rights: whoever may make an ETL may do what this process may do.
 
     Raises:
         OSError: When the folder, the address or the certificate cannot be used.
@@ -153,6 +177,12 @@ def serve(
         auth_or_none = auth
     else:
         raise TypeError(f"auth must be a bool or an Auth, not {type(auth).__name__}")
+    if isinstance(allow_etl, bool):
+        transformers = Transformers() if allow_etl else None
+    elif isinstance(allow_etl, Transformers):
+        transformers = allow_etl
+    else:
+        raise TypeError(f"allow_etl must be a bool or Transformers, not {type(allow_etl).__name__}")
     faults_file, faults_json = None, None
     if isinstance(faults, Mapping):
         faults_json = json.dumps(dict(faults))
@@ -172,5 +202,6 @@ def serve(
             auth_or_none,
             faults_file,
             faults_json,
+            transformers,
         )
     )
