@@ -85,12 +85,21 @@ class Batch:
             strm=streaming_get,
             coloc=int(colocation) or None,
         )
-        if objects is None:
-            return
-        for obj in objects if isinstance(objects, list) else [objects]:
-            if not isinstance(obj, Object | str):
+        if objects is not None:
+            self._add_all(objects if isinstance(objects, list) else [objects])
+
+    def _add_all(self, objects: list[Any]) -> None:
+        # Thousands of plain names are the usual case.
+        bucket = self.bucket
+        place = None if bucket is None else (bucket.name, bucket.provider.value)
+        entries, made, nothing = self.requests_list, MossIn._made, dict[str, Any]()
+        for obj in objects:
+            if type(obj) is str and place is not None:
+                entries.append(made(obj, *place, nothing))
+            elif isinstance(obj, Object) or isinstance(obj, str):  # noqa: SIM101
+                self.add(obj)
+            else:
                 raise ValueError(f"Unsupported object type: {type(obj)}")
-            self.add(obj)
 
     @property
     def requests_list(self) -> list[MossIn]:
