@@ -19,11 +19,11 @@ class AISMapDataset(AISBaseMapDataset):
 
     def __init__(
         self,
-        ais_source_list: Sources,
+        ais_source_list: Sources | None = None,
         prefix_map: Prefixes | None = None,
         etl_name: str | None = None,
     ) -> None:
-        super().__init__(ais_source_list, prefix_map)
+        super().__init__(ais_source_list or [], prefix_map)
         self._etl_name = etl_name
 
     def __len__(self) -> int:

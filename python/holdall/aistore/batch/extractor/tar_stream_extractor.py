@@ -9,7 +9,7 @@ from ...const import EXT_TAR, EXT_TARGZ, EXT_TGZ
 from ..types import MossOut, MossReq, MossResp
 from .archive_stream_extractor import ArchiveStreamExtractor
 
-_BUFFER_BYTES = 256 << 10
+_BUFFER_BYTES = 64 << 10
 
 
 class TarStreamExtractor(ArchiveStreamExtractor):

@@ -11,7 +11,7 @@ from ..errors import MultipartDecodeError
 from .body_stream_reader import BodyStreamReader, Pieces
 
 _BOUNDARY = re.compile(r"boundary=(\"[^\"]*\"|'[^']*'|[^;,\s]+)", re.IGNORECASE)
-_AT_ONCE = 256 << 10
+_AT_ONCE = 64 << 10
 
 
 class MultipartDecoder:
