@@ -43,6 +43,7 @@ mod object;
 mod options;
 mod partial;
 mod place;
+mod postponed;
 mod read;
 mod region;
 mod run;

@@ -9,7 +9,9 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use serde::Serialize;
+use tokio::sync::oneshot;
 
+use super::postponed::Postponed;
 use super::{Compare, Filter, Job, Outcome, Transfer};
 use crate::error::{Error, Result};
 use crate::listing::ParallelOptions;
@@ -222,7 +224,7 @@ impl Transfer {
             target: target.clone(),
             plan: Some(plan),
             running: FuturesUnordered::new(),
-            deletions: Vec::new(),
+            deletions: Postponed::default(),
             has_failed: false,
             error: None,
             rest: None,
@@ -240,11 +242,11 @@ struct Run {
     /// What is still to be looked at.
     plan: Option<BoxStream<'static, Result<Action>>>,
     running: FuturesUnordered<BoxFuture<'static, Outcome>>,
-    deletions: Vec<Path>,
+    deletions: Postponed,
     has_failed: bool,
     error: Option<Error>,
     /// What comes after the copies.
-    rest: Option<BoxStream<'static, Step>>,
+    rest: Option<BoxStream<'static, Result<Step>>>,
 }
 
 impl Run {
@@ -273,7 +275,12 @@ impl Run {
                 Some(Ok(Action::Skip { path, size })) => {
                     return Some(Ok(Step::Skipped { path, size }));
                 }
-                Some(Ok(Action::Delete { path, .. })) => self.deletions.push(path),
+                Some(Ok(Action::Delete { path, .. })) => {
+                    if let Err(error) = self.deletions.push(path).await {
+                        self.error = Some(error);
+                        self.plan = None;
+                    }
+                }
                 Some(Err(error)) => {
                     self.error = Some(error);
                     self.plan = None;
@@ -291,22 +298,39 @@ impl Run {
     async fn after_copies(&mut self) -> Option<Result<Step>> {
         if let Some(error) = self.error.take() {
             // Half a plan deletes nothing: what it had not seen yet might be what is missing.
-            self.deletions.clear();
+            self.deletions = Postponed::default();
             return Some(Err(error));
         }
         if self.rest.is_none() {
-            let deletions = stream::iter(std::mem::take(&mut self.deletions)).boxed();
+            let deletions = self.deletions.take();
             self.rest = Some(match self.has_failed {
-                true => deletions.map(|path| Step::Kept { path }).boxed(),
-                false => self
-                    .target
-                    .delete_many(deletions)
-                    .map(|(path, result)| Step::Deleted { path, result })
-                    .boxed(),
+                true => deletions.map_ok(|path| Step::Kept { path }).boxed(),
+                false => delete(&self.target, deletions),
             });
         }
-        self.rest.as_mut()?.next().await.map(Ok)
+        self.rest.as_mut()?.next().await
     }
+}
+
+/// Deletes keys; an error of the keys themselves comes last.
+fn delete(
+    target: &Store,
+    keys: BoxStream<'static, Result<Path>>,
+) -> BoxStream<'static, Result<Step>> {
+    let (broken, error) = oneshot::channel();
+    let keys = keys.scan(Some(broken), |broken, key| {
+        future::ready(match key {
+            Ok(key) => Some(key),
+            Err(error) => {
+                drop(broken.take().map(|broken| broken.send(error)));
+                None
+            }
+        })
+    });
+    let deleted = target.delete_many(keys.boxed());
+    let deleted = deleted.map(|(path, result)| Ok(Step::Deleted { path, result }));
+    let error = stream::once(error).filter_map(|error| future::ready(error.ok().map(Err)));
+    deleted.chain(error).boxed()
 }
 
 /// The objects of a store that the filter allows, sorted by key.
