@@ -54,6 +54,11 @@ impl Request {
         self.query.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
+    /// Whether the path is that of an object.
+    pub fn is_of_object(&self) -> bool {
+        self.path.strip_prefix(OBJECTS).is_some_and(|rest| rest.contains('/'))
+    }
+
     /// The object that the path and the query name.
     pub fn object(&self) -> Option<(Bck, String)> {
         let (bucket, name) = self.path.strip_prefix(OBJECTS)?.split_once('/')?;

@@ -101,8 +101,7 @@ impl AisClient {
 
 /// Sends a request; what was refused is a reply, too.
 pub(super) async fn get(client: &Client, request: Request, stream: bool) -> Result<Got, Error> {
-    let (operation, target) = request.describe();
-    let of_object = request.method == http::Method::GET && request.object().is_some();
+    let of_object = request.method == http::Method::GET && request.is_of_object();
     let got = if stream {
         client.request(request).await.map(Got::of)
     } else if of_object {
@@ -117,7 +116,6 @@ pub(super) async fn get(client: &Client, request: Request, stream: bool) -> Resu
     if !stream && !of_object {
         got.collect().await?;
     }
-    (got.operation, got.target) = (operation, target);
     Ok(got)
 }
 

@@ -22,8 +22,8 @@ use crate::runtime::{block_on, runtime};
 
 /// Memory of Python that is written to.
 pub(super) struct Target {
-    /// Keeps the memory where it is.
-    _buffer: PyUntypedBuffer,
+    /// Keeps the memory where it is; none of memory that is kept otherwise.
+    _buffer: Option<PyUntypedBuffer>,
     start: *mut u8,
     length: usize,
 }
@@ -44,20 +44,21 @@ impl Target {
             return Err(PyValueError::new_err("the buffer must be writable and contiguous"));
         }
         let (start, length) = (buffer.buf_ptr().cast::<u8>(), buffer.len_bytes());
-        Ok(Self { _buffer: buffer, start, length })
+        Ok(Self { _buffer: Some(buffer), start, length })
     }
 
-    /// All of the memory.
+    /// Memory of `length` bytes, which need not be initialised.
     ///
     /// # Safety
-    /// Nobody else may look at it, or write to it, meanwhile.
+    /// It stays where it is as long as this lives.
     #[expect(unsafe_code, reason = "the caller answers for it")]
-    #[expect(clippy::mut_from_ref, reason = "the memory is not Rust's")]
-    pub(super) unsafe fn bytes(&self) -> &mut [u8] {
-        match self.length {
-            0 => &mut [],
-            length => unsafe { std::slice::from_raw_parts_mut(self.start, length) },
-        }
+    pub(super) unsafe fn at(start: *mut u8, length: usize) -> Self {
+        Self { _buffer: None, start, length }
+    }
+
+    /// How many bytes there are.
+    pub(super) fn len(&self) -> usize {
+        self.length
     }
 
     /// Writes at an offset; false where there is no room.
@@ -65,7 +66,7 @@ impl Target {
     /// # Safety
     /// Nobody else may look at these bytes, or write to them, meanwhile.
     #[expect(unsafe_code, reason = "the caller answers for it; the range is checked")]
-    unsafe fn write(&self, at: usize, data: &[u8]) -> bool {
+    pub(super) unsafe fn write(&self, at: usize, data: &[u8]) -> bool {
         if at.checked_add(data.len()).is_none_or(|end| end > self.length) {
             return false;
         }
@@ -200,7 +201,7 @@ pub(super) fn _ais_read_parallel(
     let request = request(path, params, headers, endpoint)?;
     let plan = Arc::new(Plan::new(&client.get().client, request));
     let target = Arc::new(Target::of(buffer)?);
-    let length = target.length as u64;
+    let length = target.len() as u64;
     let filled = async {
         stream::iter(ranges(0, length, chunk))
             .map(|(start, end)| {

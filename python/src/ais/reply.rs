@@ -9,11 +9,13 @@ use holdall::ais::{Error, Reader, Response};
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::errors::to_py;
+use super::parallel::Target;
 use crate::awaitable::future_into_py;
 use crate::bytes::Bytes;
 use crate::runtime::{Driver, block_with};
@@ -159,13 +161,19 @@ impl Reading {
         }
     }
 
-    /// The rest, into memory that has room for it; how much that was.
-    async fn fill(&mut self, target: &mut [u8]) -> Result<Option<usize>, Error> {
+    /// The rest, into memory that has room for it; how much that was. None where there is no room.
+    async fn fill(&mut self, target: &Target) -> Result<Option<usize>, Error> {
         let mut at = 0;
         loop {
             let count = self.left.len();
-            let Some(room) = target.get_mut(at..at + count) else { return Ok(None) };
-            room.copy_from_slice(&self.left);
+            #[expect(
+                unsafe_code,
+                reason = "whoever made the target leaves its memory alone until this returns"
+            )]
+            let fits = unsafe { target.write(at, &self.left) };
+            if !fits {
+                return Ok(None);
+            }
             self.left.advance(count);
             at += count;
             if !self.more().await? {
@@ -318,15 +326,9 @@ impl AisReply {
 
     /// The rest of the body into a buffer that can be written; how many bytes.
     fn read_into(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let view = super::parallel::Target::of(buffer)?;
-        #[expect(
-            unsafe_code,
-            reason = "the view holds the buffer, which is its caller's to leave alone"
-        )]
-        let room = unsafe { view.bytes() };
-        let size = room.len();
-        let read = self.wait(py, async { self.reading.lock().await.fill(room).await })?;
-        drop(view);
+        let target = Target::of(buffer)?;
+        let size = target.len();
+        let read = self.wait(py, async { self.reading.lock().await.fill(&target).await })?;
         read.ok_or_else(|| {
             PyValueError::new_err(format!("the content is longer than the buffer of {size} bytes"))
         })
@@ -364,28 +366,35 @@ impl AisReply {
 impl AisReply {
     /// The whole body, of a length that is known, into the object that Python gets.
     fn read_known(&self, py: Python<'_>, length: usize) -> PyResult<Py<PyAny>> {
-        let mut failed = None;
-        let made = PyBytes::new_with(py, length, |room| {
-            match self.wait(py, async { self.reading.lock().await.fill(room).await }) {
-                Ok(Some(count)) if count == length => Ok(()),
-                Ok(count) => {
-                    let detail = format!(
-                        "the body has another length than it was said to: {} of {length} bytes",
-                        count.map_or("more than".to_owned(), |count| count.to_string())
-                    );
-                    failed = Some(PyRuntimeError::new_err(detail));
-                    Err(PyRuntimeError::new_err("another length"))
-                }
-                Err(error) => {
-                    failed = Some(error.clone_ref(py));
-                    Err(error)
-                }
-            }
-        });
-        match (made, failed) {
-            (Ok(made), _) => Ok(made.into_any().unbind()),
-            (Err(_), Some(error)) => Err(error),
-            (Err(error), None) => Err(error),
+        let made = uninitialised(py, length)?;
+        #[expect(
+            unsafe_code,
+            reason = "the object lives until this returns, and nobody else has seen it"
+        )]
+        let target = unsafe { Target::at(start_of(&made), length) };
+        let read = self.wait(py, async { self.reading.lock().await.fill(&target).await })?;
+        if read == Some(length) {
+            return Ok(made.into_any().unbind());
         }
+        let found = read.map_or("more than".to_owned(), |count| count.to_string());
+        Err(PyRuntimeError::new_err(format!(
+            "the body has another length than it was said to: {found} of {length} bytes"
+        )))
     }
+}
+
+/// Bytes that are written before anybody sees them. Zeros that are overwritten cost a tenth of a long read.
+#[expect(unsafe_code, reason = "a null pointer asks for memory that is not initialised")]
+fn uninitialised(py: Python<'_>, length: usize) -> PyResult<Bound<'_, PyBytes>> {
+    let size = ffi::Py_ssize_t::try_from(length)
+        .map_err(|_| PyValueError::new_err("the body is too long for this machine"))?;
+    unsafe {
+        let made = ffi::PyBytes_FromStringAndSize(std::ptr::null(), size);
+        Ok(Bound::from_owned_ptr_or_err(py, made)?.cast_into_unchecked())
+    }
+}
+
+#[expect(unsafe_code, reason = "the object is one of bytes")]
+fn start_of(bytes: &Bound<'_, PyBytes>) -> *mut u8 {
+    unsafe { ffi::PyBytes_AsString(bytes.as_ptr()).cast() }
 }

@@ -364,6 +364,62 @@ def test_groups(faces):
     )
 
 
+def test_what_needs_more(faces):
+    """Transformers that are not there, clouds behind no server, logs."""
+
+    def etl(face: Face, **named: Any) -> Any:
+        return face.of("etl.etl_config.ETLConfig")(**named)
+
+    def logs(face: Face) -> Any:
+        cluster = face.client.cluster()
+        node = next(iter(cluster.get_info().tmap))
+        severity = face.of("enums.LogSeverity").ERROR
+        role = face.of("enums.NodeFilter").ALL
+        return (
+            type(cluster.get_node_log(node, severity)),
+            type(cluster.get_node_log_archive(node)),
+            len(cluster.get_cluster_logs(role=role)),
+        )
+
+    def blob(face: Face, b: Any) -> Any:
+        config = face.of("blob_download_config.BlobDownloadConfig")(
+            chunk_size="1mb", num_workers="2"
+        )
+        return b.object("obj-1.txt").get_reader(blob_download_config=config).read_all()
+
+    compare(
+        faces,
+        [
+            filled,
+            lambda face, b: b.transform("no-such-etl", b),
+            lambda face, b: b.inspect("no-such-etl"),
+            lambda face, b: b.objects(obj_names=["obj-1.txt"]).transform(b, "no-such-etl"),
+            lambda face, b: b.objects(obj_names=["obj-1.txt"]).inspect("no-such-etl"),
+            lambda face, b: (
+                b.object("obj-1.txt").get_reader(etl=etl(face, name="no-such-etl")).read_all()
+            ),
+            lambda face, b: b.object("obj-1.txt").get_url(etl=etl(face, name="e", args="x")),
+            lambda face, b: b.object("obj-1.txt").copy(
+                b.object("c"), etl=etl(face, name="no-such-etl")
+            ),
+            lambda face, b: b.create_inventory(),
+            lambda face, b: b.show_inventory(),
+            lambda face, b: b.destroy_inventory("x"),
+            lambda face, b: b.list_objects(inventory_name="x"),
+            lambda face, b: face.client.cluster().list_etls(),
+            blob,
+            lambda face, b: b.object("obj-1.txt").get_reader(latest=True).read_all(),
+            lambda face, b: b.object("obj-1.txt").get_reader(num_workers=1),
+            lambda face, b: b.object("obj-1.txt").get_reader(num_workers=2).read_all().tobytes(),
+            lambda face, b: list(b.object("obj-1.txt").get_reader(num_workers=2, chunk_size=1)),
+            lambda face, b: b.object("none").get_reader(num_workers=2),
+            lambda face, b: b.object("obj-1.txt").get_reader(direct=True).read_all(),
+            lambda face, b: b.object("none").get_reader(direct=True).read_all(),
+            lambda face, b: logs(face),
+        ],
+    )
+
+
 def test_jobs_and_cluster(faces):
     def job(face: Face, **named: Any) -> Any:
         return face.client.job(**named)

@@ -20,17 +20,22 @@ FOLDER = Path(__file__).parents[3] / "crates/ais-server/tests/golden"
 REPEATED = {429, 500, 502, 503, 504}
 
 
-def recorded() -> list[dict]:
+def all_recorded() -> list[dict]:
+    if not FOLDER.is_dir():
+        pytest.skip(f"no recorded exchanges in {FOLDER}")
     found = []
     for file in sorted(FOLDER.glob("recorded*.jsonl")):
         found += [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
+    return found
+
+
+def recorded() -> list[dict]:
+    found = all_recorded()
     return [one for one in found if one.get("error") and one.get("status") not in REPEATED]
 
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict]:
-    if not FOLDER.is_dir():
-        pytest.skip(f"no recorded exchanges in {FOLDER}")
     return recorded()
 
 
@@ -76,6 +81,67 @@ def test_refusals(rows):
             assert mine != ("no error",)
             compared += 1
     assert compared > 20
+
+
+ATTRIBUTES = (
+    "size",
+    "checksum_type",
+    "checksum_value",
+    "access_time",
+    "obj_version",
+    "custom_metadata",
+    "present",
+    "location",
+    "mirror_paths",
+    "mirror_copies",
+    "last_modified",
+    "etag",
+)
+
+
+def test_replies():
+    """What recorded replies state of objects, and their JSON, is read as the official SDK reads it."""
+    from aistore.sdk.obj.object_attributes import ObjectAttributes as TheirAttributes
+    from aistore.sdk.request_client import RequestClient as Theirs
+    from aistore.sdk.session_manager import SessionManager
+
+    from holdall.aistore.obj.object_attributes import ObjectAttributes
+
+    good = [one for one in all_recorded() if one.get("reply_headers") and not one.get("error")]
+    present: dict = {}
+
+    def answer(request) -> Reply:
+        # The map is asked for by our transport alone.
+        if request.path.endswith("/daemon") and "/daemon" not in present["request"]:
+            return Reply(404)
+        headers = dict(present["reply_headers"])
+        if "json" in present:
+            return Reply(present["status"], json.dumps(present["json"]), headers)
+        headers["Ais-Checksum-Type"] = headers.pop("ais-checksum-type", "none")
+        content = "" if present["request"].startswith("HEAD") else "content"
+        return Reply(present["status"], content, headers)
+
+    with serving(answer) as service:
+        ours, theirs = RequestClient(service.url), Theirs(service.url, SessionManager())
+        compared = 0
+        for row in good:
+            method, _, url = row["request"].partition(" ")
+            parts = urlsplit(url)
+            is_content = method == "GET" and "json" not in row
+            if not parts.path.startswith("/v1/") or is_content or row["status"] >= 300:
+                continue
+            present = row
+            path, query = parts.path.removeprefix("/v1/"), dict(parse_qsl(parts.query))
+            mine = ours.request(method.lower(), path, params=query)
+            other = theirs.request(method.lower(), path, params=query)
+            assert mine.status_code == other.status_code
+            if "json" in row:
+                assert mine.json() == other.json() == row["json"]
+            for name in ATTRIBUTES:
+                read = getattr(ObjectAttributes(mine.headers), name)
+                assert read == getattr(TheirAttributes(other.headers), name), (row["request"], name)
+            compared += 1
+    assert compared > 50
 
 
 SMAP = {

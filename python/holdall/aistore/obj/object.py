@@ -75,8 +75,6 @@ class Object:
         props: what is known of it.
     """
 
-    __slots__ = ("_bck_details", "_client", "_name", "_path", "_props")
-
     def __init__(
         self,
         client: RequestClient,

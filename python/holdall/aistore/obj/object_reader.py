@@ -28,8 +28,6 @@ class ObjectReader:
         num_workers: ranges that are read at a time; None reads with one request.
     """
 
-    __slots__ = ("_attributes", "_chunk_size", "_num_workers", "_object_client", "_provider")
-
     def __init__(
         self,
         object_client: ObjectClient,
@@ -70,7 +68,7 @@ class ObjectReader:
         """The whole content; of a reader with `num_workers`, in shared memory (close it)."""
         if self._num_workers:
             return self._content_provider.read_all()
-        return self._object_client.get(stream=False).content
+        return self._object_client.read_all()
 
     async def read_all_async(self) -> bytes:
         """As `read_all`, to be awaited; `bytes` in any case."""

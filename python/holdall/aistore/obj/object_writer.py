@@ -31,8 +31,6 @@ class ObjectWriter:
         query_params: query parameters that name its bucket.
     """
 
-    __slots__ = ("_client", "_object_path", "query_params")
-
     def __init__(
         self, client: RequestClient, object_path: str, query_params: Mapping[str, Any]
     ) -> None:
