@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 P = ParamSpec("P")
@@ -141,8 +141,17 @@ def inner(method: Callable[..., T], *args: Any, **kwargs: Any) -> Steps[T]:
     return (yield blocking(method, *args, **kwargs))
 
 
-class twin(Generic[S, P, T]):
-    """Makes a method of a generator, and beside it its asynchronous twin, ``<name>_async``."""
+T_co = TypeVar("T_co", covariant=True)
+
+
+class _Awaited(Protocol[P, T_co]):
+    """A method that is to be awaited. Checkers take a plain callable in a class for one that wants its ``self``."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T_co]: ...
+
+
+class _Later(Generic[S, P, T]):
+    """The asynchronous twin in the body of a class."""
 
     def __init__(self, steps: Callable[Concatenate[S, P], Steps[T]]) -> None:
         self.steps = steps
@@ -151,19 +160,50 @@ class twin(Generic[S, P, T]):
         steps = self.steps
 
         @functools.wraps(steps)
-        def method(self: S, *args: P.args, **kwargs: P.kwargs) -> T:
-            return run(steps(self, *args, **kwargs))
-
-        @functools.wraps(steps)
         async def method_async(self: S, *args: P.args, **kwargs: P.kwargs) -> T:
             return await run_async(steps(self, *args, **kwargs))
 
+        method_async.__name__ = name
+        method_async.__qualname__ = f"{owner.__qualname__}.{name}"
+        method_async.__doc__ = f"As `{steps.__name__}`, to be awaited."
+        setattr(owner, name, method_async)
+
+    @overload
+    def __get__(
+        self, instance: None, owner: type
+    ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        raise AttributeError("a twin stands in the body of a class")
+
+
+class twin(Generic[S, P, T]):
+    """Makes a method of a generator, and beside it its asynchronous twin, ``<name>_async``.
+
+    ``<name>_async = <name>.later()`` after it says so to whoever checks types, too.
+    """
+
+    def __init__(self, steps: Callable[Concatenate[S, P], Steps[T]]) -> None:
+        self.steps = steps
+
+    def later(self) -> _Later[S, P, T]:
+        """The asynchronous twin."""
+        return _Later(self.steps)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        steps = self.steps
+
+        @functools.wraps(steps)
+        def method(self: S, *args: P.args, **kwargs: P.kwargs) -> T:
+            return run(steps(self, *args, **kwargs))
+
         method.steps = steps  # type: ignore[attr-defined]
-        method_async.__name__ = f"{name}_async"
-        method_async.__qualname__ = f"{owner.__qualname__}.{name}_async"
-        method_async.__doc__ = f"As `{name}`, to be awaited."
         setattr(owner, name, method)
-        setattr(owner, f"{name}_async", method_async)
+        if f"{name}_async" not in vars(owner):
+            self.later().__set_name__(owner, f"{name}_async")
 
     @overload
     def __get__(self, instance: None, owner: type) -> Callable[Concatenate[S, P], T]: ...

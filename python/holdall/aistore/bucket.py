@@ -206,6 +206,8 @@ class Bucket(AISSource):
             )
         )
 
+    make_request_async = make_request.later()
+
     @twin
     def create(self, exist_ok: bool = False) -> Steps[Bucket]:
         """Make it.
@@ -222,6 +224,8 @@ class Bucket(AISSource):
                 raise
         return self
 
+    create_async = create.later()
+
     @twin
     def delete(self, missing_ok: bool = False) -> Steps[None]:
         """Delete it and all in it.
@@ -236,6 +240,8 @@ class Bucket(AISSource):
         except ErrBckNotFound:
             if not missing_ok:
                 raise
+
+    delete_async = delete.later()
 
     @twin
     def rename(self, to_bck_name: str) -> Steps[str]:
@@ -256,6 +262,8 @@ class Bucket(AISSource):
         self._details = None
         return response.text
 
+    rename_async = rename.later()
+
     @twin
     def evict(self, keep_md: bool = False) -> Steps[None]:
         """Remove what the cluster holds of it; with `keep_md`, it still knows the bucket.
@@ -269,6 +277,8 @@ class Bucket(AISSource):
             self.make_request, const.HTTP_METHOD_DELETE, const.ACT_EVICT_REMOTE_BCK, params=params
         )
 
+    evict_async = evict.later()
+
     @twin
     def head(self) -> Steps[CaseInsensitiveDict]:
         """The headers that the server answers a HEAD with.
@@ -280,6 +290,8 @@ class Bucket(AISSource):
             const.HTTP_METHOD_HEAD, path=self._path, params=self._qparam
         )
         return response.headers
+
+    head_async = head.later()
 
     @twin
     def summary(
@@ -318,6 +330,8 @@ class Bucket(AISSource):
                 raise UnexpectedHTTPStatusCode([const.STATUS_OK, *going_on], response.status_code)
             yield nap(pause)
         return response.json()[0]
+
+    summary_async = summary.later()
 
     @twin
     def info(
@@ -362,6 +376,8 @@ class Bucket(AISSource):
             if response.status_code == const.STATUS_OK:
                 break
         return props, summary
+
+    info_async = info.later()
 
     def _to_bucket(self, to_bck: Bucket, act: str, message: TCBckMsg) -> Steps[str]:
         params = {**self._qparam, const.QPARAM_BCK_TO: to_bck.get_path()}
@@ -410,6 +426,8 @@ class Bucket(AISSource):
         )
         whole = TCBckMsg(ext=ext, num_workers=num_workers, copy_msg=message)
         return (yield from self._to_bucket(to_bck, const.ACT_COPY_BCK, whole))
+
+    copy_async = copy.later()
 
     @twin
     def transform(
@@ -463,6 +481,8 @@ class Bucket(AISSource):
         )
         return (yield from self._to_bucket(to_bck, const.ACT_ETL_BCK, whole))
 
+    transform_async = transform.later()
+
     @twin
     def inspect(
         self,
@@ -488,6 +508,8 @@ class Bucket(AISSource):
                 etl_pipeline=etl_pipeline,
             )
         )
+
+    inspect_async = inspect.later()
 
     def _list(
         self,
@@ -579,6 +601,8 @@ class Bucket(AISSource):
             )
         )
 
+    list_objects_async = list_objects.later()
+
     def list_objects_iter(
         self,
         prefix: str = "",
@@ -606,7 +630,7 @@ class Bucket(AISSource):
             }
 
         async def soon(uuid: str, token: str) -> BucketList:
-            return await self.list_objects_async(**arguments(uuid, token))  # type: ignore[attr-defined]
+            return await self.list_objects_async(**arguments(uuid, token))
 
         def now(uuid: str, token: str) -> BucketList:
             return self.list_objects(**arguments(uuid, token))
@@ -636,6 +660,8 @@ class Bucket(AISSource):
             all_pages=True,
         )
         return found.entries
+
+    list_all_objects_async = list_all_objects.later()
 
     def list_all_objects_iter(
         self, prefix: str = "", props: str = "name,size", start_after: str = ""
@@ -670,6 +696,8 @@ class Bucket(AISSource):
         )
         return [e for e in entries if include_archive_obj or e.name != archive_obj_name]
 
+    list_archive_async = list_archive.later()
+
     @twin
     def list_arrow(
         self,
@@ -694,6 +722,8 @@ class Bucket(AISSource):
         if hasattr(found, "status_code"):
             self.client._response_handler.handle_response(Response(found, const.HTTP_METHOD_GET))
         return found
+
+    list_arrow_async = list_arrow.later()
 
     @twin
     def create_inventory(
@@ -724,12 +754,16 @@ class Bucket(AISSource):
         )
         return response.text
 
+    create_inventory_async = create_inventory.later()
+
     @twin
     def destroy_inventory(self, name: str = "") -> Steps[None]:
         """Delete an inventory; all when there is no name."""
         yield from inner(
             self.make_request, const.HTTP_METHOD_DELETE, const.ACT_DESTROY_NBI, name=name
         )
+
+    destroy_inventory_async = destroy_inventory.later()
 
     @twin
     def show_inventory(self, name: str = "") -> Steps[dict[str, NBIInfo]]:
@@ -738,6 +772,8 @@ class Bucket(AISSource):
             self.make_request, const.HTTP_METHOD_GET, const.ACT_SHOW_NBI, name=name
         )
         return {key: NBIInfo(**value) for key, value in response.json().items()}
+
+    show_inventory_async = show_inventory.later()
 
     @twin
     def put_files(
@@ -781,6 +817,8 @@ class Bucket(AISSource):
             for file, name in pairs:
                 logger.info("%s (%s) %s to %s", file, get_file_size(file), done, name)
         return [name for _, name in pairs]
+
+    put_files_async = put_files.later()
 
     @staticmethod
     def _files(

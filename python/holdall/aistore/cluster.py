@@ -58,6 +58,8 @@ class Cluster:
             )
         )
 
+    get_info_async = get_info.later()
+
     @twin
     def get_primary_url(self) -> Steps[str]:
         """The URL of the primary proxy."""
@@ -65,10 +67,14 @@ class Cluster:
         net = smap.proxy_si.public_net
         return net.direct_url if net else ""
 
+    get_primary_url_async = get_primary_url.later()
+
     @twin
     def get_uuid(self) -> Steps[str]:
         """The cluster's id."""
         return (yield from inner(self.get_info)).uuid
+
+    get_uuid_async = get_uuid.later()
 
     @twin
     def list_buckets(self, provider: str | Provider = Provider.AIS) -> Steps[list[BucketModel]]:
@@ -88,6 +94,8 @@ class Cluster:
             )
         )
 
+    list_buckets_async = list_buckets.later()
+
     @twin
     def list_jobs_status(self, job_kind: str = "", target_id: str = "") -> Steps[list[JobStatus]]:
         """How jobs are doing, and have done: all, those of a kind, those of a target."""
@@ -99,6 +107,8 @@ class Cluster:
             params={const.QPARAM_WHAT: const.WHAT_ALL_XACT_STATUS},
         )
         return found or []
+
+    list_jobs_status_async = list_jobs_status.later()
 
     @twin
     def list_running_jobs(self, job_kind: str = "", target_id: str = "") -> Steps[list[str]]:
@@ -112,6 +122,8 @@ class Cluster:
         )
         return found or []
 
+    list_running_jobs_async = list_running_jobs.later()
+
     @twin
     def list_etls(self, stages: list[str] | None = None) -> Steps[list[ETLInfo]]:
         """Transformers in one of the stages; those that run by default."""
@@ -121,11 +133,15 @@ class Cluster:
         )
         return [info for info in found or () if info.stage in wanted]
 
+    list_etls_async = list_etls.later()
+
     @twin
     def list_running_etls(self) -> Steps[list[ETLInfo]]:
         """Transformers that run. Deprecated: `list_etls`."""
         warn("Cluster.list_running_etls", "Cluster.list_etls")
         return (yield from inner(self.list_etls))
+
+    list_running_etls_async = list_running_etls.later()
 
     @twin
     def is_ready(self) -> Steps[bool]:
@@ -142,6 +158,8 @@ class Cluster:
             logger.debug("the cluster is not ready: %s", error)
             return False
         return response.ok
+
+    is_ready_async = is_ready.later()
 
     @twin
     def get_performance(
@@ -169,10 +187,14 @@ class Cluster:
             found[node] = response.json()
         return found
 
+    get_performance_async = get_performance.later()
+
     @twin
     def get_node_log(self, node_id: str, severity: LogSeverity = LogSeverity.INFO) -> Steps[str]:
         """The log of a node that it writes now."""
         return (yield from self._log(node_id, severity)).text
+
+    get_node_log_async = get_node_log.later()
 
     @twin
     def get_node_log_archive(
@@ -180,6 +202,8 @@ class Cluster:
     ) -> Steps[bytes]:
         """All logs of a node, a ``tar.gz``."""
         return (yield from self._log(node_id, severity, all_logs=True)).content
+
+    get_node_log_archive_async = get_node_log_archive.later()
 
     @twin
     def get_cluster_logs(
@@ -196,6 +220,8 @@ class Cluster:
         for node in nodes:
             logs[node] = (yield from self._log(node, severity)).text
         return logs
+
+    get_cluster_logs_async = get_cluster_logs.later()
 
     def _log(self, node_id: str, severity: LogSeverity, all_logs: bool = False) -> Steps[Response]:
         params = {

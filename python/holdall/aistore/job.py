@@ -110,6 +110,8 @@ class Job:
             )
         )
 
+    status_async = status.later()
+
     @twin
     def wait(
         self,
@@ -137,6 +139,8 @@ class Job:
         if kind in (xact_const.XACT_KIND_BLOB_DL, xact_const.XACT_KIND_RESILVER):
             return (yield from inner(self.wait_single_node, timeout, verbose, progress=progress))
         return (yield from self._wait_for_end(timeout, verbose, progress))
+
+    wait_async = wait.later()
 
     def _find_kind(self) -> Steps[str]:
         details = yield from inner(self.get_details)
@@ -200,6 +204,8 @@ class Job:
 
         return (yield from self._wait_until(is_idle, timeout, verbose, progress, "is idle"))
 
+    wait_for_idle_async = wait_for_idle.later()
+
     @twin
     def wait_single_node(
         self,
@@ -215,6 +221,8 @@ class Job:
         """
         ended = AggregatedJobSnap.any_finished
         return (yield from self._wait_until(ended, timeout, verbose, progress, "finished"))
+
+    wait_single_node_async = wait_single_node.later()
 
     def _wait_until(
         self,
@@ -267,6 +275,8 @@ class Job:
         )
         return response.text
 
+    start_async = start.later()
+
     @twin
     def abort(self) -> Steps[None]:
         """Stop it, or all of its kind.
@@ -282,6 +292,8 @@ class Job:
             path=const.URL_PATH_CLUSTER,
             json=action(const.ACT_XACT_STOP, arguments.as_dict()),
         )
+
+    abort_async = abort.later()
 
     @twin
     def get_within_timeframe(
@@ -304,6 +316,8 @@ class Job:
             raise JobInfoNotFound("No relevant job info found")
         return found
 
+    get_within_timeframe_async = get_within_timeframe.later()
+
     @twin
     def get_details(self) -> Steps[AggregatedJobSnap]:
         """What all targets say of it."""
@@ -316,6 +330,8 @@ class Job:
                 params={const.QPARAM_WHAT: const.WHAT_QUERY_XACT_STATS},
             )
         )
+
+    get_details_async = get_details.later()
 
     @twin
     def get_total_time(self) -> Steps[timedelta | None]:
@@ -331,8 +347,12 @@ class Job:
             logger.error("Job '%s' has no readable times: %s", self._job_id, error)
             return None
 
+    get_total_time_async = get_total_time.later()
+
     @twin
     def progress(self) -> Steps[JobStats]:
         """What it has done so far, on all targets."""
         details = yield from inner(self.get_details)
         return _total(details.list_snapshots())
+
+    progress_async = progress.later()

@@ -121,6 +121,8 @@ class ObjectGroup(AISSource):
         value = self._obj_collection.get_value()
         return (yield from self._job(const.HTTP_METHOD_DELETE, const.ACT_DELETE_OBJECTS, value))
 
+    delete_async = delete.later()
+
     @twin
     def evict(self) -> Steps[str]:
         """Remove what the cluster holds of them; the id of the job.
@@ -131,6 +133,8 @@ class ObjectGroup(AISSource):
         self.bck.verify_cloud_bucket()
         value = self._obj_collection.get_value()
         return (yield from self._job(const.HTTP_METHOD_DELETE, const.ACT_EVICT_OBJECTS, value))
+
+    evict_async = evict.later()
 
     @twin
     def prefetch(
@@ -160,6 +164,8 @@ class ObjectGroup(AISSource):
             num_workers=num_workers,
         ).as_dict()
         return (yield from self._job(const.HTTP_METHOD_POST, const.ACT_PREFETCH_OBJECTS, value))
+
+    prefetch_async = prefetch.later()
 
     def _many(
         self,
@@ -209,6 +215,8 @@ class ObjectGroup(AISSource):
         text = yield from self._job(const.HTTP_METHOD_POST, const.ACT_COPY_OBJECTS, value)
         return _ids(text)
 
+    copy_async = copy.later()
+
     @twin
     def transform(
         self,
@@ -255,6 +263,8 @@ class ObjectGroup(AISSource):
         value = self._many(to_bck, message, continue_on_error, num_workers)
         return (yield from self._job(const.HTTP_METHOD_POST, const.ACT_TRANSFORM_OBJECTS, value))
 
+    transform_async = transform.later()
+
     @twin
     def inspect(
         self,
@@ -278,6 +288,8 @@ class ObjectGroup(AISSource):
                 etl_pipeline=etl_pipeline,
             )
         )
+
+    inspect_async = inspect.later()
 
     @twin
     def archive(
@@ -310,3 +322,5 @@ class ObjectGroup(AISSource):
         ).as_dict()
         text = yield from self._job(const.HTTP_METHOD_PUT, const.ACT_ARCHIVE_OBJECTS, value)
         return _ids(text)
+
+    archive_async = archive.later()

@@ -51,6 +51,8 @@ class MultipartUpload:
         self.upload_id = response.text
         return self
 
+    create_async = create.later()
+
     def add_part(self, part_number: int) -> ObjectWriter:
         """A writer for a part; numbers begin with 1.
 
@@ -78,6 +80,8 @@ class MultipartUpload:
             )
         )
 
+    complete_async = complete.later()
+
     @twin
     def abort(self) -> Steps[Response]:
         """Give the parts up."""
@@ -89,3 +93,5 @@ class MultipartUpload:
                 json=action(const.ACT_MPT_ABORT),
             )
         )
+
+    abort_async = abort.later()

@@ -133,7 +133,7 @@ class Object:
 
     async def props_async(self) -> ObjectProps:
         """As `props`, to be awaited."""
-        return await self.head_async(_PROPS)  # type: ignore[attr-defined]
+        return await self.head_async(_PROPS)
 
     @property
     def props_cached(self) -> ObjectProps | None:
@@ -160,6 +160,8 @@ class Object:
             self._props._all_headers = self._head_all
         return self._props
 
+    head_async = head.later()
+
     def _named(self, headers: CaseInsensitiveDict) -> CaseInsensitiveDict:
         headers = headers.copy()
         headers.setdefault(const.AIS_BCK_NAME, self.bucket_name)
@@ -179,6 +181,8 @@ class Object:
         """The same as `head`. Deprecated."""
         warn("Object.head_v2", "Object.head")
         return (yield from inner(self.head, props))
+
+    head_v2_async = head_v2.later()
 
     def get_reader(
         self,
@@ -330,6 +334,8 @@ class Object:
             yield both(lambda: _ais_download(*arguments), lambda: _ais_download_async(*arguments))
         )
 
+    download_async = download.later()
+
     @twin
     def promote(
         self,
@@ -370,6 +376,8 @@ class Object:
         )
         return response.text
 
+    promote_async = promote.later()
+
     @twin
     def delete(self) -> Steps[Response]:
         """Delete it.
@@ -382,6 +390,8 @@ class Object:
                 const.HTTP_METHOD_DELETE, path=self._object_path, params=self.query_params
             )
         )
+
+    delete_async = delete.later()
 
     @twin
     def copy(
@@ -405,6 +415,8 @@ class Object:
             yield self._client.ask(const.HTTP_METHOD_PUT, path=self._object_path, params=params)
         )
 
+    copy_async = copy.later()
+
     @twin
     def blob_download(
         self, chunk_size: int | None = None, num_workers: int | None = None, latest: bool = False
@@ -427,3 +439,5 @@ class Object:
             json=action(const.ACT_BLOB_DOWNLOAD, value, self._name),
         )
         return response.text
+
+    blob_download_async = blob_download.later()

@@ -83,6 +83,8 @@ class ObjectClient:
             return False
         return (yield from inner(self.head)).present
 
+    can_get_at_offset_async = can_get_at_offset.later()
+
     def _target(self, force: bool = False) -> str | None:
         if self._uname is None:
             return None
@@ -126,6 +128,8 @@ class ObjectClient:
             headers = {**headers, const.HEADER_RANGE: f"bytes={start}-{end}"}
         return (yield from self._get(headers, stream))
 
+    get_async = get.later()
+
     def read_all(self) -> bytes:
         """The whole content. Nothing is called more often, so this takes the short way."""
         if self._uname is not None:
@@ -143,6 +147,8 @@ class ObjectClient:
         headers = {**self._request_headers, const.HEADER_RANGE: f"bytes={start}-{end - 1}"}
         return (yield from self._get(headers, stream=True))
 
+    get_chunk_async = get_chunk.later()
+
     @twin
     def head(self, props: str = _READER_PROPS) -> Steps[ObjectAttributes]:
         """What the server tells of the object."""
@@ -151,3 +157,5 @@ class ObjectClient:
             const.HTTP_METHOD_HEAD, path=self._request_path, params=params
         )
         return ObjectAttributes(response.headers)
+
+    head_async = head.later()

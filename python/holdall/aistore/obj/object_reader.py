@@ -55,6 +55,8 @@ class ObjectReader:
         self._attributes = yield from inner(self._object_client.head)
         return self._attributes
 
+    head_async = head.later()
+
     @property
     def attributes(self) -> ObjectAttributes:
         """What the server told of the object; it is asked when it has not told yet."""

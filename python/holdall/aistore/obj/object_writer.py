@@ -78,6 +78,8 @@ class ObjectWriter:
             yield self._client.ask(const.HTTP_METHOD_HEAD, path=self._object_path, params=params)
         )
 
+    put_file_async = put_file.later()
+
     @twin
     def append_content(self, content: Any, handle: str = "", flush: bool = False) -> Steps[str]:
         """Append to what becomes the object with the flush.
@@ -95,6 +97,8 @@ class ObjectWriter:
             handle = yield from self._append("append", content, handle)
             content = b""
         return (yield from self._append("flush" if flush else "append", content, handle))
+
+    append_content_async = append_content.later()
 
     def _append(self, kind: str, content: Any, handle: str) -> Steps[str]:
         response = yield self._client.ask(
@@ -129,6 +133,8 @@ class ObjectWriter:
                 json=action("", dict(custom_metadata)),
             )
         )
+
+    set_custom_props_async = set_custom_props.later()
 
     def as_file(self, mode: str = "a") -> ObjectFileWriter:
         """A file to write to: ``"a"`` goes on from what the object is, ``"w"`` empties it at once.

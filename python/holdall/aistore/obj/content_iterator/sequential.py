@@ -29,7 +29,7 @@ class ContentIterProvider(BaseContentIterProvider):
 
     async def read_all_async(self) -> bytes:
         """As `read_all`, to be awaited."""
-        return (await self._client.get_async(stream=False)).content  # type: ignore[attr-defined]
+        return (await self._client.get_async(stream=False)).content
 
     @staticmethod
     def _tell(response: Response, offset: int, bounds: StreamBounds | None) -> None:
@@ -54,7 +54,7 @@ class ContentIterProvider(BaseContentIterProvider):
         self, offset: int = 0, bounds: StreamBounds | None = None
     ) -> AsyncIterator[bytes]:
         """As `create_iter`, asynchronously."""
-        response = await self._client.get_async(stream=True, offset=offset)  # type: ignore[attr-defined]
+        response = await self._client.get_async(stream=True, offset=offset)
         self._tell(response, offset, bounds)
         try:
             async for piece in response.aiter_content(self._chunk_size):
