@@ -98,6 +98,8 @@ class AuthNClient:
         logger.info("Logged in as %s", username)
         return str(message.token)
 
+    login_async = login.later()
+
     @twin
     def logout(self) -> Steps[None]:
         """Revoke the token that is shown, and show none from then on.
@@ -110,6 +112,8 @@ class AuthNClient:
             raise ValueError("Must be logged in first (no token)")
         yield from inner(self.token_manager().revoke, token=token)
         self.client.token = None
+
+    logout_async = logout.later()
 
     def cluster_manager(self) -> ClusterManager:
         """The clusters that the service knows."""

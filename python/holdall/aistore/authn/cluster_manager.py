@@ -52,6 +52,8 @@ class ClusterManager:
             )
         )
 
+    list_async = list.later()
+
     @twin
     def get(
         self, cluster_id: str | None = None, cluster_alias: str | None = None
@@ -70,6 +72,8 @@ class ClusterManager:
         for cluster in found.clusters.values():
             return cluster
         raise RuntimeError(f"No cluster found with ID or alias '{name}'")
+
+    get_async = get.later()
 
     @twin
     def register(self, cluster_alias: str, urls: List[str]) -> Steps[ClusterInfo]:  # noqa: UP006
@@ -104,6 +108,8 @@ class ClusterManager:
         )
         return (yield from inner(self.get, uuid))
 
+    register_async = register.later()
+
     @twin
     def update(
         self,
@@ -129,6 +135,8 @@ class ClusterManager:
         )
         return (yield from inner(self.get, cluster_id=cluster_id))
 
+    update_async = update.later()
+
     @twin
     def delete(
         self, cluster_id: str | None = None, cluster_alias: str | None = None
@@ -141,3 +149,5 @@ class ClusterManager:
         """
         name = _id_or_alias(cluster_id, cluster_alias)
         yield self.client.ask(HTTP_METHOD_DELETE, path=f"{URL_PATH_AUTHN_CLUSTERS}/{name}")
+
+    delete_async = delete.later()

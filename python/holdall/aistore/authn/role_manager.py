@@ -46,6 +46,8 @@ class RoleManager:
             )
         )
 
+    list_async = list.later()
+
     @twin
     def get(self, role_name: str) -> Steps[RoleInfo]:
         """One role.
@@ -58,6 +60,8 @@ class RoleManager:
                 HTTP_METHOD_GET, path=f"{URL_PATH_AUTHN_ROLES}/{role_name}", res_model=RoleInfo
             )
         )
+
+    get_async = get.later()
 
     @twin
     def create(
@@ -85,6 +89,8 @@ class RoleManager:
         yield from self._allow(role, cluster_alias, perms, bucket_name)
         yield self.client.ask(HTTP_METHOD_POST, path=URL_PATH_AUTHN_ROLES, json=role.model_dump())
         return (yield from inner(self.get, role_name=name))
+
+    create_async = create.later()
 
     @twin
     def update(
@@ -122,6 +128,8 @@ class RoleManager:
             HTTP_METHOD_PUT, path=f"{URL_PATH_AUTHN_ROLES}/{name}", json=role.model_dump()
         )
 
+    update_async = update.later()
+
     @twin
     def delete(self, name: str, missing_ok: bool = False) -> Steps[None]:
         """Delete a role.
@@ -134,6 +142,8 @@ class RoleManager:
         except ErrRoleNotFound:
             if not missing_ok:
                 raise
+
+    delete_async = delete.later()
 
     def _allow(
         self,

@@ -37,3 +37,5 @@ class TokenManager:
             path=URL_PATH_AUTHN_TOKENS,
             json=TokenMsg(token=token).model_dump(),
         )
+
+    revoke_async = revoke.later()

@@ -47,6 +47,8 @@ class UserManager:
             )
         )
 
+    get_async = get.later()
+
     @twin
     def delete(self, username: str, missing_ok: bool = False) -> Steps[None]:
         """Delete a user.
@@ -59,6 +61,8 @@ class UserManager:
         except ErrUserNotFound:
             if not missing_ok:
                 raise
+
+    delete_async = delete.later()
 
     @twin
     def create(self, username: str, roles: List[str], password: str) -> Steps[UserInfo]:  # noqa: UP006
@@ -78,6 +82,8 @@ class UserManager:
         yield self.client.ask(HTTP_METHOD_POST, path=URL_PATH_AUTHN_USERS, json=user.dict())
         return (yield from inner(self.get, username))
 
+    create_async = create.later()
+
     @twin
     def list(self) -> Steps[UserMap]:
         """All users, by their names."""
@@ -86,6 +92,8 @@ class UserManager:
                 HTTP_METHOD_GET, path=URL_PATH_AUTHN_USERS, res_model=UserMap
             )
         )
+
+    list_async = list.later()
 
     @twin
     def update(
@@ -108,6 +116,8 @@ class UserManager:
             HTTP_METHOD_PUT, path=f"{URL_PATH_AUTHN_USERS}/{username}", json=user.dict()
         )
         return (yield from inner(self.get, username))
+
+    update_async = update.later()
 
     def _roles(self, names: List[str]) -> Steps[RolesList]:  # noqa: UP006
         roles = []

@@ -79,6 +79,8 @@ class Dsort:
         self._dsort_id = str(response.text)
         return self._dsort_id
 
+    start_async = start.later()
+
     def _put_key_map(self, job: DsortFramework) -> Steps[dict[str, Any]]:
         """The cluster fetches key maps by URL, so this one becomes an object."""
         from ..bucket import Bucket
@@ -99,6 +101,8 @@ class Dsort:
             params={DSORT_UUID: self._dsort_id},
         )
 
+    abort_async = abort.later()
+
     @twin
     def get_job_info(self) -> Steps[dict[str, JobInfo]]:
         """How far each target is, by its id."""
@@ -110,6 +114,8 @@ class Dsort:
                 params={DSORT_UUID: self._dsort_id},
             )
         )
+
+    get_job_info_async = get_job_info.later()
 
     @twin
     def wait(
@@ -140,6 +146,8 @@ class Dsort:
                 raise Timeout(f"dsort job '{self._dsort_id}'", f"after {timeout}s")
             yield nap(min(pause, max(0.0, deadline - time.monotonic())))
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    wait_async = wait.later()
 
     def _outcome(self, infos: list[JobInfo]) -> WaitResult | None:
         aborted = any(info.metrics.aborted or info.aborted for info in infos)

@@ -83,8 +83,8 @@ class Etl:
 
     async def __aexit__(self, *exception: object) -> None:
         with suppress(AISError):
-            await self.stop_async()  # type: ignore[attr-defined]
-            await self.delete_async()  # type: ignore[attr-defined]
+            await self.stop_async()
+            await self.delete_async()
 
     def __repr__(self) -> str:
         return f"Etl({' >> '.join([self._name, *self._pipeline])})"
@@ -154,6 +154,8 @@ class Etl:
             json=message.as_dict(),
         )
         return str(response.text)
+
+    init_async = init.later()
 
     def init_class(
         self,
@@ -304,20 +306,28 @@ class Etl:
             )
         )
 
+    view_async = view.later()
+
     @twin
     def start(self) -> Steps[None]:
         """Start it again after it was stopped."""
         yield from self._manage(HTTP_METHOD_POST, "/start")
+
+    start_async = start.later()
 
     @twin
     def stop(self) -> Steps[None]:
         """Stop it, and every transform that uses it. It can be started again."""
         yield from self._manage(HTTP_METHOD_POST, "/stop")
 
+    stop_async = stop.later()
+
     @twin
     def delete(self) -> Steps[None]:
         """Delete it."""
         yield from self._manage(HTTP_METHOD_DELETE, "")
+
+    delete_async = delete.later()
 
     @twin
     def logs(self, target_id: str = "") -> Steps[list[ETLNodeLogs]]:
@@ -336,6 +346,8 @@ class Etl:
         for entry in entries:
             entry.logs = base64.b64decode(entry.logs).decode(errors="replace")
         return list(entries)
+
+    logs_async = logs.later()
 
     def _manage(self, method: str, below: str) -> Steps[None]:
         yield self._client.ask(
