@@ -44,8 +44,8 @@ def test_of_a_url(bucket, endpoint, monkeypatch):
     monkeypatch.setenv("AIS_ENDPOINT", endpoint)
     assert bytes(from_url(url).get("y").bytes()) == b"1"
     assert bytes(from_url(url).with_prefix("").get("y").bytes()) == b"1"
-    with pytest.raises(UnknownConfigurationKeyError, match="endpiont"):
-        from_url(url, endpiont=endpoint)
+    with pytest.raises(UnknownConfigurationKeyError, match="endpunkt"):
+        from_url(url, endpunkt=endpoint)
 
 
 def test_secrets_are_not_shown(endpoint):
