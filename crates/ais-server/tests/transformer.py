@@ -84,7 +84,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(204, Ais_Direct_Put_Length=str(length))
         if "late" in path:
             # As servers of HTTP/1.0 answer: without a length.
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + result[: len(result) // 2])
+            self.wfile.write(
+                b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + result[: len(result) // 2]
+            )
             self.wfile.flush()
             os.kill(os.getpid(), signal.SIGKILL)
         self.answer(200, result)
@@ -114,7 +116,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(101)
         self.send_header("Upgrade", "websocket")
         self.send_header("Connection", "Upgrade")
-        self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
+        self.send_header(
+            "Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        )
         self.end_headers()
         self.close_connection = True
         while (control := self.message()) is not None:
@@ -160,7 +164,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for index, part in enumerate(parts):
             first = (opcode if index == 0 else 0) | (128 if index + 1 == len(parts) else 0)
             size = len(part)
-            head = struct.pack(">BB", first, size) if size < 126 else struct.pack(">BBQ", first, 127, size)
+            head = (
+                struct.pack(">BB", first, size)
+                if size < 126
+                else struct.pack(">BBQ", first, 127, size)
+            )
             self.wfile.write(head + part)
             if index + 1 < len(parts):
                 self.wfile.write(b"\x89\x01p")
@@ -175,7 +183,10 @@ if __name__ == "__main__":
             sys.exit("this transformer is broken")
         if argument.startswith("--child="):
             # One that leaves the group of its parent.
-            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", argument], start_new_session=True)
+            subprocess.Popen(
+                [sys.executable, "-c", "import time; time.sleep(1000)", argument],
+                start_new_session=True,
+            )
             subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", argument])
     print("the transformer starts", flush=True)
     server = http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler)

@@ -92,9 +92,6 @@ pub(super) async fn serve(allowed: Weak<Allowed>, listener: TcpListener) {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             continue;
         };
-        if allowed.strong_count() == 0 {
-            return;
-        }
         let allowed = Weak::clone(&allowed);
         tokio::spawn(async move {
             let service = service_fn(move |request| {

@@ -63,6 +63,8 @@ pub(crate) struct Allowed {
     spawner: process::Spawner,
     client: reqwest::Client,
     deliveries: callback::Deliveries,
+    /// What answers transformers.
+    answering: OnceLock<tokio::task::AbortHandle>,
     known: Mutex<BTreeMap<String, Arc<Etl>>>,
     engine: Weak<Engine>,
 }
@@ -112,10 +114,13 @@ impl Engine {
             spawner: process::Spawner::new()?,
             client,
             deliveries: callback::Deliveries::default(),
+            answering: OnceLock::new(),
             known: Mutex::default(),
             engine: Arc::downgrade(self),
         });
-        tokio::spawn(callback::serve(Arc::downgrade(&allowed), listener));
+        let answering = tokio::spawn(callback::serve(Arc::downgrade(&allowed), listener));
+        // It is new.
+        let _ = allowed.answering.set(answering.abort_handle());
         for Kept { message, runs } in self.kept_etls()? {
             let etl = match Plan::of(&message, &allowed.options) {
                 Ok(plan) => Etl::new(message, plan),
@@ -323,6 +328,14 @@ impl Engine {
         let kept: Vec<Kept> = allowed.known().values().map(of).collect();
         let kept = serde_json::to_vec(&kept)?;
         self.storage().meta().write(move |tx| tx.put_fact(FACT, &kept)).await
+    }
+}
+
+impl Drop for Allowed {
+    fn drop(&mut self) {
+        if let Some(answering) = self.answering.get() {
+            answering.abort();
+        }
     }
 }
 

@@ -68,8 +68,18 @@ def prepare():
     sys.path.insert(0, target)
     packages = [name for name in names("PACKAGES") if lacks(name)]
     if packages:
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
-        done = subprocess.run([*command, "--target", target, *packages], stdout=2, stderr=subprocess.PIPE, text=True)
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-input",
+        ]
+        done = subprocess.run(
+            [*command, "--target", target, *packages], stdout=2, stderr=subprocess.PIPE, text=True
+        )
         if done.returncode:
             last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
             fail(f"cannot install the packages {', '.join(packages)}: {''.join(last)}")
@@ -88,14 +98,20 @@ def is_installed(package):
     if not query:
         return False
     done = subprocess.run(
-        [query, "--show", "--showformat=${Status}", package], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [query, "--show", "--showformat=${Status}", package],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     return done.stdout.endswith("ok installed")
 
 
 def load_sdk():
     """Makes ``aistore`` importable: the official SDK, or else holdall under its name."""
-    if importlib.util.find_spec("aistore") is None and importlib.util.find_spec("holdall") is not None:
+    if (
+        importlib.util.find_spec("aistore") is None
+        and importlib.util.find_spec("holdall") is not None
+    ):
         from holdall import compat
 
         compat.install("aistore")
@@ -158,7 +174,9 @@ def slow_xxhash64(data, seed):
                 word = int.from_bytes(data[at + 8 * index : at + 8 * index + 8], "little")
                 lanes[index] = step(lanes[index], word)
             at += 32
-        total = sum(turn(lane, bits) for lane, bits in zip(lanes, (1, 7, 12, 18), strict=True)) & mask
+        total = (
+            sum(turn(lane, bits) for lane, bits in zip(lanes, (1, 7, 12, 18), strict=True)) & mask
+        )
         for lane in lanes:
             total = ((total ^ step(0, lane)) * one + four) & mask
     else:
@@ -244,4 +262,6 @@ def run_standard(name):
 if __name__ == "__main__":
     # The first process of a namespace hears only signals that it has asked for.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    {"prepare": prepare, "class": run_class, "standard": lambda: run_standard(sys.argv[2])}[sys.argv[1]]()
+    {"prepare": prepare, "class": run_class, "standard": lambda: run_standard(sys.argv[2])}[
+        sys.argv[1]
+    ]()
