@@ -155,7 +155,9 @@ def test_pages_and_folders(s3):
         assert folders == ["a/", "b/", "c/"]
 
 
-def test_signed_urls(server, s3):
+@pytest.mark.parametrize("version", ["s3v4", "s3"])
+def test_signed_urls(server, s3, version):
+    s3 = client(server, signature_version=version)
     url = s3.generate_presigned_url("put_object", Params={"Bucket": "bucket", "Key": "a b"})
     with urllib.request.urlopen(urllib.request.Request(url, data=b"x", method="PUT")) as reply:
         assert reply.status == 200

@@ -337,6 +337,42 @@ def test_who_is_not_known_signs_in(shown):
     shown.complaints.clear()  # of the refusals
 
 
+def test_signing_in_where_the_server_asks(browser):
+    with aistore.serve(auth=aistore.Auth(password="right one")) as server:
+        shown = Page(browser, Ais(server.url))
+        page = shown.page
+        page.goto(server.url)
+        page.get_by_label("User").fill("admin")
+        page.get_by_label("Password").fill("wrong one")
+        page.get_by_role("button", name="Sign in").last.click()
+        expect(page.locator("[role=status]")).not_to_have_text("…")
+        page.get_by_label("Password").fill("right one")
+        page.get_by_role("button", name="Sign in").last.click()
+        page.wait_for_selector("h1 >> text=Buckets")
+        token = page.evaluate("sessionStorage.getItem('holdall-token')")
+        for method, path, body in [
+            ("POST", "/v1/buckets/b", b'{"action": "create-bck"}'),
+            ("PUT", "/v1/objects/b/readme.md", b"for those who may"),
+        ]:
+            request = urllib.request.Request(
+                server.url + path,
+                data=body,
+                method=method,
+                headers={"Authorization": f"Bearer {token}"},
+            )
+            urllib.request.urlopen(request).close()
+        page.goto(f"{server.url}/ui/#/o/ais/b?name=readme.md")
+        page.wait_for_selector("pre")
+        assert page.inner_text("pre") == "for those who may"
+        # The token goes along, which a plain link could not do.
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download").click()
+        assert Path(download.value.path()).read_bytes() == b"for those who may"
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_selector("h1 >> text=Sign in")
+        shown.context.close()
+
+
 def test_the_server_tells_browsers_what_not_to_do(ais):
     for path in ("/ui/", "/ui/main.js", "/ui/api/buckets"):
         with urllib.request.urlopen(ais.url + path) as reply:

@@ -1,4 +1,4 @@
-//! Who asks: AWS signatures, version 4, in the header or in the URL.
+//! Who asks: AWS signatures, version 4, in the header or in the URL; in URLs also those of version 2.
 //!
 //! Without keys every signature is accepted, and none is needed. Where AuthN asks, a token with the permissions is
 //! needed, too.
@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 use super::checksum::hex;
 use super::fault::{Fault, Result};
 use super::operation::Operation;
-use super::permissions;
+use super::{old_urls, permissions};
 use crate::http::Request;
 use crate::s3_keys::S3Keys;
 
@@ -47,15 +47,18 @@ pub(crate) fn check(request: &Request, operation: &Operation) -> Result<Option<C
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let message =
         Message { method: request.method.as_str(), path, query, headers: &request.headers };
+    if old_urls::is_signed(query) {
+        return old_urls::verify(&message, keys, Utc::now()).map(|()| None);
+    }
     verify(&message, keys, Utc::now()).map(Some)
 }
 
 /// What is signed.
-struct Message<'a> {
-    method: &'a str,
-    path: &'a str,
-    query: &'a str,
-    headers: &'a HeaderMap,
+pub(super) struct Message<'a> {
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+    pub(super) query: &'a str,
+    pub(super) headers: &'a HeaderMap,
 }
 
 /// The parts of a signature.
@@ -95,15 +98,15 @@ fn verify(message: &Message<'_>, keys: &S3Keys, now: DateTime<Utc>) -> Result<Ch
     Ok(Chain { key, date: signature.date, scope: signature.scope, last: signature.value })
 }
 
-fn denied(code: &'static str, text: &str) -> Fault {
+pub(super) fn denied(code: &'static str, text: &str) -> Fault {
     Fault::new(403, code, text)
 }
 
-fn same(one: &str, other: &str) -> bool {
+pub(super) fn same(one: &str, other: &str) -> bool {
     constant_time::verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
@@ -265,7 +268,7 @@ fn encoded_path(path: &str) -> String {
     parts.join("/")
 }
 
-fn pairs(query: &str) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + '_ {
+pub(super) fn pairs(query: &str) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + '_ {
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).collect::<Vec<u8>>();
     query.split('&').filter(|pair| !pair.is_empty()).map(move |pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

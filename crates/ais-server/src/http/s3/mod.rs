@@ -17,6 +17,7 @@ mod fault;
 mod get;
 mod list;
 mod multipart;
+mod old_urls;
 mod operation;
 mod payload;
 mod permissions;
