@@ -953,9 +953,11 @@ class StacPlan:
             int | None,
             str | None,
             int | None,
+            Exception | None,
         ]
     ]:
-        """The jobs, as `StacClients.run` takes them, each with the number of the job that does the same or `None`."""
+        """The jobs, as `StacClients.run` takes them, each with the number of the job that does the same or `None`, and why
+        it fails without being tried or `None`."""
     def check_document(self, name: str) -> None:
         """Refuses a name for the document under which it cannot be written."""
     def write_catalog(

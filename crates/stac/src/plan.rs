@@ -75,6 +75,8 @@ pub struct Job {
     pub checksum: Option<Multihash>,
     /// The job that puts the same bytes at the same place, which this one waits for instead.
     pub same_as: Option<usize>,
+    /// Why it fails without being tried: an alternate that was asked for has no href.
+    pub refused: Option<Error>,
 }
 
 impl Job {
@@ -141,8 +143,15 @@ impl Plan {
             if !options.selection.holds(key, &asset) {
                 continue;
             }
-            let sources = sources(object, key, &asset, base, options, &context)?;
             let main = main_href(object, key, &asset, base)?;
+            // One malformed alternate keeps nobody from the other assets.
+            let (sources, refused) = match sources(object, key, &asset, base, options, &context) {
+                Ok(sources) => (sources, None),
+                Err(error) => {
+                    let hints = context.with(&asset.storage, &asset.auth);
+                    (vec![Location { href: main.clone(), hints }], Some(error))
+                }
+            };
             let mut name =
                 naming::name(&options.naming, object, key, &asset, &main, options.subdirectories)?;
             let mut target = directory.join(&name);
@@ -174,6 +183,7 @@ impl Plan {
                 size: asset.size,
                 checksum: asset.checksum,
                 same_as,
+                refused,
             });
         }
         Ok(())

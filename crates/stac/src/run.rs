@@ -157,11 +157,19 @@ async fn one(
     options: &RunOptions,
     observer: &Observer,
 ) -> Outcome {
+    if let Some(error) = &job.refused {
+        observer(at, Event::Error(error.clone()));
+        return Err(error.clone());
+    }
     if !options.overwrite
         && let Some(bytes) = complete(job, options).await
     {
         observer(at, Event::Skip);
         return Ok(Done { bytes, skipped: true, ..Done::default() });
+    }
+    if !options.make_directory {
+        // Nothing begins, and no server is asked, where there is no place for the file.
+        check_directory(job)?;
     }
     observer(at, Event::Start);
     let fetched = fetch(clients, at, job, options, observer).await;
@@ -174,6 +182,16 @@ async fn one(
     );
     let Fetched { bytes, checksum, server_side, media_type, warning } = fetched?;
     Ok(Done { bytes, skipped: false, server_side, checksum, media_type, warning })
+}
+
+fn check_directory(job: &Job) -> Result<()> {
+    let parent = job.target.local().and_then(FsPath::parent);
+    let Some(parent) = parent.filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir())
+    else {
+        return Ok(());
+    };
+    let detail = format!("output directory does not exist: {}", parent.display());
+    Err(Error::new(crate::ErrorKind::Directory, "write", job.target.href(), detail))
 }
 
 struct Watcher(usize, Observer);

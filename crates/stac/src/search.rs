@@ -35,6 +35,25 @@ impl Request {
         Self { href, body: Some(Value::Object(body)) }
     }
 
+    /// The same search by GET, with its fields in the query as STAC API has them there.
+    fn by_get(&self) -> Option<Self> {
+        let Some(Value::Object(fields)) = &self.body else { return None };
+        let mut url = url::Url::parse(&self.href).ok()?;
+        for (name, value) in fields {
+            let text = match value {
+                Value::String(text) => text.clone(),
+                Value::Array(values) if values.iter().all(|v| v.is_string() || v.is_number()) => {
+                    let values =
+                        values.iter().map(|v| v.as_str().map_or(v.to_string(), str::to_owned));
+                    values.collect::<Vec<_>>().join(",")
+                }
+                other => other.to_string(),
+            };
+            url.query_pairs_mut().append_pair(name, &text);
+        }
+        Some(Self::get(url.as_str()))
+    }
+
     /// The request that a `next` link of a page asks for.
     fn next(page: &Document, this: &Self) -> Option<Self> {
         let links = page.json().get("links")?.as_array()?;
@@ -104,7 +123,21 @@ impl Pages {
             let detail = "the link to the next page leads back to a page that was read already";
             return Err(Error::new(ErrorKind::Document, "search", request.href, detail));
         }
-        let page = self.clients.page(&request).await?;
+        let (page, request) = match self.clients.page(&request).await {
+            // Servers need not know POST (STAC API, item search).
+            Err(error) if matches!(error.status(), Some(404 | 405 | 501)) => {
+                let Some(request) = request.by_get() else { return Err(error) };
+                let page = self.clients.page(&request).await;
+                // Where both fail, the first says more.
+                (
+                    page.map_err(
+                        |second| if second.status() == Some(404) { error } else { second },
+                    )?,
+                    request,
+                )
+            }
+            page => (page?, request),
+        };
         if page.kind() != Kind::ItemCollection {
             let detail = format!("it answered with a {}, not with a page of items", page.kind());
             return Err(Error::new(ErrorKind::Document, "search", request.href, detail));

@@ -270,8 +270,18 @@ async def move_document(
     if file_name and not is_catalog:
         plan.check_document(file_name)
     jobs = [
-        Job.of(key, owner, places, target, media_type=kind, size=size, checksum=sum_, same_as=same)
-        for key, owner, places, target, kind, size, sum_, same in plan.jobs()
+        Job.of(
+            key,
+            owner,
+            places,
+            target,
+            media_type=kind,
+            size=size,
+            checksum=sum_,
+            same_as=same,
+            error=refused,
+        )
+        for key, owner, places, target, kind, size, sum_, same, refused in plan.jobs()
     ]
     cache = Clients(config, clients)
     try:

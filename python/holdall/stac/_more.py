@@ -246,7 +246,7 @@ def plan(
     made = StacPlan(text, None, os.fspath(directory), config._plan_json(path_template))
     return [
         PlannedAsset(owner, key, places[0][0], target, media_type, size)
-        for key, owner, places, target, media_type, size, _, same_as in made.jobs()
+        for key, owner, places, target, media_type, size, _, same_as, _ in made.jobs()
         if same_as is None
     ]
 

@@ -157,7 +157,14 @@ class Plan:
         own_href: str | None,
         context: str | None,
     ) -> None:
-        made = job(key, asset, places(asset, self.config, own_href, context), target)
+        problem: Exception | None = None
+        try:
+            where = places(asset, self.config, own_href, context)
+        except ValueError as error:
+            # One malformed alternate keeps nobody from the other assets.
+            where, problem = [(asset.href, None)], error
+        made = job(key, asset, where, target)
+        made.error = problem
         made.owner_id = owner.id
         known = self._taken.get(target)
         if known is not None:

@@ -100,13 +100,17 @@ async def run_jobs(
     for job in jobs:
         if job.same_as is not None:
             continue
+        if job.error is not None:
+            if config.fail_fast:
+                raise job.error
+            continue
         try:
             client = await clients.get_client(job.href)
         except Exception as error:
             if config.fail_fast:
                 raise
+            # Nothing has begun, so there is nothing to tell; stac-asset's users count on that.
             job.error = error
-            await _tell_error(job, error, messages, started=False)
             continue
         groups.setdefault(id(client), (client, []))[1].append(job)
     running = []
@@ -195,13 +199,9 @@ def _start(job: Job) -> StartAssetDownload:
     )
 
 
-async def _tell_error(
-    job: Job, error: Exception, messages: MessageQueue | None, *, started: bool = True
-) -> None:
+async def _tell_error(job: Job, error: Exception, messages: MessageQueue | None) -> None:
     if messages is None:
         return
-    if not started:
-        await messages.put(_start(job))
     await messages.put(
         ErrorAssetDownload(key=job.key or "", href=job.href, path=job.path, error=error)
     )

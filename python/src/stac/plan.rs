@@ -11,7 +11,7 @@ use holdall::stac::{
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::errors::StacError;
+use super::errors::{StacError, exception};
 use super::hints::StacHints;
 use super::settings;
 use crate::awaitable::future_into_py;
@@ -41,7 +41,8 @@ impl StacPlan {
         Ok(Self { document: Mutex::new(document), plan: Arc::new(plan), directory })
     }
 
-    /// The jobs, as `StacClients.run` takes them, each with the number of the job that does the same or `None`.
+    /// The jobs, as `StacClients.run` takes them, each with the number of the job that does the same or `None`, and why it fails
+    /// without being tried or `None`.
     fn jobs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
         self.plan.jobs.iter().map(|job| job_out(py, job)).collect()
     }
@@ -117,7 +118,9 @@ fn job_out<'py>(py: Python<'py>, job: &Job) -> PyResult<Bound<'py, PyTuple>> {
     let target = job.target.href();
     let (key, owner) = (job.key.as_str(), job.owner.as_deref());
     let media_type = job.media_type.as_deref();
-    (key, owner, places, target, media_type, job.size, checksum, job.same_as).into_pyobject(py)
+    let refused = job.refused.as_ref().map(|error| exception(py, error)).transpose()?;
+    (key, owner, places, target, media_type, job.size, checksum, job.same_as, refused)
+        .into_pyobject(py)
 }
 
 /// Refuses a name that leads out of its directory.

@@ -42,6 +42,7 @@ fn job(
         size,
         checksum: checksum.as_deref().and_then(Multihash::parse),
         same_as: None,
+        refused: None,
     })
 }
 

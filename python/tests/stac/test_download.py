@@ -328,8 +328,12 @@ async def test_alternates_are_preferred_and_fall_back(server, form, tmp_path):
     await stac.download_item(form(item), tmp_path / "c", config=Config(fallback=True))
     assert (tmp_path / "c/main.tif").read_bytes() == b"second"
     item["assets"]["x"]["alternate"]["s"] = {}
-    with pytest.raises(ValueError, match="missing href"):
+    # One malformed alternate keeps nobody from the other assets.
+    item["assets"]["y"] = {"href": server.add("/y.tif", b"y")}
+    with pytest.raises(stac.DownloadError, match="missing href") as caught:
         await stac.download_item(form(item), tmp_path / "d", config=Config(alternate_assets=["s"]))
+    assert isinstance(caught.value.exceptions[0], ValueError)
+    assert (tmp_path / "d/y.tif").read_bytes() == b"y"
 
 
 async def test_relative_alternates_are_those_of_the_old_place(server, tmp_path):

@@ -43,6 +43,24 @@ async fn a_search_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn a_server_without_post_is_asked_by_get() {
+    let server = Server::start().await;
+    server.on("/search", |request| match request.method.as_str() {
+        "GET" => Reply::json(&page(&[request.target.split_once('?').unwrap().1], json!([]))),
+        _ => Reply::status(405),
+    });
+    let fields = json!({"collections": ["a", "b"], "bbox": [1, 2.5, 3, 4], "intersects": {"x": 1}});
+    let request = Request::search(&server.url, fields.as_object().unwrap().clone());
+    let mut pages = Pages::new(clients(), request);
+    let found = ids(&pages.next().await.unwrap().unwrap());
+    let expected = "collections=a%2Cb&bbox=1%2C2.5%2C3%2C4&intersects=%7B%22x%22%3A1%7D";
+    assert_eq!(found, [expected]);
+    server.on("/search", |_| Reply::status(404));
+    let mut pages = Pages::new(clients(), Request::search(&server.url, Default::default()));
+    assert_eq!(pages.next().await.unwrap_err().status(), Some(404));
+}
+
+#[tokio::test]
 async fn a_catalog_is_read_level_by_level_and_each_document_once() {
     let server = Server::start().await;
     let link = |rel: &str, href: &str| json!({"rel": rel, "href": href});
