@@ -24,8 +24,8 @@ pub struct RunOptions {
     pub overwrite: bool,
     /// Make directories that do not exist. Default yes.
     pub make_directory: bool,
-    /// Remove what was received when a transfer fails. Default yes; files never get their final name before they are
-    /// whole.
+    /// Remove what was received of a small file when its transfer fails. Default yes. Files never get their final name before
+    /// they are whole; what was received of a large one stays beside it, hidden, where the next run goes on with it.
     pub clean: bool,
     /// Stop everything at the first failure. Default no.
     pub fail_fast: bool,
@@ -95,7 +95,7 @@ pub type Outcome = Result<Done>;
 /// Runs `jobs` and returns an outcome for each, in their order.
 ///
 /// # Errors
-/// With [`RunOptions::fail_fast`], the first failure; everything else is cancelled then, and nothing partial stays.
+/// With [`RunOptions::fail_fast`], the first failure; everything else is cancelled then, and nothing partial is shown.
 pub async fn run(
     clients: &Clients,
     jobs: Arc<Vec<Job>>,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import itertools
 import json
@@ -115,6 +116,77 @@ async def test_items(server, tmp_path, seed):
         a, b = tmp_path / f"a{number}", tmp_path / f"b{number}"
         expected = plain(await run(theirs, item, a, options), a)
         assert plain(await run(ours, item, b, options), b) == expected, options
+
+
+#: Settings beyond those above, and arguments of the functions.
+SETTINGS = [
+    {},
+    {"warn": False},
+    {"fail_fast": True, "warn": False},
+    {"alternate_assets": ["none", "other"]},
+    {"include": ["data", "nobody"]},
+    {"make_directory": False, "warn": False},
+    {"http_assert_content_type": True},
+    {"client_override": "filesystem"},
+    {"client_override": "nobody"},
+    {"include": ["data"], "exclude": ["b1"]},
+    {"overwrite": True},
+]
+ARGUMENTS = {
+    "download_item": [{}, {"file_name": "mine.json"}, {"infer_file_name": False}],
+    "download_item_collection": [
+        {},
+        {"path_template": "${year}/${seed}/${id}", "file_name": None},
+        {"path_template": "${nobody}"},
+    ],
+}
+
+
+async def story(module, function: str, document: dict, directory: Path, settings, arguments):
+    """Return what a call returns or raises, what it warns of, what it tells, and what it writes."""
+    form = pystac.Item if function == "download_item" else pystac.ItemCollection
+    thing = form.from_dict(copy.deepcopy(document))
+    messages = asyncio.Queue()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            config = module.Config(**({"http_max_attempts": 1, "warn": True} | settings))
+            call = getattr(module, function)
+            done = await call(thing, directory, config=config, messages=messages, **arguments)
+            result = done.to_dict(transform_hrefs=False)
+        except Exception as error:
+            names = [type(error).__name__]
+            names += sorted(type(one).__name__ for one in getattr(error, "exceptions", ()))
+            # Ours is theirs, with the name that says whose it is.
+            result = ["ClientResponseError" if name == "HttpError" else name for name in names]
+    told = sorted(type(messages.get_nowait()).__name__ for _ in range(messages.qsize()))
+    told = [name for name in told if name != "WriteChunk"]
+    if settings.get("fail_fast"):
+        # How far the others get until the first failure is a matter of time.
+        return result, None, None, None
+    warned = sum(1 for one in caught if one.category.__name__ == "DownloadWarning")
+    return result, warned, told, files(directory)
+
+
+@pytest.mark.parametrize("seed", range(8, 12))
+@pytest.mark.parametrize("function", ARGUMENTS)
+async def test_other_settings_and_arguments(server, tmp_path, function, seed):
+    document = documents(server, seed)
+    for item in document["features"]:
+        del item["links"][:]
+        for number, asset in enumerate(item["assets"].values()):
+            server.add("/other.bin", b"other")
+            choices = ({"other": {"href": f"{server.url}/other.bin"}}, {"other": {}}, {})
+            asset["alternate"] = choices[number % 3]
+    if function == "download_item":
+        document = document["features"][0]
+    cases = list(itertools.product(SETTINGS, ARGUMENTS[function]))
+    for number, (settings, arguments) in enumerate(cases):
+        a, b = tmp_path / f"a{number}", tmp_path / f"b{number}"
+        case = (function, document, a, settings, arguments)
+        expected = plain(await story(theirs, *case), a)
+        case = (function, document, b, settings, arguments)
+        assert plain(await story(ours, *case), b) == expected, (settings, arguments)
 
 
 async def test_validation_of_content_types():
