@@ -159,7 +159,9 @@ def test_pages_and_folders(s3):
 def test_signed_urls(server, s3, version):
     s3 = client(server, signature_version=version)
     url = s3.generate_presigned_url("put_object", Params={"Bucket": "bucket", "Key": "a b"})
-    with urllib.request.urlopen(urllib.request.Request(url, data=b"x", method="PUT")) as reply:
+    # Old signatures are over the type, which urllib would make one up for.
+    put = urllib.request.Request(url, data=b"x", method="PUT", headers={"Content-Type": ""})
+    with urllib.request.urlopen(put) as reply:
         assert reply.status == 200
     url = s3.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "a b"})
     with urllib.request.urlopen(url) as reply:

@@ -78,16 +78,20 @@ pub(super) fn verify(message: &Message<'_>, keys: &S3Keys, now: DateTime<Utc>) -
         denied("InvalidAccessKeyId", "the access key that you provided is not known here")
     })?;
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
-    let signature = hmac::sign(&key, text(message, &all).as_bytes());
-    if same(&STANDARD.encode(signature), get("Signature")) {
-        return Ok(());
+    // Some sign what the server sees, others the bucket and the key, whatever the endpoint begins with.
+    let paths = [message.path, message.path.strip_prefix("/s3").unwrap_or(message.path)];
+    for path in paths {
+        let signature = hmac::sign(&key, text(message, path, &all).as_bytes());
+        if same(&STANDARD.encode(signature), get("Signature")) {
+            return Ok(());
+        }
     }
-    let text = "the signature in the URL does not match the one computed here: check the secret key and the path (it begins with /s3)";
+    let text = "the signature in the URL does not match the one computed here: check the secret key, the path, and the content type, which is signed";
     Err(denied("SignatureDoesNotMatch", text))
 }
 
 /// The text that is signed. What the signer knew as headers may have become parameters of the URL.
-fn text(message: &Message<'_>, all: &BTreeMap<String, String>) -> String {
+fn text(message: &Message<'_>, path: &str, all: &BTreeMap<String, String>) -> String {
     let either = |name: &str| match all.get(name) {
         Some(value) => value.clone(),
         None => header(message.headers, name).to_owned(),
@@ -109,12 +113,11 @@ fn text(message: &Message<'_>, all: &BTreeMap<String, String>) -> String {
         .collect();
     let mark = if signed.is_empty() { "" } else { "?" };
     format!(
-        "{}\n{}\n{}\n{}\n{amz}{}{mark}{}",
+        "{}\n{}\n{}\n{}\n{amz}{path}{mark}{}",
         message.method,
         either("content-md5"),
         either("content-type"),
         all.get("Expires").map(String::as_str).unwrap_or_default(),
-        message.path,
         signed.join("&")
     )
 }
