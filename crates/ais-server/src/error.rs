@@ -42,6 +42,10 @@ pub enum ErrorKind {
     NoSpace,
     /// The server failed: 500.
     Internal,
+    /// A backend did not answer, or failed: 502. Clients may try again.
+    Backend,
+    /// The object is gone at its backend: 410.
+    Gone,
 }
 
 /// An error of the server.
@@ -142,6 +146,8 @@ impl Error {
             ErrorKind::Unsupported => 501,
             ErrorKind::NoSpace => 507,
             ErrorKind::Transformer(status) => status,
+            ErrorKind::Backend => 502,
+            ErrorKind::Gone => 410,
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod storage;
 
 pub use engine::EtlOptions;
 pub use engine::authn::{Algorithm, AuthOptions, Secret};
+pub use engine::remote::{Backend, Backends, CacheLimits};
 pub use error::{Error, ErrorKind, Result};
 pub use faults::Faults;
 pub use s3_keys::S3Keys;

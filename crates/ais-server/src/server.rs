@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -15,7 +15,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::engine::authn::{AuthOptions, Secret};
-use crate::engine::{Engine, EtlOptions, Severity};
+use crate::engine::remote::{Backends, CacheLimits};
+use crate::engine::{Engine, EtlOptions, Severity, Work as _};
 use crate::error::{Error, Result};
 use crate::faults::Faults;
 use crate::http::{self, Face};
@@ -24,6 +25,8 @@ use crate::storage::{Fsync, Storage};
 
 /// Time that requests have to end once the server stops.
 const GRACE: Duration = Duration::from_secs(10);
+/// Time between two rounds of housekeeping.
+const TIDY: Duration = Duration::from_secs(10);
 /// Time for a request's headers, and for a TLS handshake.
 const HEADERS: Duration = Duration::from_secs(30);
 
@@ -52,6 +55,10 @@ pub struct Options {
     pub faults: Option<Arc<Faults>>,
     /// How transformers run; none to refuse them. Whoever may make one runs programs on this machine.
     pub etl: Option<EtlOptions>,
+    /// Backends that buckets of other providers may be reached by; by default none.
+    pub backends: Backends,
+    /// How much is kept of what backends have.
+    pub cache: CacheLimits,
 }
 
 impl Default for Options {
@@ -68,6 +75,8 @@ impl Default for Options {
             auth: None,
             faults: None,
             etl: None,
+            backends: Backends::default(),
+            cache: CacheLimits::default(),
         }
     }
 }
@@ -106,6 +115,7 @@ impl Server {
         let (data, fsync) = (options.data.clone(), options.fsync);
         let promote_root = options.promote_root.clone();
         let auth = options.auth.clone();
+        let (backends, cache) = (options.backends.clone(), options.cache);
         let open = move || {
             let storage = match data {
                 Some(folder) => {
@@ -118,6 +128,8 @@ impl Server {
                 None => Storage::memory()?,
             };
             let engine = Engine::new(storage, promote_root)?;
+            engine.set_backends(backends);
+            engine.set_limits(cache);
             let password = auth.map(|auth| engine.ask_who(&auth)).transpose()?.flatten();
             Ok::<_, Error>((engine, password))
         };
@@ -148,6 +160,7 @@ impl Server {
             engine.log().add(Severity::Info, format!("AuthN at {}", authn.url()));
         }
         let (stop, stopped) = watch::channel(false);
+        tokio::spawn(tidy(Arc::downgrade(&engine)));
         // All listeners together have so many connections.
         let slots = Arc::new(Semaphore::new(options.max_connections));
         let start = |face, listener| {
@@ -234,6 +247,23 @@ fn check_exposure(options: &Options, auth: &AuthOptions) -> Result<()> {
         "AuthN: the administrator's password has fewer than {SHORTEST_PASSWORD} characters or is the name: choose a \
          better one, or listen on a loopback address"
     )))
+}
+
+/// Does what is to be done now and then, as long as there is a server.
+async fn tidy(engine: Weak<Engine>) {
+    if let Some(engine) = engine.upgrade() {
+        let counted = engine.heavy(|engine| engine.count_copies()).await;
+        if let Err(error) = counted {
+            engine.log().add(Severity::Warning, format!("what is kept was not counted: {error}"));
+        }
+    }
+    loop {
+        tokio::time::sleep(TIDY).await;
+        let Some(engine) = engine.upgrade() else { return };
+        if let Err(error) = engine.tidy().await {
+            tracing::warn!(%error, "housekeeping failed");
+        }
+    }
 }
 
 fn url(options: &Options, address: SocketAddr, tls: bool) -> String {

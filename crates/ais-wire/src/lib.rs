@@ -33,6 +33,7 @@ pub mod etl;
 pub mod header;
 pub mod hrw;
 pub mod id;
+pub mod inventory;
 pub mod job;
 pub mod list;
 pub mod multi;

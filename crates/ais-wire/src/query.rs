@@ -42,6 +42,12 @@ pub const LATEST: &str = "latest-ver";
 pub const SYNC: &str = "synchronize";
 /// Keep the bucket's metadata when evicting.
 pub const KEEP_MD: &str = "keep_bck_md";
+/// Do not remember a bucket of a backend that was not known.
+pub const DONT_ADD_REMOTE: &str = "dont_add_remote_bck_md";
+/// Do not ask the backend for the bucket.
+pub const DONT_HEAD_REMOTE: &str = "dont_head_remote_bck";
+/// The URL that a bucket of an HTTP server stands for.
+pub const ORIGINAL_URL: &str = "original_url";
 /// Transform on the way.
 pub const ETL_NAME: &str = "etl_name";
 /// Transformers that follow.

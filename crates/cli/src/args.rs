@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::auth::AuthArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use holdall::ais_server::Fsync;
+use holdall::ais_server::{Backend, Fsync};
 use holdall::store::transfer::{Budget, Limits, Transfer, TransferOptions, Verify};
 
 /// Move bytes between object stores, HTTP servers and local files.
@@ -178,6 +178,26 @@ pub(crate) struct Serve {
     pub(crate) s3_keys: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) etl: ServeEtl,
+    /// Let clients use buckets of a backend: aws, gcp, azure, ht, or `ais,alias=NAME,endpoint=URL` for another cluster.
+    /// Settings follow after commas, as in `aws,endpoint=http://localhost:9000,region=us-east-1`; what they do not say is
+    /// looked up in the environment, where secrets belong. May be given more than once.
+    #[arg(
+        long = "backend",
+        value_name = "NAME[,KEY=VALUE…]",
+        env = "HOLDALL_SERVE_BACKENDS",
+        value_delimiter = ';'
+    )]
+    pub(crate) backends: Vec<Backend>,
+    /// Keep no more than this of what backends have, as in 20GiB: what was read longest ago goes first. Without it, the
+    /// shares below are those of the disk.
+    #[arg(long, value_name = "SIZE", env = "HOLDALL_SERVE_CACHE_SIZE", value_parser = size)]
+    pub(crate) cache_size: Option<u64>,
+    /// Begin to evict above this share.
+    #[arg(long, value_name = "PERCENT", default_value_t = 90, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) cache_high: u8,
+    /// Evict down to this share.
+    #[arg(long, value_name = "PERCENT", default_value_t = 75, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) cache_low: u8,
     /// What to log to standard error: error, warn, info, debug or trace, or a filter such as `holdall_ais_server=debug`.
     #[arg(long, value_name = "FILTER", env = "HOLDALL_LOG", default_value = "info")]
     pub(crate) log: String,

@@ -206,7 +206,12 @@ impl Batch {
     /// What is wrong with any entry, unless the request is to go on after it.
     pub async fn describe(self) -> Result<(Reply, Archive)> {
         let engine = Arc::clone(&self.engine);
-        let (outs, batch) = engine.blocking(move |_| Ok((self.look()?, self))).await?;
+        // Objects may have to be brought here first, which takes long.
+        let (outs, batch) = if self.entries.iter().any(|entry| entry.bucket.is_remote()) {
+            engine.heavy(move |_| Ok((self.look()?, self))).await?
+        } else {
+            engine.blocking(move |_| Ok((self.look()?, self))).await?
+        };
         let reply = Reply { uuid: batch.id().to_owned(), out: outs.clone() };
         let (chunks, stream) = pipe::channel();
         engine.produce(move || batch.write(chunks, Some(&outs))).await?;
@@ -235,6 +240,7 @@ impl Batch {
 
     fn check_object(&self, entry: &Entry, in_archive: bool) -> Result<()> {
         let (bucket, name) = (&entry.bucket, &entry.ask.objname);
+        self.engine.bring_blocking(bucket, name)?;
         let meta = self.engine.storage().meta().object(bucket.bid(), name)?;
         let meta = meta.ok_or_else(|| self.engine.no_object(bucket, name))?;
         if in_archive { Ok(()) } else { range(&entry.ask, meta.size).map(drop) }
@@ -341,6 +347,7 @@ impl Batch {
 
     fn open(&self, entry: &Entry) -> Result<Opened> {
         let Entry { bucket, ask, shared, .. } = entry;
+        self.engine.bring_blocking(bucket, &ask.objname)?;
         let (meta, content) = self.engine.open_blocking(bucket, &ask.objname)?;
         let modified = u64::try_from(meta.mtime / 1_000_000_000).unwrap_or(0);
         if ask.archpath.is_empty() {

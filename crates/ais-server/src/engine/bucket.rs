@@ -10,6 +10,7 @@ use holdall_ais_wire::name::check_bucket;
 use holdall_ais_wire::props::BucketProps;
 use serde_json::Value;
 
+use super::remote::Admission;
 use super::{Engine, Severity};
 use crate::error::{Error, ErrorKind, Result};
 use crate::jobs::NewJob;
@@ -33,6 +34,28 @@ impl Bucket {
     /// Properties.
     pub fn props(&self) -> &BucketProps {
         &self.0.props
+    }
+
+    /// A bucket that nobody remembers.
+    pub(super) fn passing(record: BucketRecord) -> Self {
+        Self(Arc::new(record))
+    }
+
+    /// The bucket of a backend that holds its objects: itself, or the one behind it; none when they live here.
+    pub fn backing(&self) -> Option<Bck> {
+        if self.bck().is_remote() {
+            return Some(self.bck().clone());
+        }
+        if self.props().backend_bck["name"].as_str().is_none_or(str::is_empty) {
+            return None;
+        }
+        let behind = serde_json::from_value::<Bck>(self.props().backend_bck.clone()).ok();
+        behind.filter(Bck::is_remote)
+    }
+
+    /// Whether its objects live elsewhere, and copies of some here.
+    pub fn is_remote(&self) -> bool {
+        self.backing().is_some()
     }
 
     /// Type of its checksums.
@@ -87,7 +110,7 @@ impl Engine {
     ///
     /// [`ErrorKind::NotFound`] when there is none of this name.
     pub fn bucket(&self, bck: &Bck) -> Result<Bucket> {
-        self.buckets.get(bck).ok_or_else(|| Error::no_bucket(bck))
+        self.buckets.get(&self.canonical_now(bck)).ok_or_else(|| Error::no_bucket(bck))
     }
 
     /// The buckets of a provider, or all, in the order of their unique names.
@@ -95,6 +118,8 @@ impl Engine {
         let all = self.buckets.by_name.read().unwrap_or_else(PoisonError::into_inner);
         all.values()
             .filter(|bucket| provider.is_none_or(|p| bucket.bck().provider == p))
+            // Names with a dot are the system's.
+            .filter(|bucket| !bucket.bck().name.starts_with('.'))
             .cloned()
             .collect()
     }
@@ -108,9 +133,9 @@ impl Engine {
     pub async fn create_bucket(&self, bck: &Bck, changes: &Value) -> Result<Bucket> {
         check_bucket(&bck.name)?;
         if bck.is_remote() {
-            return Err(Self::no_backend(bck, "create"));
+            self.check_backend(bck, "create")?;
+            return self.create_remote(bck, changes, true).await;
         }
-        let _changing = self.buckets.changing.lock().await;
         if self.buckets.get(bck).is_some() {
             return Err(already_exists(bck));
         }
@@ -120,6 +145,19 @@ impl Engine {
             record.props =
                 record.props.updated(changes).map_err(|e| Error::invalid(e.to_string()))?;
             check_one_disk(bck, &record.props)?;
+            self.check_behind(&record).await?;
+        }
+        let bucket = self.insert_bucket(record).await?;
+        self.log().add(Severity::Info, format!("created bucket {bck}"));
+        Ok(bucket)
+    }
+
+    /// Adds a bucket, and gives it its id.
+    pub(super) async fn insert_bucket(&self, mut record: BucketRecord) -> Result<Bucket> {
+        let bck = record.bck.clone();
+        let _changing = self.buckets.changing.lock().await;
+        if self.buckets.get(&bck).is_some() {
+            return Err(already_exists(&bck));
         }
         let alive = Arc::clone(&self.buckets.alive);
         let record = self
@@ -138,8 +176,7 @@ impl Engine {
             })
             .await?;
         let bucket = Bucket(Arc::new(record));
-        self.buckets.set(bck, Some(bucket.clone()));
-        self.log().add(Severity::Info, format!("created bucket {bck}"));
+        self.buckets.set(&bck, Some(bucket.clone()));
         Ok(bucket)
     }
 
@@ -152,9 +189,12 @@ impl Engine {
         if let Some(bucket) = self.buckets.get(bck) {
             return Ok(bucket);
         }
+        if bck.is_remote() {
+            return self.admit(bck, &Admission::default()).await;
+        }
         let mut changes = serde_json::to_value(like.props())?;
         if let Value::Object(changes) = &mut changes {
-            for own in ["provider", "bid", "created", "Renamed", "backend_bck"] {
+            for own in ["provider", "bid", "created", "Renamed", "backend_bck", "extra"] {
                 changes.remove(own);
             }
         }
@@ -171,6 +211,18 @@ impl Engine {
     ///
     /// When there is none.
     pub async fn destroy_bucket(&self, bck: &Bck) -> Result<()> {
+        if bck.is_remote() {
+            let what = if bck.is_remote_ais() { "remote ais" } else { "cloud" };
+            let text = format!("cannot destroy {what} bucket {bck} - operation not supported");
+            return Err(Error::new(ErrorKind::Method, text).with_code(code::UNSUPPORTED));
+        }
+        self.drop_bucket(bck).await?;
+        self.log().add(Severity::Info, format!("destroyed bucket {bck}"));
+        Ok(())
+    }
+
+    /// Forgets a bucket and all that is here of it.
+    pub(super) async fn drop_bucket(&self, bck: &Bck) -> Result<()> {
         let _changing = self.buckets.changing.lock().await;
         let bucket = self.bucket(bck)?;
         let (bid, name) = (bucket.bid(), bck.clone());
@@ -185,7 +237,6 @@ impl Engine {
             })
             .await?;
         self.buckets.set(bck, None);
-        self.log().add(Severity::Info, format!("destroyed bucket {bck}"));
         self.jobs().stop_of_bucket(bck);
         Ok(())
     }
@@ -201,10 +252,22 @@ impl Engine {
         let old = bucket.props();
         let props = match changes {
             Some(changes) => old.updated(changes).map_err(|e| Error::invalid(e.to_string()))?,
-            None => BucketProps::new(bck, old.bid, old.created),
+            None => {
+                let mut fresh = BucketProps::new(bucket.bck(), old.bid, old.created);
+                if bucket.bck().is_remote() {
+                    // Versions are the backend's, and so is where it is.
+                    fresh.versioning.enabled = false;
+                    fresh.extra = old.extra.clone();
+                }
+                fresh
+            }
         };
         check_one_disk(bck, &props)?;
-        self.replace_record(bck, BucketRecord { bck: bck.clone(), props }).await
+        let record = BucketRecord { bck: bucket.bck().clone(), props };
+        if record.props.backend_bck != old.backend_bck || record.props.extra != old.extra {
+            self.check_behind(&record).await?;
+        }
+        self.replace_record(&record.bck.clone(), record).await
     }
 
     async fn replace_record(&self, old: &Bck, record: BucketRecord) -> Result<Bucket> {
@@ -268,15 +331,27 @@ impl Engine {
         if alive { Ok(()) } else { Err(Error::no_bucket(bucket.bck())) }
     }
 
-    /// The error for a bucket that lives where this server cannot reach.
-    fn no_backend(bck: &Bck, operation: &str) -> Error {
-        if bck.is_remote_ais() {
-            return Error::invalid("no remote ais clusters attached");
+    /// Whether the bucket behind a bucket, and one of a backend itself, can be reached.
+    async fn check_behind(&self, record: &BucketRecord) -> Result<()> {
+        match Bucket::passing(record.clone()).backing() {
+            Some(behind) if behind != record.bck => {
+                self.check_backend(&behind, "use")?;
+                self.look(&behind, &record.props).await
+            }
+            Some(_) => self.remote(&Bucket::passing(record.clone())).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a bucket that lives where this server cannot reach.
+    fn check_backend(&self, bck: &Bck, operation: &str) -> Result<()> {
+        if bck.is_remote_ais() || self.backends().has(bck.provider) {
+            return Ok(());
         }
         let provider = bck.provider;
-        Error::unsupported(format!(
+        Err(Error::unsupported(format!(
             "cannot {operation} bucket \"{bck}\": {provider} bucket \"{bck}\" does not exist, and this server has no {provider} backend"
-        ))
+        )))
     }
 }
 
@@ -293,7 +368,7 @@ fn check_one_disk(bck: &Bck, props: &BucketProps) -> Result<()> {
     Ok(())
 }
 
-fn already_exists(bck: &Bck) -> Error {
+pub(super) fn already_exists(bck: &Bck) -> Error {
     Error::new(ErrorKind::Conflict, format!("bucket \"{bck}\" already exists"))
         .with_code(code::BCK_ALREADY_EXISTS)
 }

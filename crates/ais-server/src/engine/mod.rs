@@ -15,6 +15,7 @@
 //! | [`checksum`] | checksums |
 //! | [`etl`] | transformers of objects |
 //! | [`list`] | listings |
+//! | [`remote`] | buckets whose objects live elsewhere |
 //! | [`stats`], [`history`] | counters, and how they rose lately |
 //! | [`upload`] | uploads in parts |
 //!
@@ -50,6 +51,7 @@ pub mod objects;
 mod piece;
 mod producer;
 mod promote;
+pub mod remote;
 pub mod sort;
 pub mod stats;
 mod summary;
@@ -104,6 +106,7 @@ pub struct Engine {
     promote_root: PathBuf,
     authn: OnceLock<Arc<authn::Authn>>,
     faults: OnceLock<Arc<Faults>>,
+    remotes: remote::Remotes,
 }
 
 /// The fact that holds [`Identity`].
@@ -138,6 +141,7 @@ impl Engine {
             promote_root,
             authn: OnceLock::new(),
             faults: OnceLock::new(),
+            remotes: remote::Remotes::default(),
         }))
     }
 
@@ -258,6 +262,7 @@ impl Engine {
     pub fn close(&self) {
         self.kill_etls();
         self.jobs.stop_all();
+        self.flush_accesses_quietly();
         self.storage.meta().close();
     }
 }

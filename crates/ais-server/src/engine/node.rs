@@ -1,6 +1,7 @@
 //! What the server tells of itself: the cluster map, its configuration, its state.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use holdall_ais_wire::bucket::Bck;
 use holdall_ais_wire::cluster::{
@@ -8,9 +9,11 @@ use holdall_ais_wire::cluster::{
 };
 use holdall_ais_wire::hrw::node_digest;
 use holdall_ais_wire::job::{Kind, kind};
+use holdall_ais_wire::multi::{PrefetchMsg, Selection};
 use serde_json::{Map, Value, json};
 
-use super::Engine;
+use super::remote::BlobOptions;
+use super::{Bucket, Engine};
 use crate::error::{Error, Result};
 use crate::jobs::NewJob;
 
@@ -63,24 +66,29 @@ impl Engine {
 
     /// All buckets with their properties.
     pub fn bmd(&self) -> Value {
-        let mut namespaces: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+        let mut providers: BTreeMap<&str, BTreeMap<String, Map<String, Value>>> =
+            BTreeMap::from([("ais", BTreeMap::new())]);
         for bucket in self.list_buckets(None) {
             let props = serde_json::to_value(bucket.props()).unwrap_or_default();
-            namespaces
+            providers
+                .entry(bucket.bck().provider.as_str())
+                .or_default()
                 .entry(bucket.bck().namespace.uname())
                 .or_default()
                 .insert(bucket.bck().name.clone(), props);
         }
-        json!({"providers": {"ais": namespaces}, "uuid": self.identity().uuid, "version": "1"})
+        json!({"providers": providers, "uuid": self.identity().uuid, "version": "1"})
     }
 
     /// What of AIStore's configuration has a meaning here.
     pub fn config(&self) -> Value {
         let net = self.net();
+        let names = self.backends().providers().map(|provider| provider.as_str());
+        let backends: BTreeMap<_, _> = names.map(|name| (name, json!({}))).collect();
         let auth = self.authn().is_some();
         json!({
             "uuid": self.identity().uuid,
-            "backend": {},
+            "backend": backends,
             "auth": {"enabled": auth, "client_auth_required": auth},
             "checksum": {
                 "type": "xxhash2", "validate_cold_get": false, "validate_warm_get": false, "validate_obj_move": false,
@@ -163,23 +171,41 @@ impl Engine {
         })
     }
 
-    /// Starts a job by its kind, and tells its id. On one machine none of them has work to do, except what a copy
-    /// into chunks or another cache would be.
+    /// Starts a job by its kind, and tells its id. On one machine some of them have no work to do. `object` is for the
+    /// kinds that are about one; `force` evicts also from buckets whose properties say no.
     ///
     /// # Errors
     ///
     /// When the kind is one that would have to do something that this server cannot.
-    pub fn start_job(&self, kind: Kind, buckets: &[Bck]) -> Result<String> {
-        for bck in buckets {
-            self.bucket(bck)?;
-        }
+    pub fn start_job(
+        self: &Arc<Self>,
+        kind: Kind,
+        buckets: &[Bck],
+        object: &str,
+        force: bool,
+    ) -> Result<String> {
+        let known: Vec<Bucket> =
+            buckets.iter().map(|bck| self.bucket(bck)).collect::<Result<_>>()?;
         let job = match buckets {
             [bck, ..] => NewJob::on(kind.name, bck),
             [] => NewJob { kind: kind.name, workers: 1, ..NewJob::default() },
         };
         match kind.name {
-            // There is nothing to evict, to clean up behind, or to spread over several paths.
-            kind::LRU | kind::CLEANUP | kind::RESILVER | kind::LOAD_LOM_CACHE => {
+            kind::LRU => Ok(self.start_lru(&known, force)),
+            kind::PREFETCH => {
+                let all = Selection { template: String::new(), ..Selection::default() };
+                let message = PrefetchMsg { selection: all, coer: true, ..PrefetchMsg::default() };
+                known.first().map_or_else(
+                    || Err(Error::invalid("bucket name is missing")),
+                    |bucket| self.prefetch(bucket, message),
+                )
+            }
+            kind::BLOB_DOWNLOAD if !object.is_empty() => known.first().map_or_else(
+                || Err(Error::invalid("bucket name is missing")),
+                |bucket| self.blob_download(bucket, object, BlobOptions::default()),
+            ),
+            // There is nothing to clean up behind, or to spread over several paths.
+            kind::CLEANUP | kind::RESILVER | kind::LOAD_LOM_CACHE => {
                 Ok(self.jobs().spawn(job, |_| async { Ok(()) }))
             }
             name => Err(Error::unsupported(format!(

@@ -9,6 +9,7 @@ use holdall_ais_wire::name::check_object;
 
 use super::bucket::Bucket;
 use super::content::{Content, Reading};
+use super::remote::Want;
 use super::writer::{PutOptions, Sealed, Writer};
 use super::{Engine, Work};
 use crate::error::{Error, ErrorKind, Result};
@@ -25,16 +26,20 @@ impl Engine {
         Error::not_found(format!("t[{}]: {}/{name} does not exist", self.target_id(), bucket.bck()))
     }
 
-    /// An object's metadata.
+    /// An object's metadata; of one that is only at a backend what that says.
     ///
     /// # Errors
     ///
-    /// When it is not there, or the name cannot be.
+    /// When it is not there, or the name cannot be; those of the backend.
     pub async fn head(&self, bucket: &Bucket, name: &str) -> Result<ObjectMeta> {
-        self.find(bucket, name).await?.ok_or_else(|| self.no_object(bucket, name))
+        if let Some(meta) = self.find(bucket, name).await? {
+            return Ok(meta);
+        }
+        let there = if bucket.is_remote() { self.head_backend(bucket, name).await? } else { None };
+        there.ok_or_else(|| self.no_object(bucket, name))
     }
 
-    /// An object's metadata, if it is there.
+    /// An object's metadata, if it is here.
     ///
     /// # Errors
     ///
@@ -58,7 +63,10 @@ impl Engine {
             let meta = found.ok_or_else(|| self.no_object(bucket, name))?;
             attempts -= 1;
             match Content::open(&meta, self.storage().blobs().as_ref()) {
-                Ok(content) => return Ok((meta, content)),
+                Ok(content) => {
+                    self.accessed(bucket.bid(), name, &meta);
+                    return Ok((meta, content));
+                }
                 // Replaced between the two lines above: look again.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && attempts > 0 => {}
                 Err(error) => {
@@ -72,25 +80,29 @@ impl Engine {
         }
     }
 
-    /// Opens an object for reading.
+    /// Opens an object for reading, and brings it here first where it is elsewhere.
     ///
     /// # Errors
     ///
-    /// As [`open_blocking`](Self::open_blocking).
+    /// As [`open_blocking`](Self::open_blocking) and [`bring`](Self::bring).
     pub async fn open(
         self: &Arc<Self>,
         bucket: &Bucket,
         name: &str,
     ) -> Result<(ObjectMeta, Content)> {
+        if bucket.is_remote() {
+            self.bring(bucket, name, &Want::of(bucket, false, false)).await?;
+        }
         let (bucket, name) = (bucket.clone(), name.to_owned());
         self.blocking(move |engine| engine.open_blocking(&bucket, &name)).await
     }
 
-    /// Opens an object and reads the beginning of what `select` says, in one go.
+    /// Opens an object and reads the beginning of what `select` says, in one go. One that is elsewhere is brought here
+    /// first.
     ///
     /// # Errors
     ///
-    /// As [`open_blocking`](Self::open_blocking), and those of `select`.
+    /// As [`open_blocking`](Self::open_blocking) and [`bring`](Self::bring), and those of `select`.
     pub async fn read<F>(
         self: &Arc<Self>,
         bucket: &Bucket,
@@ -100,11 +112,46 @@ impl Engine {
     where
         F: FnOnce(&ObjectMeta) -> Result<Range<u64>> + Send + 'static,
     {
+        let want = Want::of(bucket, false, false);
+        if want.latest && bucket.is_remote() {
+            self.bring(bucket, name, &want).await?;
+        }
+        let (mut select, mut left) = (select, ATTEMPTS);
+        loop {
+            match self.read_here(bucket, name, select).await? {
+                Ok(reading) => return Ok(reading),
+                Err((error, unused)) if bucket.is_remote() && left > 0 => {
+                    if error.kind() != ErrorKind::NotFound {
+                        return Err(error);
+                    }
+                    select = unused;
+                }
+                Err((error, _)) => return Err(error),
+            }
+            // Not here yet, or not here any more.
+            left -= 1;
+            self.bring(bucket, name, &want).await?;
+        }
+    }
+
+    /// Reads what is here. What cannot be opened is told together with the selection, which was not asked.
+    async fn read_here<F>(
+        self: &Arc<Self>,
+        bucket: &Bucket,
+        name: &str,
+        select: F,
+    ) -> Result<Result<Reading, (Error, F)>>
+    where
+        F: FnOnce(&ObjectMeta) -> Result<Range<u64>> + Send + 'static,
+    {
         let (bucket, name) = (bucket.clone(), name.to_owned());
         self.blocking(move |engine| {
-            let (meta, content) = engine.open_blocking(&bucket, &name)?;
+            let (meta, content) = match engine.open_blocking(&bucket, &name) {
+                Ok(opened) => opened,
+                Err(error) => return Ok(Err((error, select))),
+            };
             let range = select(&meta)?;
-            Reading::new(meta, range, content)
+            Reading::new(meta, range, content).map(Ok)
         })
         .await
     }
@@ -155,6 +202,22 @@ impl Engine {
     /// When it is not there, or the name cannot be.
     pub async fn delete(&self, bucket: &Bucket, name: &str) -> Result<ObjectMeta> {
         check_key(name)?;
+        if bucket.is_remote() {
+            let _turn = self.before_delete(bucket, name).await;
+            let names = vec![name.to_owned()];
+            let gone = self.delete_there(bucket, &names).await?.pop();
+            if let Some(Err(error)) = gone {
+                if error.kind() == ErrorKind::NotFound {
+                    // It is not to be found here, either.
+                    self.outdate(bucket, &names);
+                    self.delete_here(bucket, names).await?;
+                }
+                return Err(error);
+            }
+            self.outdate(bucket, &names);
+            let here = self.delete_here(bucket, names).await?.pop();
+            return Ok(here.and_then(|(_, meta)| meta).unwrap_or_default());
+        }
         let (bid, key) = (bucket.bid(), name.to_owned());
         let deleted = self.storage().meta().write(move |tx| tx.delete_object(bid, &key)).await?;
         deleted.ok_or_else(|| {
@@ -162,12 +225,44 @@ impl Engine {
         })
     }
 
-    /// Deletes many objects in one commit: the metadata of each that was there.
+    /// Deletes many objects: the metadata of each that was there. Of objects of a backend, which are deleted there first,
+    /// it is that of the copy here, or empty.
     ///
     /// # Errors
     ///
-    /// Those of the store.
+    /// Those of the store and of the backend: the first one, after all have been tried.
     pub async fn delete_many(
+        &self,
+        bucket: &Bucket,
+        names: Vec<String>,
+    ) -> Result<Vec<(String, Option<ObjectMeta>)>> {
+        if !bucket.is_remote() || names.is_empty() {
+            return self.delete_here(bucket, names).await;
+        }
+        let (mut gone, mut missing, mut failed) = (Vec::new(), Vec::new(), None);
+        let outcomes = self.delete_there(bucket, &names).await?;
+        for (name, outcome) in names.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => gone.push(name),
+                Err(error) if error.kind() == ErrorKind::NotFound => missing.push(name),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        self.outdate(bucket, &gone);
+        self.outdate(bucket, &missing);
+        let mut all = self.delete_here(bucket, gone).await?;
+        for (_, meta) in &mut all {
+            meta.get_or_insert_default();
+        }
+        all.extend(self.delete_here(bucket, missing).await?);
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(all),
+        }
+    }
+
+    /// Deletes objects here in one commit.
+    pub(super) async fn delete_here(
         &self,
         bucket: &Bucket,
         names: Vec<String>,
@@ -191,13 +286,17 @@ impl Engine {
     ///
     /// When the object is not there or the properties are too large.
     pub async fn set_custom(
-        &self,
+        self: &Arc<Self>,
         bucket: &Bucket,
         name: &str,
         custom: Vec<(String, String)>,
         replace: bool,
     ) -> Result<ObjectMeta> {
         check_object(name)?;
+        if bucket.is_remote() {
+            // Properties are kept here, with the copy.
+            self.bring(bucket, name, &Want::of(bucket, false, false)).await?;
+        }
         let edit = move |all: &mut Vec<(String, String)>| {
             if replace {
                 all.clear();
@@ -276,6 +375,12 @@ impl Engine {
                 bucket.bck()
             )));
         }
+        if bucket.is_remote() {
+            return Err(Error::unsupported(format!(
+                "cannot rename {}/{from}: objects of remote buckets are copied and deleted - operation not supported",
+                bucket.bck()
+            )));
+        }
         let (bid, old, new) = (bucket.bid(), from.to_owned(), to.to_owned());
         let moved = self
             .storage()
@@ -301,6 +406,9 @@ impl Engine {
         (destination, to): (&Bucket, &str),
     ) -> Result<Option<ObjectMeta>> {
         check_object(to)?;
+        if source.is_remote() {
+            self.bring(source, name, &Want::of(source, false, false)).await?;
+        }
         let (source, destination) = (source.clone(), destination.clone());
         let (name, to) = (name.to_owned(), to.to_owned());
         let sealed = self
@@ -316,7 +424,7 @@ impl Engine {
                 if present.as_ref().is_some_and(same) {
                     return Ok(None);
                 }
-                let custom = meta.custom.clone();
+                let custom = copied_custom(&meta);
                 let version = destination.props().versioning.enabled.then_some(1);
                 let version =
                     if source.bid() == destination.bid() { None } else { version.or(Some(0)) };

@@ -48,7 +48,8 @@ impl Engine {
         if is_file {
             let name = file_name(&message, &source)?;
             let message = message.clone();
-            self.blocking(move |engine| engine.promote_file(&bucket, &name, &source, &message))
+            // The bucket may have a backend to write to, which takes long.
+            self.heavy(move |engine| engine.promote_file(&bucket, &name, &source, &message))
                 .await?;
             return Ok(None);
         }

@@ -15,10 +15,15 @@ use holdall_ais_wire::{
 use holdall_archive::Source;
 use regex::Regex;
 
-use super::{Bucket, Content, Engine, PutOptions, writer::Sealed};
+use super::{
+    Bucket, Content, Engine, PutOptions,
+    multi::Names,
+    remote::{Admission, wait_blocking},
+    writer::Sealed,
+};
 use crate::{
     dsort::{self, Output, Pending, Plan, Progress, Shard, Spool, Store},
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     jobs::{Job, NewJob},
     storage::{BlobId, BlobWriter, Blobs, ObjectMeta},
 };
@@ -49,7 +54,7 @@ impl Engine {
     /// When the specification is wrong, or the input bucket is not there.
     pub async fn start_sort(self: &Arc<Self>, spec: Spec) -> Result<String> {
         let plan = Plan::new(spec)?;
-        let input = self.bucket(plan.input())?;
+        let input = self.admit(plan.input(), &Admission::default()).await?;
         let output = self.bucket_or_create(plan.output(), &input).await?;
         let new = NewJob::between(kind::DSORT, input.bck(), output.bck());
         let job = self.jobs().begin(new);
@@ -146,6 +151,9 @@ struct Objects {
 
 impl Store for Objects {
     fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        if self.input.is_remote() {
+            return self.list_there(prefix);
+        }
         const PAGE: usize = 1024;
         let mut names: Vec<String> = Vec::new();
         loop {
@@ -161,6 +169,10 @@ impl Store for Objects {
     }
 
     fn shard(&self, name: &str) -> Result<Option<Box<dyn Shard>>> {
+        match self.engine.bring_blocking(&self.input, name) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            brought => brought?,
+        }
         let meta = self.engine.storage().meta().object(self.input.bid(), name)?;
         Ok(meta.map(|meta| {
             let cname = format!("{}/{name}", self.input.bck());
@@ -188,8 +200,22 @@ impl Store for Objects {
 }
 
 impl Objects {
+    fn list_there(&self, prefix: &str) -> Result<Vec<String>> {
+        let mut all = Vec::new();
+        let mut names = Names::prefix(prefix, true)?;
+        loop {
+            let (page, rest) = wait_blocking(names.page(&self.engine, &self.input))?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+            names = rest;
+        }
+    }
+
     fn read_object(&self, bck: &Bck, name: &str) -> Result<Vec<u8>> {
         let bucket = self.engine.bucket(bck)?;
+        self.engine.bring_blocking(&bucket, name)?;
         let (meta, content) = self.engine.open_blocking(&bucket, name)?;
         key_map::check_size(meta.size)?;
         Ok(content.read_range(0..meta.size)?.to_vec())

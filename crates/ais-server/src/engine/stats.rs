@@ -58,12 +58,20 @@ pub struct Totals {
 /// Counters since the start.
 pub struct Counters {
     started: Instant,
+    cold: Counter,
+    evicted: Counter,
     counters: [Counter; OPS.len()],
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { started: Instant::now(), counters: std::array::from_fn(|_| Counter::default()) }
+        let (cold, evicted) = (Counter::default(), Counter::default());
+        Self {
+            started: Instant::now(),
+            cold,
+            evicted,
+            counters: std::array::from_fn(|_| Counter::default()),
+        }
     }
 }
 
@@ -86,6 +94,20 @@ impl Counters {
     /// Counts an operation that failed.
     pub fn failed(&self, op: Op) {
         self.of(op).errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an object that was fetched from its backend.
+    pub fn cold(&self, bytes: u64, took: Duration) {
+        self.cold.number.fetch_add(1, Ordering::Relaxed);
+        self.cold.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.cold.nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// Counts an object that went because space was short.
+    pub fn evicted(&self, bytes: u64) {
+        self.evicted.number.fetch_add(1, Ordering::Relaxed);
+        self.evicted.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Time since the start.
@@ -111,6 +133,12 @@ impl Counters {
             all.insert(name, i64::try_from(value).unwrap_or(i64::MAX));
         };
         put("up.ns.time".into(), u64::try_from(uptime.as_nanos()).unwrap_or(u64::MAX));
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        put("get.cold.n".into(), of(&self.cold.number));
+        put("get.cold.size".into(), of(&self.cold.bytes));
+        put("get.cold.rw.ns".into(), of(&self.cold.nanos));
+        put("lru.evict.n".into(), of(&self.evicted.number));
+        put("lru.evict.size".into(), of(&self.evicted.bytes));
         for (op, name) in OPS {
             let counter = self.of(op);
             let number = counter.number.load(Ordering::Relaxed);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use holdall_ais_wire::job::kind;
 use holdall_ais_wire::summary::{ObjCount, ObjSize, Summary, TotalSize};
 
+use super::remote::{RemoteQuery, wait_blocking};
 use super::{Bucket, Engine};
 use crate::error::{Error, Result};
 use crate::jobs::{Job, NewJob};
@@ -22,8 +23,13 @@ const STEP: u64 = 4096;
 pub(super) struct Summaries(Mutex<VecDeque<(String, Vec<Summary>)>>);
 
 impl Engine {
-    /// Starts to add up these buckets, and tells the id of the job.
-    pub fn start_summary(self: &Arc<Self>, buckets: Vec<Bucket>, prefix: &str) -> String {
+    /// Starts to add up these buckets, and tells the id of the job; `there`: with what their backends have.
+    pub fn start_summary(
+        self: &Arc<Self>,
+        buckets: Vec<Bucket>,
+        prefix: &str,
+        there: bool,
+    ) -> String {
         let job = match &buckets[..] {
             [one] => NewJob::on(kind::SUMMARY_BCK, one.bck()),
             _ => NewJob { kind: kind::SUMMARY_BCK, workers: 1, ..NewJob::default() },
@@ -32,8 +38,17 @@ impl Engine {
         self.jobs().spawn(job, |job| async move {
             let worker = job.clone();
             let adding = tokio::task::spawn_blocking(move || {
-                let all: Result<Vec<_>> =
-                    buckets.iter().map(|bucket| engine.summary(&worker, bucket, &prefix)).collect();
+                let all: Result<Vec<_>> = buckets
+                    .iter()
+                    .map(|bucket| {
+                        let mut summary = engine.summary(&worker, bucket, &prefix)?;
+                        if there && bucket.is_remote() {
+                            let adding = engine.add_there(&worker, bucket, &prefix, &mut summary);
+                            wait_blocking(adding)?;
+                        }
+                        Ok(summary)
+                    })
+                    .collect();
                 let mut results = engine.summaries.0.lock().unwrap_or_else(PoisonError::into_inner);
                 results.push_back((worker.id().to_owned(), all?));
                 if results.len() > KEPT {
@@ -68,6 +83,29 @@ impl Engine {
             )));
         }
         Ok(None)
+    }
+
+    async fn add_there(
+        self: &Arc<Self>,
+        job: &Job,
+        bucket: &Bucket,
+        prefix: &str,
+        summary: &mut Summary,
+    ) -> Result<()> {
+        let mut query =
+            RemoteQuery { prefix: prefix.to_owned(), limit: 1000, ..RemoteQuery::default() };
+        loop {
+            job.check()?;
+            let page = self.list_there(bucket, &query).await?;
+            for there in page.entries.iter().filter_map(|entry| entry.there.as_ref()) {
+                summary.count.remote += 1;
+                summary.total.remote += there.size;
+            }
+            if page.token.is_empty() {
+                return Ok(());
+            }
+            query.token = page.token;
+        }
     }
 
     fn summary(&self, job: &Job, bucket: &Bucket, prefix: &str) -> Result<Summary> {

@@ -2,14 +2,16 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
 use super::Engine;
 use super::bucket::Bucket;
 use super::checksum::{self, Checksum, Hasher};
+use super::content::Content;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{BlobWriter, Chunk, ObjectMeta};
+use crate::storage::{Blob, BlobWriter, Chunk, ObjectMeta};
 
 /// What comes with a write.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +24,8 @@ pub struct PutOptions {
     pub version: Option<u64>,
     /// Time of the last access to record, nanoseconds since 1970; now when not told.
     pub atime: Option<i64>,
+    /// Time of the write to record, nanoseconds since 1970; now when not told.
+    pub mtime: Option<i64>,
 }
 
 /// Writes one object. Nothing is visible before [`finish`](Self::finish); dropped before, nothing stays.
@@ -87,6 +91,11 @@ impl Writer {
         self.size
     }
 
+    /// A view of what has been written, for who reads along.
+    pub(super) fn reader(&mut self) -> io::Result<Arc<dyn Blob>> {
+        self.blob.reader()
+    }
+
     /// Checks the checksum and ends the blob. May block.
     ///
     /// # Errors
@@ -108,7 +117,7 @@ impl Writer {
             checksum: checksum.value,
             version: options.version.unwrap_or(0),
             atime: options.atime.unwrap_or(now),
-            mtime: now,
+            mtime: options.mtime.unwrap_or(now),
             custom: options.custom,
             content: vec![chunk],
             chunked: false,
@@ -120,6 +129,8 @@ impl Writer {
             meta,
             keep_version: options.version.is_some(),
             over: None,
+            outdated: None,
+            cached: false,
             committed: false,
         })
     }
@@ -154,12 +165,26 @@ pub struct Sealed {
     keep_version: bool,
     /// What has to be there still, when something has to be.
     over: Option<Vec<Chunk>>,
+    /// Set once somebody else has changed what the content was made of.
+    outdated: Option<Arc<AtomicBool>>,
+    /// Whether it is a copy of what a backend has.
+    cached: bool,
     committed: bool,
 }
 
 impl Sealed {
     pub(super) fn new(engine: Arc<Engine>, bucket: Bucket, name: String, meta: ObjectMeta) -> Self {
-        Self { engine, bucket, name, meta, keep_version: false, over: None, committed: false }
+        Self {
+            engine,
+            bucket,
+            name,
+            meta,
+            keep_version: false,
+            over: None,
+            outdated: None,
+            cached: false,
+            committed: false,
+        }
     }
 
     /// The same, but only if the object is still the one that was read (none: if there is still none): for who writes
@@ -177,17 +202,61 @@ impl Sealed {
         self
     }
 
+    /// The same, but only if `outdated` has not been set by then. Else the commit fails with [`ErrorKind::Conflict`].
+    #[must_use]
+    pub(super) fn unless(mut self, outdated: Arc<AtomicBool>) -> Self {
+        self.outdated = Some(outdated);
+        self
+    }
+
+    /// The content, to be read before it is committed. May block.
+    pub(super) fn open(&self) -> Result<Content> {
+        Ok(Content::open(&self.meta, self.engine.storage().blobs().as_ref())?)
+    }
+
+    /// Adds custom properties, in place of those of the same names.
+    pub(super) fn describe(&mut self, custom: Vec<(String, String)>) {
+        self.meta.custom.retain(|(key, _)| !custom.iter().any(|(new, _)| new == key));
+        self.meta.custom.extend(custom);
+    }
+
     /// What will be written.
     pub fn meta(&self) -> &ObjectMeta {
         &self.meta
     }
 
-    /// Makes it the object's content.
+    /// The bucket it goes to.
+    pub(super) fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
+    /// The name it gets.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The same as a copy of what the bucket's backend has: it is committed here only.
+    #[must_use]
+    pub(super) fn cached(mut self) -> Self {
+        self.cached = true;
+        self.keep_version = true;
+        self
+    }
+
+    /// Makes it the object's content. Objects of a backend are written there first.
     ///
     /// # Errors
     ///
-    /// When the bucket has been destroyed; those of the store.
-    pub async fn commit(mut self) -> Result<ObjectMeta> {
+    /// When the bucket has been destroyed; those of the store and of the backend.
+    pub async fn commit(self) -> Result<ObjectMeta> {
+        if self.bucket.is_remote() && !self.cached {
+            return Arc::clone(&self.engine).write_through(self).await;
+        }
+        self.commit_now().await
+    }
+
+    /// [`commit`](Self::commit) here only.
+    pub(super) async fn commit_now(mut self) -> Result<ObjectMeta> {
         let change = self.change();
         let meta = self.engine.storage().meta().write(change).await?;
         self.committed = true;
@@ -200,6 +269,9 @@ impl Sealed {
     ///
     /// As there.
     pub fn commit_blocking(mut self) -> Result<ObjectMeta> {
+        if self.bucket.is_remote() && !self.cached {
+            return super::remote::wait_blocking(Arc::clone(&self.engine).write_through(self));
+        }
         let change = self.change();
         let meta = self.engine.storage().meta().write_blocking(change)?;
         self.committed = true;
@@ -212,8 +284,13 @@ impl Sealed {
         let engine = Arc::clone(&self.engine);
         let (bucket, name, mut meta) = (self.bucket.clone(), self.name.clone(), self.meta.clone());
         let (keep_version, over) = (self.keep_version, self.over.clone());
+        let outdated = self.outdated.clone();
         move |tx| {
             engine.check_alive(&bucket)?;
+            if outdated.is_some_and(|outdated| outdated.load(Ordering::Acquire)) {
+                let text = format!("{}/{name} was changed meanwhile: try again", bucket.bck());
+                return Err(Error::new(ErrorKind::Conflict, text));
+            }
             if let Some(over) = over {
                 let present = tx.object(bucket.bid(), &name)?.map(|meta| meta.content);
                 if present.unwrap_or_default() != over {

@@ -1,12 +1,11 @@
 //! `/v1/buckets`.
 
 use holdall_ais_wire::action::{ActMsg, names};
-use holdall_ais_wire::bucket::Provider;
 use holdall_ais_wire::{header, query};
 use http::Method;
 
 use super::reply::{json, not_allowed, ok, set, text};
-use super::{Reply, Request, list, multi, summary, too_short};
+use super::{Reply, Request, list, multi, remote, summary, too_short};
 use crate::error::{Error, Result};
 
 /// What the path tells that it knows. Archives are made with PUT all the same, as in AIStore.
@@ -16,7 +15,7 @@ pub(super) async fn route(mut request: Request, rest: &str) -> Result<Reply> {
     let rest = rest.trim_end_matches('/');
     match request.method {
         Method::GET => get(request, rest).await,
-        Method::HEAD => head(&request, rest),
+        Method::HEAD => head(&request, rest).await,
         Method::OPTIONS => {
             let mut reply = ok();
             set(&mut reply, http::header::ALLOW, METHODS);
@@ -40,6 +39,10 @@ async fn act(request: &Request, name: &str, message: &ActMsg) -> Result<Reply> {
         return Err(Error::invalid(format!("invalid request URI \"{}\"", request.path)));
     }
     let bck = request.params.bck(name)?;
+    let is_about_bucket = [names::CREATE_BCK, names::DESTROY_BCK, names::EVICT_REMOTE_BCK];
+    if bck.is_remote() && !is_about_bucket.contains(&message.action.as_str()) {
+        remote::bucket(request, name).await?;
+    }
     match (&request.method, message.action.as_str()) {
         (&Method::POST, names::CREATE_BCK) => {
             engine.create_bucket(&bck, &message.value).await?;
@@ -61,13 +64,24 @@ async fn act(request: &Request, name: &str, message: &ActMsg) -> Result<Reply> {
             engine.set_props(&bck, None).await?;
             Ok(ok())
         }
-        (&Method::DELETE, names::EVICT_REMOTE_BCK) if !bck.is_remote() => {
-            engine.bucket(&bck)?;
+        (&Method::DELETE, names::EVICT_REMOTE_BCK)
+            if !bck.is_remote() && !engine.bucket(&bck)?.is_remote() =>
+        {
             Err(Error::invalid(format!("evict-remote-bck: expecting remote bucket (have {bck})"))
                 .with_code("ErrNotRemoteBck"))
         }
-        // AIStore does not mind a bucket that it does not know.
-        (&Method::DELETE, names::EVICT_REMOTE_BCK) => Ok(ok()),
+        (&Method::DELETE, names::EVICT_REMOTE_BCK) => {
+            // What is behind a bucket of this server goes; the bucket stays.
+            let keep = request.params.flag(query::KEEP_MD) || !bck.is_remote();
+            engine.evict_bucket(&bck, keep).await?;
+            Ok(ok())
+        }
+        (&Method::POST, names::INVENTORY_CREATE) => {
+            remote::create_inventory(request, &request.bucket(name)?, message).await
+        }
+        (&Method::DELETE, names::INVENTORY_DESTROY) => {
+            remote::destroy_inventory(request, &request.bucket(name)?, message).await
+        }
         (&Method::PATCH, action) => Err(Error::invalid(format!(
             "invalid action \"{action}\" (expected one of [set-bprops reset-bprops])"
         ))),
@@ -83,7 +97,11 @@ async fn get(mut request: Request, rest: &str) -> Result<Reply> {
     match message.action.as_str() {
         names::LIST if rest.is_empty() => list_buckets(&request),
         names::LIST => list::objects(&request, rest, &message).await,
-        names::SUMMARY_BCK => summary::get(&request, rest, &message),
+        names::SUMMARY_BCK => summary::get(&request, rest, &message).await,
+        names::INVENTORY_SHOW => {
+            let bucket = remote::bucket(&request, rest).await?;
+            remote::show_inventory(&request, &bucket, &message).await
+        }
         action => Err(Error::invalid(format!("invalid action \"{action}\""))),
     }
 }
@@ -92,8 +110,11 @@ fn list_buckets(request: &Request) -> Result<Reply> {
     let wanted = request.params.bck("")?;
     let provider =
         if request.params.get(query::PROVIDER).is_empty() { None } else { Some(wanted.provider) };
-    if let Some(cloud) = provider.filter(|provider| provider.is_cloud()) {
-        return Err(missing_backend(cloud));
+    let engine = &request.engine;
+    if let Some(cloud) =
+        provider.filter(|provider| provider.is_cloud() && !engine.backends().has(*provider))
+    {
+        return Err(crate::engine::remote::missing(cloud));
     }
     let buckets = request.engine.list_buckets(provider);
     let in_namespace = |bck: &&holdall_ais_wire::Bck| {
@@ -104,24 +125,12 @@ fn list_buckets(request: &Request) -> Result<Reply> {
     json(&buckets)
 }
 
-fn missing_backend(provider: Provider) -> Error {
-    let name = match provider {
-        Provider::Aws => "AWS",
-        Provider::Azure => "Azure",
-        Provider::Gcp => "GCP",
-        Provider::Oci => "OCI",
-        Provider::Ais | Provider::Ht => provider.as_str(),
-    };
-    Error::invalid(format!("{name} backend is missing in the cluster configuration"))
-        .with_code("ErrMissingBackend")
-}
-
-fn head(request: &Request, rest: &str) -> Result<Reply> {
+async fn head(request: &Request, rest: &str) -> Result<Reply> {
     if rest.is_empty() {
         return Err(too_short(request, 3));
     }
     let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    let bucket = request.bucket(name)?;
+    let bucket = remote::bucket_to_head(request, name).await?;
     let mut reply = ok();
     set(&mut reply, header::BUCKET_PROPS, serde_json::to_vec(bucket.props())?);
     if !request.params.get(query::BSUMM_REMOTE).is_empty() {

@@ -153,6 +153,9 @@ fn log(request: &Request) -> Result<Reply> {
 pub(super) async fn cluster(mut request: Request) -> Result<Reply> {
     match request.method {
         Method::GET => query_cluster(&mut request).await,
+        Method::PUT if request.path.trim_end_matches('/') != "/v1/cluster" => {
+            attach(&request).await
+        }
         Method::PUT => act(&mut request).await,
         _ => Err(not_allowed("GET, PUT")),
     }
@@ -185,6 +188,7 @@ async fn query_cluster(request: &mut Request) -> Result<Reply> {
         "sysinfo" => {
             json(&json!({"proxy": {}, "target": {target: engine.node_status()?.sys_info}}))
         }
+        "remote" => json(&engine.remote_clusters().await?),
         "target_ips" => Ok(text(engine.target_node().public_net.node_ip_addr)),
         "mountpaths" => {
             let paths =
@@ -193,6 +197,29 @@ async fn query_cluster(request: &mut Request) -> Result<Reply> {
         }
         what => Err(Error::invalid(format!("unexpected query [what={what}]"))),
     }
+}
+
+/// `/v1/cluster/attach` and `/v1/cluster/detach`: other clusters, as `?what=remote&ALIAS=URL`.
+async fn attach(request: &Request) -> Result<Reply> {
+    let path = request.path.trim_end_matches('/');
+    let attach = match path.rsplit('/').next() {
+        Some("attach") => true,
+        Some("detach") => false,
+        _ => return Err(Error::invalid(format!("invalid request URI: 'PUT {path}'"))),
+    };
+    if request.params.get(query::WHAT) != "remote" {
+        return Err(Error::invalid(format!("invalid request '{path}': expecting what=remote")));
+    }
+    let engine = &request.engine;
+    for (alias, url) in request.params.others(&[query::WHAT]) {
+        match attach {
+            true => engine.attach_cluster(alias, url).await?,
+            // Clients name the alias, or say `alias=NAME`.
+            false if alias == "alias" => engine.detach_cluster(url).await?,
+            false => engine.detach_cluster(alias).await?,
+        }
+    }
+    Ok(ok())
 }
 
 async fn act(request: &mut Request) -> Result<Reply> {
@@ -206,7 +233,11 @@ async fn act(request: &mut Request) -> Result<Reply> {
         names::START => {
             let args: JobArgs = value(&message)?;
             let (kind, buckets) = startable(&args)?;
-            engine.start_job(kind, &buckets).map(reply::text)
+            for bck in &buckets {
+                super::remote::admit_named(request, bck).await?;
+            }
+            let force = request.params.flag(query::FORCE);
+            engine.start_job(kind, &buckets, &message.name, force).map(reply::text)
         }
         action => Err(Error::invalid(format!("invalid action \"{action}\""))),
     }

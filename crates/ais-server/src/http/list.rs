@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use holdall_ais_wire::Bck;
 use holdall_ais_wire::action::ActMsg;
 use holdall_ais_wire::list::{DEFAULT_PAGE_SIZE, Entry, LsoMsg, Page, entry_flag, flag};
 use holdall_ais_wire::name::check_prefix;
@@ -11,11 +12,15 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 
 use super::reply::{json, ok, set};
 use super::request::value;
-use super::{Body, Reply, Request};
+use super::{Body, Reply, Request, remote};
 use crate::engine::list::{Item, Query};
+use crate::engine::remote::{RemoteEntry, RemoteQuery, is_same};
 use crate::engine::{Bucket, Op};
 use crate::error::{Error, Result};
+use crate::storage::ObjectMeta;
 
+/// Names in a page of a backend when the request does not say: what services give in one reply.
+const REMOTE_PAGE_SIZE: usize = 1000;
 /// Most names in a page, whatever the client asks for.
 const MAX_PAGE: usize = 100_000;
 
@@ -51,10 +56,13 @@ async fn page(request: &Request, name: &str, message: &ActMsg) -> Result<Page> {
         return Err(Error::invalid(format!("bad list-buckets request: \"{name}\" vs \"\"")));
     }
     let lsmsg: LsoMsg = value(message)?;
-    let bucket = request.bucket(name)?;
+    let bucket = remote::bucket_to_list(request, name, &lsmsg).await?;
     check(request, &bucket, &lsmsg)?;
     let size = usize::try_from(lsmsg.pagesize)
         .map_err(|_| Error::invalid(format!("invalid page size {}", lsmsg.pagesize)))?;
+    if bucket.is_remote() && !lsmsg.has(flag::CACHED) && !lsmsg.has(flag::ARCH_DIR) {
+        return page_of_backend(request, &bucket, lsmsg, size).await;
+    }
     let size = if size == 0 { DEFAULT_PAGE_SIZE } else { size.min(MAX_PAGE) };
     let query = Query {
         prefix: lsmsg.prefix.trim_end_matches('*').to_owned(),
@@ -74,6 +82,38 @@ async fn page(request: &Request, name: &str, message: &ActMsg) -> Result<Page> {
     })
 }
 
+/// A page of what the backend has, or of an inventory of it.
+async fn page_of_backend(
+    request: &Request,
+    bucket: &Bucket,
+    lsmsg: LsoMsg,
+    size: usize,
+) -> Result<Page> {
+    let query = RemoteQuery {
+        prefix: lsmsg.prefix.trim_end_matches('*').to_owned(),
+        token: lsmsg.continuation_token.clone(),
+        limit: if size == 0 { REMOTE_PAGE_SIZE } else { size.min(MAX_PAGE) },
+        flat: lsmsg.has(flag::NO_RECURSION),
+    };
+    let inventory = request.header(header::INV_NAME);
+    let page = if lsmsg.has(flag::NBI) || !inventory.is_empty() {
+        request.engine.list_inventory(bucket, inventory, &query).await?
+    } else {
+        request.engine.list_there(bucket, &query).await?
+    };
+    let mut entries = page.entries;
+    if lsmsg.has(flag::NOT_CACHED) {
+        entries.retain(|entry| entry.here.is_none());
+    }
+    let (wanted, diff) = (Wanted::new(request, &lsmsg), lsmsg.has(flag::DIFF));
+    Ok(Page {
+        uuid: if lsmsg.uuid.is_empty() { id::new() } else { lsmsg.uuid },
+        continuation_token: page.token,
+        entries: entries.into_iter().map(|entry| wanted.remote_entry(entry, diff)).collect(),
+        flags: 0,
+    })
+}
+
 fn check(request: &Request, bucket: &Bucket, lsmsg: &LsoMsg) -> Result<()> {
     let bck = bucket.bck();
     check_prefix(&lsmsg.prefix).map_err(|e| {
@@ -81,6 +121,9 @@ fn check(request: &Request, bucket: &Bucket, lsmsg: &LsoMsg) -> Result<()> {
     })?;
     if !lsmsg.uuid.is_empty() && !id::is_valid(&lsmsg.uuid) {
         return Err(Error::invalid(format!("list-objects: invalid UUID \"{}\"", lsmsg.uuid)));
+    }
+    if bucket.is_remote() {
+        return check_remote(bck, lsmsg);
     }
     if lsmsg.has(flag::NOT_CACHED) {
         return Err(Error::invalid(format!(
@@ -94,6 +137,30 @@ fn check(request: &Request, bucket: &Bucket, lsmsg: &LsoMsg) -> Result<()> {
     }
     if lsmsg.has(flag::NBI) || !request.header(header::INV_NAME).is_empty() {
         return Err(Error::invalid(format!("bucket \"{bck}\" has no inventories")));
+    }
+    Ok(())
+}
+
+fn check_remote(bck: &Bck, lsmsg: &LsoMsg) -> Result<()> {
+    if !lsmsg.start_after.is_empty() {
+        return Err(Error::invalid(format!(
+            "list-objects option --start_after ({}) not yet supported for remote buckets ({bck})",
+            lsmsg.start_after
+        )));
+    }
+    if lsmsg.has(flag::CACHED) && lsmsg.has(flag::NOT_CACHED) {
+        return Err(Error::invalid(format!(
+            "{bck}: 'cached' and 'not cached' objects cannot both be the only ones to list"
+        )));
+    }
+    let nothing_to_compare = lsmsg.has(flag::CACHED)
+        || lsmsg.has(flag::NAME_ONLY)
+        || lsmsg.has(flag::NAME_SIZE)
+        || !lsmsg.wants("custom");
+    if lsmsg.has(flag::DIFF) && nothing_to_compare {
+        return Err(Error::invalid(format!(
+            "cannot perform remote versions check (or diff vs remote bucket) of {bck}: it needs the property 'custom', and not only names, sizes or cached objects"
+        )));
     }
     Ok(())
 }
@@ -132,6 +199,37 @@ impl Wanted {
         }
     }
 
+    /// An object as its backend tells it, and what is here of it.
+    fn remote_entry(&self, of: RemoteEntry, diff: bool) -> Entry {
+        let RemoteEntry { name, there, here } = of;
+        let Some(there) = there else {
+            return Entry { name, flags: entry_flag::DIR, ..Entry::default() };
+        };
+        let changed = here.as_ref().is_some_and(|here| !is_same(here, &there));
+        let mut entry = match here {
+            // Times and places are those of the copy.
+            Some(here) => self.entry(Item::Object { name, meta: here, archive: false }),
+            None => Entry { name, ..Entry::default() },
+        };
+        if self.size {
+            entry.size = i64::try_from(there.size).unwrap_or(i64::MAX);
+        }
+        if self.checksum {
+            let checksum = there.custom("md5").unwrap_or(&there.checksum);
+            checksum.clone_into(&mut entry.checksum);
+        }
+        if self.version {
+            there.custom("version").unwrap_or_default().clone_into(&mut entry.version);
+        }
+        if self.custom {
+            entry.custom = custom_text(&there);
+        }
+        if diff && changed {
+            entry.flags |= entry_flag::VERSION_CHANGED;
+        }
+        entry
+    }
+
     fn entry(&self, item: Item) -> Entry {
         let signed =
             |size: u64| if self.size { i64::try_from(size).unwrap_or(i64::MAX) } else { 0 };
@@ -154,6 +252,9 @@ impl Wanted {
                 if self.chunked && meta.chunked {
                     entry.flags |= entry_flag::CHUNKED;
                 }
+                if self.custom {
+                    entry.custom = custom_text(&meta);
+                }
                 if self.checksum {
                     entry.checksum = meta.checksum;
                 }
@@ -169,13 +270,17 @@ impl Wanted {
                 if self.copies {
                     entry.copies = 1;
                 }
-                if self.custom && !meta.custom.is_empty() {
-                    let pairs: Vec<_> =
-                        meta.custom.iter().map(|(key, value)| format!("{key}:{value}")).collect();
-                    entry.custom = format!("[{}]", pairs.join(" "));
-                }
                 entry
             }
         }
     }
+}
+
+/// Custom properties as AIStore lists them.
+fn custom_text(meta: &ObjectMeta) -> String {
+    if meta.custom.is_empty() {
+        return String::new();
+    }
+    let pairs: Vec<_> = meta.custom.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+    format!("[{}]", pairs.join(" "))
 }

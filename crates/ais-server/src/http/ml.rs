@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::StreamExt as _;
 use holdall_ais_wire::batch::Request as BatchRequest;
-use holdall_ais_wire::query;
+use holdall_ais_wire::{Bck, query};
 use http::Method;
 use http::header::CONTENT_TYPE;
 
@@ -28,6 +28,23 @@ pub(super) async fn route(mut request: Request, rest: &str) -> Result<Reply> {
     };
     let message: BatchRequest = request.json().await?;
     check_coloc(&request, &message)?;
+    for entry in &message.entries {
+        let named = match entry.uname.is_empty() {
+            true => entry
+                .provider
+                .parse()
+                .map(|provider| Bck { provider, ..Bck::ais(&entry.bucket) })
+                .ok(),
+            false => Bck::parse_uname(&entry.uname).map(|(bck, _)| bck).ok(),
+        };
+        // What cannot be is told when the batch is made.
+        if let Some(bck) = named.as_ref().filter(|bck| bck.is_remote() && !bck.name.is_empty()) {
+            super::remote::admit_named(&request, bck).await?;
+        }
+    }
+    if let Some(bck) = &default {
+        super::remote::admit_named(&request, bck).await?;
+    }
     let streaming = message.streaming;
     let batch = request.engine.batch(default.as_ref(), message)?;
     if streaming { stream(batch).await } else { multipart(batch).await }

@@ -15,6 +15,7 @@ mod ml;
 mod multi;
 mod objects;
 mod range;
+mod remote;
 mod reply;
 mod request;
 mod s3;

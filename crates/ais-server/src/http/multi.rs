@@ -24,13 +24,19 @@ pub(crate) async fn handle(
             engine.delete_objects(&bucket()?, &value::<EvdMsg>(message)?)?
         }
         (&Method::DELETE, names::EVICT_OBJECTS) => {
-            value::<EvdMsg>(message)?;
-            // AIStore's text names the action on buckets.
-            return Err(not_remote("evict-remote-bck", &bucket()?));
+            let (bucket, message) = (bucket()?, value::<EvdMsg>(message)?);
+            if !bucket.is_remote() {
+                // AIStore's text names the action on buckets.
+                return Err(not_remote("evict-remote-bck", &bucket));
+            }
+            engine.evict_objects(&bucket, &message)?
         }
         (&Method::POST, names::PREFETCH) => {
-            value::<PrefetchMsg>(message)?;
-            return Err(not_remote(names::PREFETCH, &bucket()?));
+            let (bucket, message) = (bucket()?, value::<PrefetchMsg>(message)?);
+            if !bucket.is_remote() {
+                return Err(not_remote(names::PREFETCH, &bucket));
+            }
+            engine.prefetch(&bucket, message)?
         }
         (&Method::POST, names::COPY_BCK) => {
             let from = bucket()?;
@@ -61,7 +67,10 @@ pub(crate) async fn handle(
             let message: ArchiveMsg = value(message)?;
             let to = match &message.tobck {
                 bck if bck.is_empty() => from.clone(),
-                bck => engine.bucket(bck)?,
+                bck => {
+                    super::remote::admit_named(request, bck).await?;
+                    engine.bucket(bck)?
+                }
             };
             engine.archive_objects(&from, &to, message)?
         }

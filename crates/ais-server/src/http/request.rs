@@ -56,6 +56,15 @@ impl Params {
         self.0.iter().any(|(key, _)| key == name)
     }
 
+    /// All parameters but these.
+    pub(crate) fn others<'a>(
+        &'a self,
+        known: &'a [&str],
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let all = self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        all.filter(move |(key, _)| !known.contains(key))
+    }
+
     /// The parameter as a boolean.
     pub(crate) fn flag(&self, name: &str) -> bool {
         truthy(self.get(name))
@@ -64,16 +73,7 @@ impl Params {
     /// The bucket of this name that the parameters say.
     pub(crate) fn bck(&self, name: &str) -> Result<Bck> {
         let provider = self.get(query::PROVIDER);
-        let provider: Provider = provider
-            .parse()
-            .map_err(|_| ())
-            .and_then(|provider| if provider == Provider::Ht { Err(()) } else { Ok(provider) })
-            .map_err(|()| {
-                Error::invalid(format!(
-                    "invalid backend provider \"{provider}\": must be one of [ais, aws (s3://), gcp (gs://), azure (az://), oci (oc://)]"
-                ))
-                .with_code("ErrInvalidBackendProvider")
-            })?;
+        let provider: Provider = provider.parse().map_err(|_| invalid_provider(provider))?;
         if !name.is_empty() {
             check_bucket(name)?;
         }
@@ -92,6 +92,13 @@ impl Params {
         }
         Bck::parse_uname(text).map_err(|e| Error::invalid(e.to_string()))
     }
+}
+
+fn invalid_provider(provider: &str) -> Error {
+    Error::invalid(format!(
+        "invalid backend provider \"{provider}\": must be one of [ais, aws (s3://), gcp (gs://), azure (az://), oci (oc://)]"
+    ))
+    .with_code("ErrInvalidBackendProvider")
 }
 
 fn check_escapes(text: &str) -> Result<()> {
@@ -141,6 +148,11 @@ impl Request {
         let path = percent_decode_str(raw).decode_utf8();
         let path = path.map_err(|_| Error::invalid("the path is not UTF-8"))?.into_owned();
         let params = Params::parse(parts.uri.query().unwrap_or_default())?;
+        // AIStore dropped this provider: it is there only for servers that were told so.
+        let ht = Provider::Ht.as_str();
+        if params.get(query::PROVIDER) == ht && !engine.backends().has(Provider::Ht) {
+            return Err(invalid_provider(ht));
+        }
         Ok(Self {
             engine,
             method: parts.method,

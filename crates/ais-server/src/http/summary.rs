@@ -11,17 +11,18 @@ use super::{Body, Reply, Request};
 use crate::engine::Bucket;
 use crate::error::{Error, Result};
 
-pub(super) fn get(request: &Request, name: &str, message: &ActMsg) -> Result<Reply> {
+pub(super) async fn get(request: &Request, name: &str, message: &ActMsg) -> Result<Reply> {
     let summary: SummaryMsg = value(message)?;
     let buckets = if name.is_empty() {
         let provider = request.params.get(query::PROVIDER);
         let wanted = request.params.bck("")?.provider;
         request.engine.list_buckets((!provider.is_empty()).then_some(wanted))
     } else {
-        vec![request.bucket(name)?]
+        vec![super::remote::bucket(request, name).await?]
     };
     if summary.uuid.is_empty() {
-        let job = request.engine.start_summary(buckets, summary.prefix.trim_end_matches('*'));
+        let prefix = summary.prefix.trim_end_matches('*');
+        let job = request.engine.start_summary(buckets, prefix, !summary.cached);
         return Ok(accepted(text(job)));
     }
     match result(request, &summary.uuid)? {
@@ -51,7 +52,8 @@ pub(super) fn head(
 ) -> Result<()> {
     let id = request.params.get(query::UUID);
     if id.is_empty() {
-        let job = request.engine.start_summary(vec![bucket.clone()], prefix);
+        let there = request.params.flag(query::BSUMM_REMOTE);
+        let job = request.engine.start_summary(vec![bucket.clone()], prefix, there);
         set(reply, header::XACTION_ID, job);
         *reply.status_mut() = StatusCode::ACCEPTED;
         return Ok(());

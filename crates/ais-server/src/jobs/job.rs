@@ -89,6 +89,11 @@ impl Job {
         self.0.bytes.fetch_add(i64::try_from(bytes).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
+    /// Counts bytes of an object that is not done yet.
+    pub fn add_bytes(&self, bytes: u64) {
+        self.0.bytes.fetch_add(i64::try_from(bytes).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
     /// What was done so far: objects and bytes.
     pub fn counted(&self) -> (i64, i64) {
         (self.0.objects.load(Ordering::Relaxed), self.0.bytes.load(Ordering::Relaxed))

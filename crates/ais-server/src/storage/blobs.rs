@@ -86,6 +86,14 @@ pub trait BlobWriter: Send {
     /// Those of the file system.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
 
+    /// A view of what has been written: reads beyond it give fewer bytes, and more later. It stays what it is after the
+    /// end.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    fn reader(&mut self) -> io::Result<Arc<dyn Blob>>;
+
     /// Adds bytes that need not be copied.
     ///
     /// # Errors
@@ -118,4 +126,26 @@ pub trait Blob: Send + Sync {
     ///
     /// Those of the file system.
     fn read_into(&self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(crate) fn read_while_written(blobs: &dyn Blobs) {
+        let mut writer = blobs.create().unwrap();
+        writer.write_bytes(Bytes::from_static(b"ab")).unwrap();
+        let reader = writer.reader().unwrap();
+        assert_eq!(reader.read_at(1, 9).unwrap(), "b");
+        writer.write_bytes(Bytes::from_static(b"cd")).unwrap();
+        writer.write(b"e").unwrap();
+        let mut two = [0; 2];
+        assert_eq!(reader.read_into(3, &mut two).unwrap(), 2);
+        assert_eq!(&two, b"de");
+        let id = writer.id();
+        writer.finish().unwrap();
+        assert_eq!(reader.read_at(0, 9).unwrap(), "abcde");
+        assert_eq!(blobs.open(id, 5).unwrap().read_at(0, 9).unwrap(), "abcde");
+        assert!(reader.read_at(9, 1).unwrap().is_empty());
+    }
 }

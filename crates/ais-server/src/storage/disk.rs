@@ -237,6 +237,10 @@ impl BlobWriter for DiskWriter {
         self.file.write_all(bytes)
     }
 
+    fn reader(&mut self) -> io::Result<Arc<dyn Blob>> {
+        Ok(Arc::new(DiskBlob(File::open(&self.path)?)))
+    }
+
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         if self.sync {
             self.file.sync_data()?;
@@ -312,6 +316,13 @@ mod tests {
             io::ErrorKind::StorageFull
         );
         long.write(b"x").unwrap();
+    }
+
+    #[test]
+    fn what_is_being_written_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = DiskBlobs::open(folder.path(), Fsync::Never).unwrap();
+        crate::storage::blobs::tests::read_while_written(&blobs);
     }
 
     #[test]

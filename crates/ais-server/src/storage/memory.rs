@@ -46,6 +46,7 @@ impl Blobs for MemoryBlobs {
             id,
             whole: None,
             buffer: BytesMut::new(),
+            watched: None,
             shared: Arc::clone(&self.shared),
         }))
     }
@@ -96,6 +97,8 @@ struct MemoryWriter {
     /// The first bytes, as long as there are no others.
     whole: Option<Bytes>,
     buffer: BytesMut,
+    /// Where the content is instead, once somebody reads it while it is written.
+    watched: Option<Arc<Mutex<BytesMut>>>,
     shared: Arc<Shared>,
 }
 
@@ -104,7 +107,20 @@ impl BlobWriter for MemoryWriter {
         self.id
     }
 
+    fn reader(&mut self) -> io::Result<Arc<dyn Blob>> {
+        if self.watched.is_none() {
+            self.write(&[])?;
+            self.watched = Some(Arc::new(Mutex::new(std::mem::take(&mut self.buffer))));
+        }
+        let content = self.watched.clone().unwrap_or_default();
+        Ok(Arc::new(GrowingBlob(content)))
+    }
+
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(watched) = &self.watched {
+            grown(watched).extend_from_slice(bytes);
+            return Ok(());
+        }
         if let Some(whole) = self.whole.take() {
             self.buffer.extend_from_slice(&whole);
         }
@@ -113,7 +129,7 @@ impl BlobWriter for MemoryWriter {
     }
 
     fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
-        if self.whole.is_none() && self.buffer.is_empty() {
+        if self.whole.is_none() && self.buffer.is_empty() && self.watched.is_none() {
             self.whole = Some(bytes);
             return Ok(());
         }
@@ -121,10 +137,12 @@ impl BlobWriter for MemoryWriter {
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {
-        let bytes = match self.whole.take() {
+        let bytes = match (self.whole.take(), self.watched.take()) {
             // A small slice must not keep a large buffer of the connection alive.
-            Some(whole) => Bytes::copy_from_slice(&whole),
-            None => std::mem::take(&mut self.buffer).freeze(),
+            (Some(whole), _) => Bytes::copy_from_slice(&whole),
+            // Who reads goes on doing so.
+            (None, Some(watched)) => Bytes::copy_from_slice(&grown(&watched)),
+            (None, None) => std::mem::take(&mut self.buffer).freeze(),
         };
         self.shared.used.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.shared.lock().insert(self.id, bytes);
@@ -132,24 +150,55 @@ impl BlobWriter for MemoryWriter {
     }
 }
 
-struct MemoryBlob(Bytes);
-
-impl MemoryBlob {
-    fn range(&self, offset: u64, len: usize) -> std::ops::Range<usize> {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
-        start..start.saturating_add(len).min(self.0.len())
-    }
+fn grown(content: &Mutex<BytesMut>) -> MutexGuard<'_, BytesMut> {
+    content.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Blob for MemoryBlob {
+/// The part of `range` that lies within `length` bytes.
+fn within(length: usize, offset: u64, len: usize) -> std::ops::Range<usize> {
+    let start = usize::try_from(offset).unwrap_or(usize::MAX).min(length);
+    start..start.saturating_add(len).min(length)
+}
+
+/// Content that is still being written.
+struct GrowingBlob(Arc<Mutex<BytesMut>>);
+
+impl Blob for GrowingBlob {
     fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
-        Ok(self.0.slice(self.range(offset, len)))
+        let content = grown(&self.0);
+        let range = within(content.len(), offset, len);
+        Ok(Bytes::copy_from_slice(&content[range]))
     }
 
     fn read_into(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let range = self.range(offset, into.len());
+        let content = grown(&self.0);
+        let range = within(content.len(), offset, into.len());
+        into[..range.len()].copy_from_slice(&content[range.clone()]);
+        Ok(range.len())
+    }
+}
+
+struct MemoryBlob(Bytes);
+
+impl Blob for MemoryBlob {
+    fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
+        Ok(self.0.slice(within(self.0.len(), offset, len)))
+    }
+
+    fn read_into(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let range = within(self.0.len(), offset, into.len());
         let bytes = &self.0[range];
         into[..bytes.len()].copy_from_slice(bytes);
         Ok(bytes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_being_written_can_be_read() {
+        crate::storage::blobs::tests::read_while_written(&MemoryBlobs::default());
     }
 }

@@ -398,6 +398,20 @@ impl Meta {
         found.map(|bytes| ObjectMeta::decode(bytes.value())).transpose()
     }
 
+    /// Objects of these names, in their order.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn objects(&self, bid: u64, names: &[String]) -> Result<Vec<Option<ObjectMeta>>> {
+        let table = self.db.begin_read()?.open_table(OBJECTS)?;
+        let find = |name: &String| {
+            let found = table.get(key(bid, name).as_slice())?;
+            found.map(|bytes| ObjectMeta::decode(bytes.value())).transpose()
+        };
+        names.iter().map(find).collect()
+    }
+
     /// Up to `limit` objects of a bucket in the order of their names (of their bytes), from `from` on, as long as
     /// `keep` says so.
     ///

@@ -1,7 +1,7 @@
 //! `holdall serve`.
 
 use anyhow::{Context as _, Result};
-use holdall::ais_server::{EtlOptions, Faults, Options, S3Keys, Secret, Server};
+use holdall::ais_server::{Backends, CacheLimits, EtlOptions, Faults, Options, S3Keys, Secret, Server};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -71,6 +71,12 @@ fn options(args: &Serve) -> Result<Options> {
         max_connections: args.max_connections as usize,
         promote_root: args.promote_root.clone(),
         s3_keys: s3_keys(args)?,
+        backends: backends(args),
+        cache: CacheLimits {
+            bytes: args.cache_size,
+            high: args.cache_high,
+            low: args.cache_low.min(args.cache_high),
+        },
         auth: args.auth.options()?,
         faults: args.faults.as_deref().map(Faults::read).transpose()?,
         etl: args.etl.allow_etl.then(|| etl_options(&args.etl)),
@@ -100,6 +106,12 @@ fn etl_options(args: &ServeEtl) -> EtlOptions {
         open_files: args.etl_open_files,
         pass_env: args.etl_env.clone(),
     }
+}
+
+fn backends(args: &Serve) -> Backends {
+    // Every scheme that this program knows, AIStore's own included.
+    let none = Backends::of(holdall::registry());
+    args.backends.iter().cloned().fold(none, Backends::with)
 }
 
 fn start_log(args: &Serve, printer: &Printer) -> Result<()> {

@@ -65,6 +65,7 @@ pub use multipart::aborting;
 pub use options::{TransferOptions, Verify};
 pub use read::has_ranges;
 pub use run::{Job, Outcome, Verb};
+pub use stream::ObjectStream;
 pub use sync::{Action, Reason, Step, SyncOptions, plan};
 
 use self::send::Sent;

@@ -1,13 +1,14 @@
 //! Objects as streams: in order, a few parts ahead.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, FuturesOrdered};
 use futures::{FutureExt, StreamExt};
-use object_store::ObjectMeta;
 use object_store::path::Path;
+use object_store::{Attributes, ObjectMeta};
 
 use super::Transfer;
 use super::budget::Held;
@@ -28,11 +29,20 @@ impl Transfer {
         store: &Store,
         path: &Path,
     ) -> Result<(ObjectMeta, BoxStream<'static, Result<Bytes>>)> {
+        let opened = self.open_stream(store, path).await?;
+        Ok((opened.meta, opened.content))
+    }
+
+    /// The same with all that the service says of the object.
+    ///
+    /// # Errors
+    /// As [`stream`](Self::stream).
+    pub async fn open_stream(&self, store: &Store, path: &Path) -> Result<ObjectStream> {
         let object = Object::new(store, path);
         let part = self.options.part_bytes;
         let opened = object.open(None, part).await?;
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
-        let meta = opened.meta.clone();
+        let (meta, attributes) = (opened.meta.clone(), opened.attributes.clone());
         self.events.planned(meta.size);
         let grid = Grid::new(0..meta.size, self.options.read_part(meta.size));
         let state = Reading {
@@ -51,7 +61,24 @@ impl Transfer {
             object,
             meta: meta.clone(),
         };
-        Ok((meta, stream::unfold(state, step).boxed()))
+        Ok(ObjectStream { meta, attributes, content: stream::unfold(state, step).boxed() })
+    }
+}
+
+/// An object that is read as a stream.
+#[non_exhaustive]
+pub struct ObjectStream {
+    /// What it is.
+    pub meta: ObjectMeta,
+    /// Its attributes, as far as a read states them.
+    pub attributes: Attributes,
+    /// Its bytes in order.
+    pub content: BoxStream<'static, Result<Bytes>>,
+}
+
+impl fmt::Debug for ObjectStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectStream").field("meta", &self.meta).finish_non_exhaustive()
     }
 }
 

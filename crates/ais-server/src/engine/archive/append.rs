@@ -80,6 +80,12 @@ impl Engine {
             }
             _ => archive_error(bucket, name, error),
         };
+        if member.append != IfPresent::Replace {
+            match self.bring_blocking(bucket, name) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
         let present = match self.open_blocking(bucket, name) {
             Ok(present) => Some(present),
             Err(error)

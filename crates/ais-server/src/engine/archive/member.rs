@@ -127,6 +127,7 @@ impl Engine {
         mime: &str,
         path: &str,
     ) -> Result<MemberContent> {
+        self.bring_if_remote(bucket, name).await?;
         let (bucket, name) = (bucket.clone(), name.to_owned());
         let (mime, path) = (mime.to_owned(), path.to_owned());
         let (content, found) = self

@@ -36,6 +36,7 @@ impl Engine {
             ))
             .with_code("ErrFailedTo")
         })?;
+        self.bring_if_remote(bucket, name).await?;
         let engine = Arc::clone(self);
         let (bucket, name, mime) = (bucket.clone(), name.to_owned(), mime.to_owned());
         let (found, answer) = oneshot::channel();

@@ -10,6 +10,7 @@ use crate::{
     engine::{
         Bucket, Engine, PutOptions,
         archive::{archive_error, format_of, format_of_mime, new_format},
+        remote::wait_blocking,
     },
     error::{Error, ErrorKind, Result},
     jobs::{Job, NewJob},
@@ -59,6 +60,14 @@ pub fn check_archive(message: &ArchiveMsg) -> Result<Format> {
     Ok(format)
 }
 
+/// What is not there need not be brought.
+fn found(brought: Result<()>) -> Result<()> {
+    match brought {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
 fn check_object_name(name: &str) -> Result<()> {
     // An empty one has no extension, and is refused for that.
     if name.is_empty() { Ok(()) } else { Ok(check_object(name)?) }
@@ -77,13 +86,17 @@ impl Archiving {
     fn run(&self, mut names: Names) -> Result<()> {
         let archname = &self.message.archname;
         let failed = |error| self.explain(error);
+        if self.message.aate {
+            found(self.engine.bring_blocking(&self.to, archname))?;
+        }
         let present = match self.engine.open_blocking(&self.to, archname) {
             Ok(present) if self.message.aate => Some(present),
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => None,
         };
         let strict = names.is_list();
-        let mut page = names.next_page(&self.engine, &self.from)?;
+        let mut page;
+        (page, names) = self.next(names)?;
         let output = self.engine.write_blocking(&self.to, archname, PutOptions::default())?;
         let mut writer = match &present {
             None => Writer::new(output, self.format).map_err(failed)?,
@@ -109,7 +122,7 @@ impl Archiving {
                     result => result?,
                 }
             }
-            page = names.next_page(&self.engine, &self.from)?;
+            (page, names) = self.next(names)?;
         }
         let sealed = writer.finish().map_err(failed)?.seal()?;
         self.job.check()?;
@@ -120,8 +133,13 @@ impl Archiving {
         Ok(())
     }
 
+    fn next(&self, names: Names) -> Result<(Vec<String>, Names)> {
+        wait_blocking(names.page(&self.engine, &self.from))
+    }
+
     fn add(&self, writer: &mut Writer<crate::engine::Writer>, name: &str) -> Result<()> {
         self.job.check()?;
+        self.engine.bring_blocking(&self.from, name)?;
         let (meta, content) = self.engine.open_blocking(&self.from, name)?;
         let seconds = u64::try_from(meta.mtime / 1_000_000_000).unwrap_or(0);
         let member = Member::file(self.member_name(name), meta.size).modified_at(seconds);

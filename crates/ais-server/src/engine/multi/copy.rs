@@ -12,7 +12,7 @@ use holdall_ais_wire::{
 
 use super::names::{Names, describe};
 use crate::{
-    engine::{Bucket, Engine, Work as _, etl::Chain, now},
+    engine::{Bucket, Engine, etl::Chain, now, remote::Want},
     error::{Error, ErrorKind, Result},
     jobs::{Job, NewJob},
 };
@@ -188,11 +188,7 @@ impl Copying {
     async fn run(self, mut names: Names, workers: usize) -> Result<()> {
         let whole = !self.strict;
         loop {
-            let from = self.from.clone();
-            let (page, rest) = self
-                .engine
-                .blocking(move |engine| Ok((names.next_page(engine, &from)?, names)))
-                .await?;
+            let (page, rest) = names.page(&self.engine, &self.from).await?;
             names = rest;
             if page.is_empty() {
                 break;
@@ -256,6 +252,10 @@ impl Copying {
             return Ok(());
         };
         let destination = self.message.destination(name);
+        if self.from.is_remote() {
+            let want = Want::of(&self.from, self.message.latest, self.message.synchronize);
+            self.engine.bring(&self.from, name, &want).await?;
+        }
         let copied = self.engine.copy_object((&self.from, name), (to, &destination)).await?;
         let size = match copied {
             Some(meta) => meta.size,
@@ -276,10 +276,7 @@ impl Copying {
         if renamed {
             let mut source = Names::prefix(&self.message.prefix, !self.message.non_recursive)?;
             loop {
-                let from = self.from.clone();
-                let next =
-                    move |engine: &Arc<Engine>| Ok((source.next_page(engine, &from)?, source));
-                let (page, rest) = self.engine.blocking(next).await?;
+                let (page, rest) = source.page(&self.engine, &self.from).await?;
                 source = rest;
                 if page.is_empty() {
                     break;
@@ -288,26 +285,28 @@ impl Copying {
             }
         }
         loop {
-            let bucket = to.clone();
-            let next = move |engine: &Arc<Engine>| Ok((names.next_page(engine, &bucket)?, names));
-            let (page, rest) = self.engine.blocking(next).await?;
+            let (page, rest) = names.page(&self.engine, to).await?;
             names = rest;
             if page.is_empty() {
                 return Ok(());
             }
             let mut gone = Vec::new();
             for name in page {
-                let there = if renamed {
-                    expected.contains(&name)
-                } else {
-                    self.engine.find(&self.from, &name).await?.is_some()
-                };
+                let there =
+                    if renamed { expected.contains(&name) } else { self.is_there(&name).await? };
                 if !there {
                     gone.push(name);
                 }
             }
             self.delete(gone).await?;
         }
+    }
+
+    async fn is_there(&self, name: &str) -> Result<bool> {
+        if self.from.is_remote() {
+            return Ok(self.engine.head_backend(&self.from, name).await?.is_some());
+        }
+        Ok(self.engine.find(&self.from, name).await?.is_some())
     }
 
     async fn delete(&self, names: Vec<String>) -> Result<()> {

@@ -6,7 +6,7 @@ use holdall_ais_wire::{job::kind, multi::EvdMsg, name::check_object};
 
 use super::names::{Names, describe};
 use crate::{
-    engine::{Bucket, Engine, Work as _},
+    engine::{Bucket, Engine},
     error::Result,
     jobs::{Job, NewJob},
 };
@@ -35,9 +35,7 @@ impl Engine {
     ) -> Result<()> {
         let is_list = names.is_list();
         loop {
-            let of = bucket.clone();
-            let (page, rest) =
-                self.blocking(move |engine| Ok((names.next_page(engine, &of)?, names))).await?;
+            let (page, rest) = names.page(self, bucket).await?;
             names = rest;
             if page.is_empty() {
                 return Ok(());
@@ -49,7 +47,16 @@ impl Engine {
                     job.record(&error.into());
                 }
             }
-            for (name, deleted) in self.delete_many(bucket, good).await? {
+            let deleted = match self.delete_many(bucket, good).await {
+                Ok(deleted) => deleted,
+                // What a backend refuses does not keep the others from going.
+                Err(error) if bucket.is_remote() => {
+                    job.record(&error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for (name, deleted) in deleted {
                 match deleted {
                     Some(meta) => job.count(meta.size),
                     // Of ranges not every name need be there.

@@ -8,3 +8,4 @@ mod names;
 pub use archive::check_archive;
 pub use copy::check_copy;
 pub use names::Names;
+pub(super) use names::describe;

@@ -1,6 +1,6 @@
 //! Which objects a job is about.
 
-use std::ops::Bound;
+use std::{ops::Bound, sync::Arc};
 
 use holdall_ais_wire::{
     multi::Selection,
@@ -9,8 +9,9 @@ use holdall_ais_wire::{
 };
 
 use crate::{
-    engine::{Bucket, Engine},
+    engine::{Bucket, Engine, Work as _, remote::RemoteQuery},
     error::{Error, Result},
+    storage::ObjectMeta,
 };
 
 /// How many names are looked at at once.
@@ -21,12 +22,27 @@ pub struct Names {
     source: Source,
     /// Only what was written before, in nanoseconds since 1970: for jobs that write to the bucket they read.
     before: Option<i64>,
+    /// Only what is here, also of buckets whose objects are elsewhere.
+    here: bool,
 }
 
 enum Source {
     List(std::vec::IntoIter<String>),
-    Ranges { ranges: Ranges, next: u64 },
-    Scan { prefix: String, after: Option<String>, ended: bool, recursive: bool },
+    Ranges {
+        ranges: Ranges,
+        next: u64,
+    },
+    Scan {
+        prefix: String,
+        after: Option<String>,
+        ended: bool,
+        recursive: bool,
+    },
+    /// What a backend has; the token of the next page, or none at the end.
+    There {
+        query: RemoteQuery,
+        ended: bool,
+    },
 }
 
 impl Names {
@@ -52,7 +68,7 @@ impl Names {
                 Template::Ranges(ranges) => Source::Ranges { ranges, next: 0 },
             }
         };
-        Ok(Self { source, before: None })
+        Ok(Self { source, before: None, here: false })
     }
 
     /// The objects whose names begin with this.
@@ -64,7 +80,61 @@ impl Names {
         let prefix = prefix.trim_end_matches('*').to_owned();
         check_prefix(&prefix)?;
         let source = Source::Scan { prefix, after: None, ended: false, recursive };
-        Ok(Self { source, before: None })
+        Ok(Self { source, before: None, here: false })
+    }
+
+    /// The same, but of what is here only.
+    #[must_use]
+    pub fn here(mut self) -> Self {
+        self.here = true;
+        self
+    }
+
+    /// The next names, and what remains; no names at the end. Names by prefix are those that the bucket's backend has, if it
+    /// has one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store and of the backend.
+    pub async fn page(
+        mut self,
+        engine: &Arc<Engine>,
+        bucket: &Bucket,
+    ) -> Result<(Vec<String>, Self)> {
+        if bucket.is_remote()
+            && !self.here
+            && let Source::Scan { prefix, after: None, ended: false, recursive } = &self.source
+        {
+            let (prefix, flat) = (prefix.clone(), !*recursive);
+            let query = RemoteQuery { prefix, flat, limit: PAGE, ..RemoteQuery::default() };
+            self.source = Source::There { query, ended: false };
+        }
+        while let Source::There { query, ended } = &mut self.source {
+            if *ended {
+                return Ok((Vec::new(), self));
+            }
+            let page = engine.list_there(bucket, query).await?;
+            *ended = page.token.is_empty();
+            query.token = page.token;
+            let before = self.before;
+            let wanted = |there: &ObjectMeta| before.is_none_or(|before| there.mtime < before);
+            let names: Vec<String> = page
+                .entries
+                .into_iter()
+                .filter(|entry| entry.there.as_ref().is_some_and(wanted))
+                .map(|entry| entry.name)
+                .collect();
+            if !names.is_empty() {
+                return Ok((names, self));
+            }
+        }
+        let bucket = bucket.clone();
+        engine
+            .blocking(move |engine| {
+                let names = self.next_page(engine, &bucket)?;
+                Ok((names, self))
+            })
+            .await
     }
 
     /// The same without objects written since: nanoseconds since 1970.
@@ -79,13 +149,14 @@ impl Names {
         matches!(self.source, Source::List(_))
     }
 
-    /// The next names; none at the end. Those of lists and ranges need not be there. Blocks.
+    /// The next names of what is here; none at the end. Those of lists and ranges need not be there. Blocks.
     ///
     /// # Errors
     ///
     /// Those of the store.
     pub fn next_page(&mut self, engine: &Engine, bucket: &Bucket) -> Result<Vec<String>> {
         match &mut self.source {
+            Source::There { .. } => Ok(Vec::new()),
             Source::List(names) => Ok(names.take(PAGE).collect()),
             Source::Ranges { ranges, next } => {
                 let count = ranges.count();
@@ -145,7 +216,7 @@ fn name_at(ranges: &Ranges, index: u64) -> String {
 }
 
 /// A selection for people, as AIStore prints it in jobs.
-pub(super) fn describe(selection: &Selection) -> String {
+pub(in crate::engine) fn describe(selection: &Selection) -> String {
     const SHOWN: usize = 4;
     if !selection.is_list() {
         return match Template::parse(&selection.template) {

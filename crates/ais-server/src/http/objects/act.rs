@@ -13,19 +13,16 @@ use crate::engine::{Bucket, Op};
 use crate::error::{Error, Result};
 use crate::http::reply::{ok, text};
 use crate::http::request::value;
-use crate::http::{Reply, Request};
+use crate::http::{Reply, Request, remote};
 
 pub(super) async fn post(mut request: Request, bucket: &str, name: &str) -> Result<Reply> {
     let message = request.action().await?;
-    let bucket = request.bucket(bucket)?;
+    let bucket = remote::bucket(&request, bucket).await?;
     match message.action.as_str() {
         names::MPT_UPLOAD => multipart::create(&request, &bucket, name),
         names::MPT_COMPLETE => multipart::complete(&request, &bucket, name, &message).await,
         names::PROMOTE => promote(&request, &bucket, &message).await,
-        names::BLOB_DOWNLOAD => {
-            let text = format!("blob-download: expecting remote bucket (have {})", bucket.bck());
-            Err(Error::invalid(text).with_code("ErrNotRemoteBck"))
-        }
+        names::BLOB_DOWNLOAD => remote::blob_download(&request, &bucket, &message),
         names::RENAME_OBJECT => rename(&request, &bucket, name, &message).await,
         names::CHECK_LOCK => {
             request.engine.head(&bucket, name).await?;

@@ -1,5 +1,6 @@
 //! GET: the object, a range of it, or members of an archive.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -10,21 +11,63 @@ use http::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, RANGE};
 
 use super::{cname, counted, set_custom, set_version};
 use crate::engine::checksum::Hasher;
+use crate::engine::remote::{STREAMING_COLD_GET, Want};
 use crate::engine::{Bucket, Op, Reading, Work as _};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::reply::{ok, set};
-use crate::http::{Body, Reply, Request, archive, etl, range};
+use crate::http::{Body, Reply, Request, archive, etl, range, remote};
+use crate::storage::ObjectMeta;
 
 pub(super) async fn get(request: Request, bucket: &Bucket, name: &str) -> Result<Reply> {
     if !request.params.get(query::ETL_NAME).is_empty() {
         let reply = etl::get(&request, bucket, name).await;
         return counted(&request, Op::Get, reply);
     }
+    if bucket.is_remote() && remote::want(&request, bucket).latest {
+        // Not only compared here: what follows reads what was found to be the latest.
+        request.engine.bring(bucket, name, &remote::want(&request, bucket)).await?;
+    }
     if let Some(reply) = archive::get(&request, bucket, name).await? {
         return Ok(reply);
     }
+    if bucket.is_remote() {
+        let arriving = coming(&request, bucket, name).await;
+        if let Some(reply) = counted(&request, Op::Get, arriving)? {
+            return Ok(reply);
+        }
+    }
     let reply = whole_or_range(&request, bucket, name).await;
     counted(&request, Op::Get, reply)
+}
+
+/// Answers with an object that is on its way; none when it is here.
+async fn coming(request: &Request, bucket: &Bucket, name: &str) -> Result<Option<Reply>> {
+    let started = Instant::now();
+    if let Some(options) = remote::blob_headers(request)? {
+        if request.engine.find(bucket, name).await?.is_none() {
+            request.engine.bring_blob(bucket, name, options).await?;
+        }
+        return Ok(None);
+    }
+    if bucket.props().features & STREAMING_COLD_GET == 0 {
+        return Ok(None);
+    }
+    let asked = range::parse(request.header(RANGE.as_str()), &cname(bucket, name))?;
+    let want = Want::default();
+    let Some(arriving) = request.engine.arrive(bucket, name, &want).await? else {
+        return Ok(None);
+    };
+    let meta = arriving.meta().clone();
+    let range = match asked.map_or(Ok(0..meta.size), |asked| asked.resolve(meta.size)) {
+        Ok(range) => range,
+        Err(error) => return Ok(Some(unsatisfiable(request, meta.size, &error))),
+    };
+    let mut reply = ok();
+    describe(&mut reply, &meta, &range, asked.is_some());
+    let len = range.end - range.start;
+    *reply.body_mut() = Body::stream(arriving.stream(range), Some(len));
+    request.engine.counters().done(Op::Get, len, started.elapsed());
+    Ok(Some(reply))
 }
 
 async fn whole_or_range(request: &Request, bucket: &Bucket, name: &str) -> Result<Reply> {
@@ -61,18 +104,7 @@ async fn reply(
     let mut reply = ok();
     let meta = &reading.meta;
     set(&mut reply, header::ATIME, meta.atime.to_string());
-    set_version(&mut reply, meta);
-    set_custom(&mut reply, meta);
-    set(&mut reply, CONTENT_TYPE, "application/octet-stream");
-    if let Some(etag) = meta.custom("ETag") {
-        set(&mut reply, ETAG, etag);
-    }
-    if partial {
-        *reply.status_mut() = StatusCode::PARTIAL_CONTENT;
-        set(&mut reply, ACCEPT_RANGES, "bytes");
-        let (start, end) = (reading.range.start, reading.range.end.saturating_sub(1));
-        set(&mut reply, CONTENT_RANGE, format!("bytes {start}-{end}/{}", meta.size));
-    }
+    describe(&mut reply, meta, &reading.range, partial);
     if partial && bucket.props().checksum.enable_read_range {
         let sum = range_checksum(request, &reading).await?;
         set(&mut reply, header::CHECKSUM_TYPE, &meta.checksum_type);
@@ -82,6 +114,22 @@ async fn reply(
     }
     *reply.body_mut() = body(reading);
     Ok(reply)
+}
+
+/// The headers that tell of an object and the range of it that follows.
+fn describe(reply: &mut Reply, meta: &ObjectMeta, range: &Range<u64>, partial: bool) {
+    set_version(reply, meta);
+    set_custom(reply, meta);
+    set(reply, CONTENT_TYPE, "application/octet-stream");
+    if let Some(etag) = meta.custom("ETag") {
+        set(reply, ETAG, etag);
+    }
+    if partial {
+        *reply.status_mut() = StatusCode::PARTIAL_CONTENT;
+        set(reply, ACCEPT_RANGES, "bytes");
+        let (start, end) = (range.start, range.end.saturating_sub(1));
+        set(reply, CONTENT_RANGE, format!("bytes {start}-{end}/{}", meta.size));
+    }
 }
 
 /// The bytes that were read, and then the rest.

@@ -7,7 +7,7 @@ use http::header::{ETAG, LAST_MODIFIED};
 
 use super::{cname, counted, set_checksum, set_custom, set_object, set_version};
 use crate::engine::{Bucket, Op};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::http::reply::{ok, set, set_length};
 use crate::http::{Reply, Request};
 use crate::storage::ObjectMeta;
@@ -22,11 +22,25 @@ pub(super) async fn head(request: &Request, bucket: &Bucket, name: &str) -> Resu
 }
 
 async fn answer(request: &Request, bucket: &Bucket, name: &str) -> Result<Reply> {
-    let meta = request.engine.head(bucket, name).await?;
-    match request.params.get(query::PRESENCE) {
+    let presence = request.params.get(query::PRESENCE);
+    let here = request.engine.find(bucket, name).await?;
+    let is_here = here.is_some();
+    let meta = match here.map(|meta| accessed(request, bucket, name, meta)) {
+        Some(meta) if is_outdated(request, bucket, name, &meta).await? => {
+            let text = format!("{}: what is here is not the latest version", cname(bucket, name));
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        Some(meta) => meta,
+        // Only what is here counts.
+        None if matches!(presence, "2" | "3" | "4") => {
+            return Err(request.engine.no_object(bucket, name));
+        }
+        None => request.engine.head(bucket, name).await?,
+    };
+    match presence {
         // "Does it exist", without properties.
         "1" | "3" => return Ok(ok()),
-        "5" => {
+        "5" if is_here => {
             let text =
                 format!("{} is present (vs requested 'flt-outside'(5))", cname(bucket, name));
             return Err(Error::invalid(text));
@@ -35,8 +49,10 @@ async fn answer(request: &Request, bucket: &Bucket, name: &str) -> Result<Reply>
     }
     let props = request.params.get(query::PROPS);
     let mut reply = ok();
-    set(&mut reply, header::PRESENT, "true");
-    if props.is_empty() {
+    set(&mut reply, header::PRESENT, if is_here { "true" } else { "false" });
+    if !is_here {
+        elsewhere(&mut reply, bucket, name, &meta, props)?;
+    } else if props.is_empty() {
         all(request, &mut reply, bucket, name, &meta);
     } else {
         for prop in props.split(',').map(str::trim).filter(|prop| !prop.is_empty()) {
@@ -47,15 +63,88 @@ async fn answer(request: &Request, bucket: &Bucket, name: &str) -> Result<Reply>
     Ok(reply)
 }
 
-fn all(request: &Request, reply: &mut Reply, bucket: &Bucket, name: &str, meta: &ObjectMeta) {
+/// The same with an access that has not been written yet.
+fn accessed(request: &Request, bucket: &Bucket, name: &str, mut meta: ObjectMeta) -> ObjectMeta {
+    if let Some(time) = request.engine.last_access(bucket.bid(), name) {
+        meta.atime = meta.atime.max(time);
+    }
+    meta
+}
+
+/// Whether the request wants to know that, and the backend has another version.
+async fn is_outdated(
+    request: &Request,
+    bucket: &Bucket,
+    name: &str,
+    here: &ObjectMeta,
+) -> Result<bool> {
+    if !bucket.is_remote() || !request.params.flag(query::LATEST) {
+        return Ok(false);
+    }
+    match request.engine.is_latest(bucket, name, here).await? {
+        Some(latest) => Ok(!latest),
+        None => {
+            let text = format!("{} is gone at its backend", cname(bucket, name));
+            Err(Error::new(ErrorKind::Gone, text))
+        }
+    }
+}
+
+/// What is known of an object that only its backend has.
+fn elsewhere(
+    reply: &mut Reply,
+    bucket: &Bucket,
+    name: &str,
+    meta: &ObjectMeta,
+    props: &str,
+) -> Result<()> {
+    if props.is_empty() {
+        set_checksum(reply, meta);
+        set_version(reply, meta);
+        set_custom(reply, meta);
+        set_names(reply, bucket, name);
+        if let Some(etag) = meta.custom("ETag") {
+            set(reply, ETAG, etag);
+        }
+        set(reply, header::MIRROR_COPIES, "0");
+        set(reply, header::MIRROR_PATHS, "[]");
+        if meta.size > 0 {
+            set_length(reply, meta.size);
+        }
+        return Ok(());
+    }
+    for prop in props.split(',').map(str::trim).filter(|prop| !prop.is_empty()) {
+        match prop {
+            // What belongs to the copy that is not here.
+            "name" | "size" | "ec" | "cached" | "status" | "atime" | "location" | "chunked" => {}
+            "checksum" => set_checksum(reply, meta),
+            "version" => set_version(reply, meta),
+            "custom" => set_custom(reply, meta),
+            "copies" => set(reply, header::MIRROR_COPIES, "0"),
+            "last-modified" => set(reply, LAST_MODIFIED, http_date(meta.mtime)),
+            "etag" => set(reply, ETAG, etag(meta)),
+            other => {
+                return Err(Error::invalid(format!("invalid property \"{other}\" in props list")));
+            }
+        }
+    }
+    set_length(reply, meta.size);
+    Ok(())
+}
+
+fn set_names(reply: &mut Reply, bucket: &Bucket, name: &str) {
     let bck = bucket.bck();
-    set_object(reply, meta);
     set(reply, header::NAME, name);
     set(reply, header::BUCKET_NAME, &bck.name);
     set(reply, header::BUCKET_PROVIDER, bck.provider.as_str());
     if !bck.namespace.is_global() {
         set(reply, header::BUCKET_NAMESPACE, bck.namespace.uname());
     }
+}
+
+fn all(request: &Request, reply: &mut Reply, bucket: &Bucket, name: &str, meta: &ObjectMeta) {
+    set_object(reply, meta);
+    set_names(reply, bucket, name);
     if let Some(etag) = meta.custom("ETag") {
         set(reply, ETAG, etag);
     }

@@ -32,7 +32,7 @@ pub(super) async fn route(request: Request, rest: &str) -> Result<Reply> {
     if request.method == Method::POST {
         return act::post(request, &bucket, &name).await;
     }
-    let bucket = request.bucket(&bucket)?;
+    let bucket = super::remote::bucket(&request, &bucket).await?;
     check_object(&name)?;
     match request.method {
         Method::GET => get::get(request, &bucket, &name).await,
@@ -67,7 +67,14 @@ fn set_checksum(reply: &mut Reply, meta: &ObjectMeta) {
 fn set_version(reply: &mut Reply, meta: &ObjectMeta) {
     if meta.version > 0 {
         set(reply, header::VERSION, meta.version.to_string());
+    } else if let Some(version) = remote_version(meta) {
+        set(reply, header::VERSION, version);
     }
+}
+
+/// The version that a backend has given.
+pub(super) fn remote_version(meta: &ObjectMeta) -> Option<&str> {
+    meta.custom("source").and(meta.custom("version"))
 }
 
 fn set_custom(reply: &mut Reply, meta: &ObjectMeta) {

@@ -12,7 +12,7 @@ use crate::engine::checksum::Checksum;
 use crate::engine::{Bucket, Op, PutOptions, Work as _, Writer};
 use crate::error::{Error, Result};
 use crate::http::reply::{ok, set, status};
-use crate::http::{Reply, Request, archive, etl};
+use crate::http::{Reply, Request, archive, etl, remote};
 use crate::storage::ObjectMeta;
 
 /// Bodies up to this length are read whole and written in one go.
@@ -70,7 +70,8 @@ async fn write(request: &mut Request, bucket: &Bucket, name: &str) -> Result<Obj
         custom: custom(request)?,
         ..PutOptions::default()
     };
-    if let Some(sent) = &options.checksum
+    // What is here of a remote object says nothing of what is there.
+    if let Some(sent) = options.checksum.as_ref().filter(|_| !bucket.is_remote())
         && let Some(present) = request.engine.find(bucket, name).await?
         && sent.matches(&present.checksum_type, &present.checksum)
     {
@@ -116,7 +117,11 @@ async fn copy(request: &Request, bucket: &Bucket, name: &str) -> Result<Reply> {
         .params
         .uname(query::OBJECT_TO)
         .map_err(|_| Error::invalid("bucket name is missing"))?;
+    remote::admit_named(request, &bck).await?;
     let destination = request.engine.bucket(&bck)?;
+    if bucket.is_remote() {
+        request.engine.bring(bucket, name, &remote::want(request, bucket)).await?;
+    }
     let to = if to.is_empty() { name } else { &to };
     if request.params.get(query::ETL_NAME).is_empty() {
         request.engine.copy_object((bucket, name), (&destination, to)).await?;
