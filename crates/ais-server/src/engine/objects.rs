@@ -395,19 +395,38 @@ impl Engine {
     }
 
     /// Copies an object. Nothing is copied, and the answer is none, when the destination has the same checksum
-    /// already.
+    /// already. An object that is not here is copied from its backend, and not kept.
     ///
     /// # Errors
     ///
-    /// When the source is not there; those of the file system.
+    /// When the source is not there; those of the file system and of backends.
     pub async fn copy_object(
+        self: &Arc<Self>,
+        source: (&Bucket, &str),
+        destination: (&Bucket, &str),
+    ) -> Result<Option<ObjectMeta>> {
+        let want = Want::of(source.0, false, false);
+        self.copy_wanted(source, destination, &want).await
+    }
+
+    /// The same of the version that is wanted.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn copy_wanted(
         self: &Arc<Self>,
         (source, name): (&Bucket, &str),
         (destination, to): (&Bucket, &str),
+        want: &Want,
     ) -> Result<Option<ObjectMeta>> {
         check_object(to)?;
         if source.is_remote() {
-            self.bring(source, name, &Want::of(source, false, false)).await?;
+            check_object(name)?;
+            let places = ((source, name), (destination, to));
+            if let Some(meta) = self.copy_from_there(places.0, places.1, want).await? {
+                return Ok(Some(meta));
+            }
         }
         let (source, destination) = (source.clone(), destination.clone());
         let (name, to) = (name.to_owned(), to.to_owned());
@@ -424,7 +443,7 @@ impl Engine {
                 if present.as_ref().is_some_and(same) {
                     return Ok(None);
                 }
-                let custom = copied_custom(&meta);
+                let custom = meta.own_custom();
                 let version = destination.props().versioning.enabled.then_some(1);
                 let version =
                     if source.bid() == destination.bid() { None } else { version.or(Some(0)) };

@@ -80,6 +80,17 @@ impl ObjectMeta {
         }
     }
 
+    /// The custom properties that a copy has: what a backend said of the original is not true of it.
+    pub fn own_custom(&self) -> Vec<(String, String)> {
+        const OF_BACKEND: [&str; 6] =
+            ["source", "ETag", "md5", "version", "LastModified", "Last-Modified"];
+        if self.custom("source").is_none() {
+            return self.custom.clone();
+        }
+        let own = |(key, _): &&(String, String)| !OF_BACKEND.contains(&key.as_str());
+        self.custom.iter().filter(own).cloned().collect()
+    }
+
     /// The value of a custom property.
     pub fn custom(&self, key: &str) -> Option<&str> {
         self.custom.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())

@@ -49,7 +49,8 @@ impl Engine {
         message: CopyMsg,
     ) -> Result<String> {
         check_copy(&message)?;
-        if from.bck() == to && !message.dry_run {
+        // Onto itself, what is here of a remote bucket becomes what is there.
+        if from.bck() == to && !message.dry_run && !from.is_remote() {
             return Err(Error::invalid(format!("cannot copy-bck bucket \"{to}\" onto itself")));
         }
         let names = Names::prefix(&message.prefix, !message.non_recursive)?;
@@ -213,6 +214,14 @@ impl Copying {
             Err(error) if error.kind() == ErrorKind::NotFound && self.message.synchronize => {
                 self.delete(vec![self.message.destination(&name)]).await
             }
+            // As in AIStore: what is gone at its backend leaves the copies of before alone.
+            Err(error)
+                if error.kind() == ErrorKind::NotFound
+                    && self.message.latest
+                    && self.from.is_remote() =>
+            {
+                Ok(())
+            }
             // Without its transformers, the rest would fail like this one.
             Err(error)
                 if self.message.coer && self.by.as_ref().is_none_or(|by| by.check().is_ok()) =>
@@ -252,11 +261,8 @@ impl Copying {
             return Ok(());
         };
         let destination = self.message.destination(name);
-        if self.from.is_remote() {
-            let want = Want::of(&self.from, self.message.latest, self.message.synchronize);
-            self.engine.bring(&self.from, name, &want).await?;
-        }
-        let copied = self.engine.copy_object((&self.from, name), (to, &destination)).await?;
+        let want = Want::of(&self.from, self.message.latest, self.message.synchronize);
+        let copied = self.engine.copy_wanted((&self.from, name), (to, &destination), &want).await?;
         let size = match copied {
             Some(meta) => meta.size,
             // It is there already.

@@ -24,6 +24,9 @@ const ATTEMPTS: usize = 8;
 /// The feature of a bucket that lets cold reads answer before the object is here: AIStore's bit.
 pub const STREAMING_COLD_GET: u64 = 1 << 12;
 
+/// The bytes of an object at a backend.
+type Pieces = BoxStream<'static, Result<Bytes>>;
+
 /// How an object is wanted.
 #[derive(Debug, Clone, Default)]
 pub struct Want {
@@ -255,8 +258,33 @@ impl Engine {
         replaced: Option<ObjectMeta>,
         how: How,
     ) -> Result<ObjectMeta> {
-        let remote = self.remote(&bucket)?;
-        let path = key(&bucket, &name)?;
+        let started = std::time::Instant::now();
+        let opened = self.open_there(&bucket, &name, how).await?;
+        let meta = &opened.0;
+        let put = PutOptions {
+            custom: meta.custom.clone(),
+            version: Some(0),
+            mtime: (meta.mtime != 0).then_some(meta.mtime),
+            ..PutOptions::default()
+        };
+        let size = meta.size;
+        let sealed = self.receive((&bucket, &name), put, opened, Some(&flight)).await?;
+        let sealed = sealed.cached().over(replaced.as_ref()).unless(flight.outdated());
+        let committed = sealed.commit().await?;
+        self.counters().cold(size, started.elapsed());
+        self.cached(size);
+        Ok(committed)
+    }
+
+    /// Opens an object at its backend: what it is, and its bytes.
+    async fn open_there(
+        self: &Arc<Self>,
+        bucket: &Bucket,
+        name: &str,
+        how: How,
+    ) -> Result<(ObjectMeta, Pieces)> {
+        let remote = self.remote(bucket)?;
+        let path = key(bucket, name)?;
         let mut options = TransferOptions::default();
         if let Some(bytes) = how.chunk_bytes {
             options = options.with_part_bytes(bytes);
@@ -265,33 +293,40 @@ impl Engine {
             options = options.with_parts(workers);
         }
         let transfer = Transfer::new().with_options(options).with_events(how.events);
-        let started = std::time::Instant::now();
-        let failed = |error| self.backend_error(&bucket, &name, &error);
+        let failed = |error| self.backend_error(bucket, name, &error);
         let opened = transfer.open_stream(&remote.store, &path).await.map_err(failed)?;
         let meta = facts::of_remote(remote.provider, &opened.meta, &opened.attributes);
-        let errors = Arc::clone(&self);
-        let (of, object) = (bucket.clone(), name.clone());
+        let errors = Arc::clone(self);
+        let (of, object) = (bucket.clone(), name.to_owned());
         let content = opened
             .content
-            .map(move |piece| piece.map_err(|error| errors.backend_error(&of, &object, &error)))
-            .boxed();
+            .map(move |piece| piece.map_err(|error| errors.backend_error(&of, &object, &error)));
+        // A stream that has ended is asked again by who collects pieces.
+        Ok((meta, content.fuse().boxed()))
+    }
+
+    /// Copies an object from its backend to another bucket, and keeps nothing of it in its own: none when what is here is
+    /// what is wanted.
+    pub(in crate::engine) async fn copy_from_there(
+        self: &Arc<Self>,
+        (source, name): (&Bucket, &str),
+        (destination, to): (&Bucket, &str),
+        want: &Want,
+    ) -> Result<Option<ObjectMeta>> {
+        if let Wanted::Here(_) = self.wanted(source, name, want).await? {
+            return Ok(None);
+        }
+        if source.bid() == destination.bid() && name == to {
+            return self.bring(source, name, want).await.map(Some);
+        }
+        let opened = self.open_there(source, name, How::default()).await?;
         let put = PutOptions {
-            custom: meta.custom.clone(),
-            version: Some(0),
-            mtime: (meta.mtime != 0).then_some(meta.mtime),
+            custom: opened.0.own_custom(),
+            version: Some(u64::from(destination.props().versioning.enabled)),
             ..PutOptions::default()
         };
-        let size = meta.size;
-        let sealed = if size <= PIECE as u64 {
-            self.receive_small(&bucket, &name, put, content).await?
-        } else {
-            self.receive(&bucket, &name, put, (meta, content), &flight).await?
-        };
-        let sealed = sealed.cached().over(replaced.as_ref()).unless(flight.outdated());
-        let committed = sealed.commit().await?;
-        self.counters().cold(size, started.elapsed());
-        self.cached(size);
-        Ok(committed)
+        let sealed = self.receive((destination, to), put, opened, None).await?;
+        sealed.commit().await.map(Some)
     }
 
     async fn receive_small(
@@ -299,7 +334,7 @@ impl Engine {
         bucket: &Bucket,
         name: &str,
         put: PutOptions,
-        mut content: BoxStream<'static, Result<Bytes>>,
+        mut content: Pieces,
     ) -> Result<Sealed> {
         let mut pieces = Vec::new();
         while let Some(piece) = content.next().await {
@@ -316,15 +351,17 @@ impl Engine {
         .await
     }
 
-    /// Receives a large object: while a piece is written, the next one is collected.
+    /// Receives an object. Of a large one a piece is written while the next one is collected.
     async fn receive(
         self: &Arc<Self>,
-        bucket: &Bucket,
-        name: &str,
+        (bucket, name): (&Bucket, &str),
         put: PutOptions,
-        (meta, mut content): (ObjectMeta, BoxStream<'static, Result<Bytes>>),
-        flight: &Arc<Flight>,
+        (meta, mut content): (ObjectMeta, Pieces),
+        flight: Option<&Arc<Flight>>,
     ) -> Result<Sealed> {
+        if meta.size <= PIECE as u64 {
+            return self.receive_small(bucket, name, put, content).await;
+        }
         let (bucket, name) = (bucket.clone(), name.to_owned());
         let begin = move |engine: &Arc<Self>| {
             let mut writer = engine.write_blocking(&bucket, &name, put)?;
@@ -333,14 +370,19 @@ impl Engine {
         };
         let (mut writer, reader) = self.blocking(begin).await?;
         let coming = Arc::new(Coming { meta, reader });
-        flight.tell(State::Moving { coming: Arc::clone(&coming), written: 0 });
+        let tell = |written| {
+            if let Some(flight) = flight {
+                flight.tell(State::Moving { coming: Arc::clone(&coming), written });
+            }
+        };
+        tell(0);
         let mut pieces = collect(&mut content).await?;
         while !pieces.is_empty() {
             let ready = std::mem::take(&mut pieces);
             let write = self.blocking(move |_| write_all(writer, ready));
             let (written, next) = tokio::join!(write, collect(&mut content));
             writer = written?;
-            flight.tell(State::Moving { coming: Arc::clone(&coming), written: writer.size() });
+            tell(writer.size());
             pieces = next?;
         }
         self.blocking(move |_| writer.seal()).await
@@ -355,7 +397,7 @@ fn write_all(mut writer: Writer, pieces: Vec<Bytes>) -> Result<Writer> {
 }
 
 /// The next bytes, about a megabyte; nothing at the end.
-async fn collect(content: &mut BoxStream<'static, Result<Bytes>>) -> Result<Vec<Bytes>> {
+async fn collect(content: &mut Pieces) -> Result<Vec<Bytes>> {
     let (mut pieces, mut bytes) = (Vec::new(), 0);
     while bytes < PIECE {
         let Some(piece) = content.next().await else { break };

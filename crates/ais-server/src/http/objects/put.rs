@@ -119,12 +119,10 @@ async fn copy(request: &Request, bucket: &Bucket, name: &str) -> Result<Reply> {
         .map_err(|_| Error::invalid("bucket name is missing"))?;
     remote::admit_named(request, &bck).await?;
     let destination = request.engine.bucket(&bck)?;
-    if bucket.is_remote() {
-        request.engine.bring(bucket, name, &remote::want(request, bucket)).await?;
-    }
     let to = if to.is_empty() { name } else { &to };
     if request.params.get(query::ETL_NAME).is_empty() {
-        request.engine.copy_object((bucket, name), (&destination, to)).await?;
+        let want = remote::want(request, bucket);
+        request.engine.copy_wanted((bucket, name), (&destination, to), &want).await?;
     } else {
         etl::copy(request, (bucket, name), (&destination, to)).await?;
     }
