@@ -15,6 +15,7 @@
 //! | `recorded` | exchanges recorded from a real AIStore |
 //! | `recorded_authn` | authentication as a real AIStore answers |
 //! | `recorded_jobs` | archives, jobs and batches as a real AIStore answers |
+//! | `remote` | buckets of backends, with a stand-in |
 //! | `restart` | what is there after a restart, and what two processes may do |
 //! | `tls` | HTTPS |
 //! | `ui` | files and data of the pages |
@@ -32,9 +33,11 @@ mod permissions;
 mod recorded;
 mod recorded_authn;
 mod recorded_jobs;
+mod remote;
 mod restart;
 mod s3;
 mod sorts;
+mod standin;
 mod support;
 mod tls;
 mod transforms;
