@@ -1232,4 +1232,6 @@ def _serve_ais(
     faults_file: str | PathLike[str] | None,
     faults_json: str | None,
     etl: _Transformers | None,
+    backends: list[str],
+    cache_size: int | None,
 ) -> _AisServer: ...

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdall::ais_server::{
-    AuthOptions, Error, ErrorKind, EtlOptions, Faults, Options, S3Keys, Secret, Server,
+    AuthOptions, Backend, Backends, CacheLimits, Error, ErrorKind, EtlOptions, Faults, Options,
+    S3Keys, Secret, Server,
 };
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -168,6 +169,8 @@ fn _serve_ais(
     faults_file: Option<PathBuf>,
     faults_json: Option<&str>,
     etl: Option<Transformers>,
+    backends: Vec<String>,
+    cache_size: Option<u64>,
 ) -> PyResult<AisServer> {
     let invalid = |what: &str, text: &str, e: &dyn std::fmt::Display| {
         PyValueError::new_err(format!("{what}: {text:?}: {e}"))
@@ -194,6 +197,13 @@ fn _serve_ais(
         (None, None) => None,
     };
     let faults = faults.transpose().map_err(|e| to_py(&e))?;
+    let mut reached = Backends::of(holdall::registry());
+    for backend in &backends {
+        // The text may hold a secret: it is not told.
+        let parsed: Backend =
+            backend.parse().map_err(|e| PyValueError::new_err(format!("backends: {e}")))?;
+        reached = reached.with(parsed);
+    }
     let options = Options {
         data: path,
         listen: listen.parse().map_err(|e| invalid("listen", listen, &e))?,
@@ -206,6 +216,8 @@ fn _serve_ais(
         auth: auth.map(Auth::options).transpose()?,
         faults: faults.clone(),
         etl: etl.map(EtlOptions::from),
+        backends: reached,
+        cache: CacheLimits { bytes: cache_size, ..CacheLimits::default() },
     };
     let server = block_on(py, Server::start(options))?.map_err(|e| to_py(&e))?;
     Ok(AisServer {

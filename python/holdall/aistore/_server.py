@@ -141,6 +141,8 @@ def serve(
     auth: Auth | bool = False,
     faults: Path | Mapping[str, Any] | None = None,
     allow_etl: Transformers | bool = False,
+    backends: Sequence[str] = (),
+    cache_size: int | None = None,
 ) -> Server:
     """Start a server for AIStore's API in this process. It answers when this returns.
 
@@ -166,6 +168,12 @@ def serve(
             if its name ends in ``.json``; or the same as a dictionary.
         allow_etl: Let clients start transformers, which are programs on this machine that run with this process's
             rights: whoever may make an ETL may do what this process may do.
+        backends: Providers whose buckets may be used: ``"aws"``, ``"gcp"``, ``"azure"``, ``"ht"``, and
+            ``"ais,alias=NAME,endpoint=URL"`` for another cluster. Settings follow after commas, as in
+            ``"aws,endpoint=http://localhost:9000,region=us-east-1"``; what they do not say is looked up in the
+            environment.
+        cache_size: Most bytes of copies of what backends have; what was read longest ago goes first. Without it,
+            90 % of the disk.
 
     Raises:
         OSError: When the folder, the address or the certificate cannot be used.
@@ -203,5 +211,7 @@ def serve(
             faults_file,
             faults_json,
             transformers,
+            list(backends),
+            cache_size,
         )
     )

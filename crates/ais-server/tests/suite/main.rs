@@ -3,6 +3,7 @@
 //! | module | subject |
 //! |---|---|
 //! | `archives` | members of archives |
+//! | `backends` | buckets of real services; kills in the middle of cold reads |
 //! | `batches` | many objects in one reply |
 //! | `crash` | kills under load |
 //! | `faults` | what goes wrong on purpose |
@@ -23,6 +24,7 @@
 //! | `users` | logins, tokens, users, roles, clusters |
 
 mod archives;
+mod backends;
 mod batches;
 mod crash;
 mod faults;

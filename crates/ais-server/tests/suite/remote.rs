@@ -13,6 +13,8 @@ use crate::standin::{Control, options};
 use crate::support::{Ais, header};
 
 const LARGE: usize = 3 << 20;
+/// Of several requests, each of which brings 4 MiB to those who read along.
+const STREAMED: usize = 14 << 20;
 
 fn content(len: usize) -> Vec<u8> {
     (0..len).map(|n| (n % 251) as u8).collect()
@@ -138,14 +140,14 @@ async fn a_download_that_nobody_waits_for_ends_and_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streaming_cold_reads_answer_before_the_object_is_here() {
     let (control, ais) = server().await;
-    let whole = content(LARGE);
+    let whole = content(STREAMED);
     control.put("b", "large", whole.clone()).await;
     assert_eq!(ais.send(Method::HEAD, "/v1/buckets/b?provider=aws").await.status(), 200);
     ais.set_props(json!({"features": "4096"})).await;
-    control.wait_after.store(2 << 20, Ordering::SeqCst);
+    control.wait_after.store(10 << 20, Ordering::SeqCst);
     let reply = ais.get("b/large?provider=aws").await;
     assert_eq!(reply.status(), 200);
-    assert_eq!(reply.content_length(), Some(LARGE as u64));
+    assert_eq!(reply.content_length(), Some(STREAMED as u64));
     let mut body = reply.bytes_stream();
     let first = body.next().await.expect("a piece").expect("bytes");
     assert!(!ais.is_here("large").await);
@@ -156,16 +158,16 @@ async fn streaming_cold_reads_answer_before_the_object_is_here() {
     }
     assert_eq!(all, whole);
     assert!(ais.is_here("large").await, "the last byte comes when the object is here");
-    assert_eq!(control.reads(), 1);
+    assert_eq!(control.reads(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_breaks_off_is_not_an_object() {
     let (control, ais) = server().await;
-    control.put("b", "large", content(LARGE)).await;
+    control.put("b", "large", content(STREAMED)).await;
     assert_eq!(ais.send(Method::HEAD, "/v1/buckets/b?provider=aws").await.status(), 200);
     ais.set_props(json!({"features": "4096"})).await;
-    control.fail_after.store(2 << 20, Ordering::SeqCst);
+    control.fail_after.store(10 << 20, Ordering::SeqCst);
     let reply = ais.get("b/large?provider=aws").await;
     assert_eq!(reply.status(), 200);
     assert!(reply.bytes().await.is_err(), "the client sees that something is missing");
@@ -218,7 +220,7 @@ async fn writes_and_deletions_go_to_the_backend() {
     assert_eq!(control.content("b", "o").await.as_deref(), Some(&b"hello"[..]));
     assert!(ais.is_here("o").await);
     assert_eq!(ais.get("b/o?provider=aws").await.text().await.expect("text"), "hello");
-    assert_eq!(control.reads(), 1, "only this test has read: what was written is kept");
+    assert_eq!(control.reads(), 0, "what was written is kept");
 
     let large = content(20 << 20);
     assert_eq!(ais.put("b/large?provider=aws", large.clone()).await.status(), 200);

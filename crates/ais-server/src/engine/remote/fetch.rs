@@ -19,6 +19,8 @@ use crate::engine::{Bucket, Engine, PutOptions, Work as _, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::ObjectMeta;
 
+/// Bytes of a request for an object that is read while it comes: what comes later is handed on later.
+const STREAMED_CHUNK: u64 = 4 << 20;
 /// How often a read looks again when others change the object meanwhile.
 const ATTEMPTS: usize = 8;
 /// The feature of a bucket that lets cold reads answer before the object is here: AIStore's bit.
@@ -171,7 +173,9 @@ impl Engine {
         let Wanted::Fetch(replaced) = self.wanted(bucket, name, want).await? else {
             return Ok(None);
         };
-        let (passenger, begun) = self.board(bucket, name, replaced, want.how.clone());
+        let mut how = want.how.clone();
+        how.chunk_bytes.get_or_insert(STREAMED_CHUNK);
+        let (passenger, begun) = self.board(bucket, name, replaced, how);
         match passenger.moving().await {
             Ok(Some((coming, passenger))) if begun || !want.latest => {
                 Ok(Some(Arriving { coming, passenger }))

@@ -11,8 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
+use holdall_store::Store;
 use holdall_store::object_store::ObjectStoreExt as _;
-use holdall_store::transfer::{Transfer, TransferOptions};
+use holdall_store::object_store::path::Path;
+use holdall_store::transfer::{Report, Transfer, TransferOptions};
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 
 use super::facts;
@@ -95,26 +97,17 @@ impl Engine {
         let path = key(bucket, name)?;
         let attributes = facts::attributes(remote.provider, meta);
         let mut options = TransferOptions::default();
-        if !attributes.is_empty() {
+        let described = !attributes.is_empty();
+        if described {
             options = options.with_attributes(Some(attributes));
         }
-        let transfer = Transfer::new().with_options(options);
-        let stream = content.stream(0..content.size());
-        let sent = if content.size() <= SMALL {
-            let pieces: Vec<Bytes> = stream.try_collect().await?;
-            let whole = match <[Bytes; 1]>::try_from(pieces) {
-                Ok([one]) => one,
-                Err(pieces) => pieces.concat().into(),
-            };
-            transfer.write(whole, &remote.store, &path).await
-        } else {
-            let target = remote.store.url_of(&path);
-            let failed = move |e: std::io::Error| {
-                let kind = holdall_store::ErrorKind::Io;
-                holdall_store::Error::new(kind, "put", target.clone(), e.to_string())
-            };
-            transfer.upload_stream(stream.map_err(failed).boxed(), &remote.store, &path).await
-        };
+        let mut sent = send(&remote.store, &path, options, &content).await;
+        if described
+            && sent.as_ref().is_err_and(|e| e.kind() == holdall_store::ErrorKind::NotSupported)
+        {
+            // Azure takes none with parts: the object is worth more than what is said of it.
+            sent = send(&remote.store, &path, TransferOptions::default(), &content).await;
+        }
         let report = sent.map_err(|error| self.backend_error(bucket, name, &error))?;
         Ok(report.e_tag)
     }
@@ -180,4 +173,28 @@ impl Engine {
     ) -> Result<Vec<(String, Option<ObjectMeta>)>> {
         self.delete_here(bucket, names).await
     }
+}
+
+async fn send(
+    store: &Store,
+    path: &Path,
+    options: TransferOptions,
+    content: &Content,
+) -> holdall_store::Result<Report> {
+    let transfer = Transfer::new().with_options(options);
+    let target = store.url_of(path);
+    let failed = move |e: std::io::Error| {
+        let kind = holdall_store::ErrorKind::Io;
+        holdall_store::Error::new(kind, "put", target.clone(), e.to_string())
+    };
+    let stream = content.stream(0..content.size()).map_err(failed);
+    if content.size() > SMALL {
+        return transfer.upload_stream(stream.boxed(), store, path).await;
+    }
+    let pieces: Vec<Bytes> = stream.try_collect().await?;
+    let whole = match <[Bytes; 1]>::try_from(pieces) {
+        Ok([one]) => one,
+        Err(pieces) => pieces.concat().into(),
+    };
+    transfer.write(whole, store, path).await
 }
