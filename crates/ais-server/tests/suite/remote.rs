@@ -129,6 +129,8 @@ async fn a_download_that_nobody_waits_for_ends_and_leaves_nothing() {
     let reading = ais.request(Method::GET, "/v1/objects/b/large?provider=aws");
     let read = reading.timeout(Duration::from_millis(200)).send().await;
     assert!(read.is_err(), "it waits for the whole object");
+    // The server learns that the client has gone.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     control.go();
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(!ais.is_here("large").await);
@@ -167,9 +169,11 @@ async fn a_stream_that_breaks_off_is_not_an_object() {
     control.put("b", "large", content(STREAMED)).await;
     assert_eq!(ais.send(Method::HEAD, "/v1/buckets/b?provider=aws").await.status(), 200);
     ais.set_props(json!({"features": "4096"})).await;
+    control.wait_after.store(10 << 20, Ordering::SeqCst);
     control.fail_after.store(10 << 20, Ordering::SeqCst);
     let reply = ais.get("b/large?provider=aws").await;
     assert_eq!(reply.status(), 200);
+    control.go();
     assert!(reply.bytes().await.is_err(), "the client sees that something is missing");
     assert!(!ais.is_here("large").await);
     ais.set_props(json!({"features": "0"})).await;
