@@ -1,7 +1,9 @@
 //! `holdall serve`.
 
 use anyhow::{Context as _, Result};
-use holdall::ais_server::{Backends, CacheLimits, EtlOptions, Faults, Options, S3Keys, Secret, Server};
+use holdall::ais_server::{
+    Backends, CacheLimits, EtlOptions, Faults, Options, S3Keys, Secret, Server,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
