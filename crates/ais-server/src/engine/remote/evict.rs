@@ -71,7 +71,7 @@ impl Engine {
             Err(error) => format!("bucket {bck} was not evicted: {error}"),
         };
         self.log().add(Severity::Info, text);
-        job.finish(result.as_ref().map(|()| ()).map_err(super::flight::repeated));
+        job.finish(result.as_ref().copied().map_err(super::flight::repeated));
         result
     }
 

@@ -178,8 +178,7 @@ impl Engine {
         (name, prefix): (String, String),
         per_chunk: usize,
     ) -> Result<()> {
-        let mut index = Index::default();
-        index.info = InventoryInfo {
+        let info = InventoryInfo {
             bucket: bucket.bck().to_string(),
             name,
             prefix: prefix.clone(),
@@ -188,6 +187,7 @@ impl Engine {
             nat: 1,
             ..InventoryInfo::default()
         };
+        let mut index = Index { info, ..Index::default() };
         let mut rows: Vec<Row> = Vec::new();
         let mut query = RemoteQuery { prefix, limit: PAGE, ..RemoteQuery::default() };
         loop {

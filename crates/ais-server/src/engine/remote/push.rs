@@ -31,7 +31,10 @@ const SWEEP: usize = 1024;
 
 /// Who writes which object.
 #[derive(Default)]
-pub(super) struct Turns(Mutex<HashMap<(u64, String), Weak<Turn<()>>>>);
+pub(super) struct Turns(Mutex<HashMap<Key, Weak<Turn<()>>>>);
+
+/// Bucket's id and name of an object.
+type Key = (u64, String);
 
 impl Turns {
     pub(super) async fn take(&self, bid: u64, name: &str) -> OwnedMutexGuard<()> {
