@@ -26,7 +26,7 @@ async fn server() -> (Arc<Control>, Ais) {
 }
 
 impl Ais {
-    async fn text(reply: Response) -> String {
+    async fn text_of(reply: Response) -> String {
         assert_eq!(reply.status(), 200, "{}", reply.url());
         reply.text().await.expect("text")
     }
@@ -37,7 +37,7 @@ impl Ais {
 
     /// Starts a job on the bucket, waits for its end, and gives its snapshot.
     async fn bucket_job(&self, method: Method, action: &str, value: Value) -> Value {
-        let id = Self::text(self.on_bucket(method, action, value).await).await;
+        let id = Self::text_of(self.on_bucket(method, action, value).await).await;
         self.ended(&id).await
     }
 
@@ -239,7 +239,7 @@ async fn writes_and_deletions_go_to_the_backend() {
     // In parts.
     let id =
         ais.act(Method::POST, "/v1/objects/b/parts?provider=aws", "mpt-upload", Value::Null).await;
-    let id = Ais::text(id).await;
+    let id = Ais::text_of(id).await;
     for (number, part) in [(2, "world"), (1, "hello ")] {
         let path = format!("b/parts?provider=aws&uploadId={id}&partNumber={number}");
         assert_eq!(ais.put(&path, part).await.status(), 200);
@@ -430,7 +430,7 @@ async fn blobs_are_downloaded_in_parts() {
     control.put("b", "large", whole.clone()).await;
     let message = json!({"action": "blob-download", "name": "large", "value": {"chunk-size": 1 << 20, "num-workers": 2}});
     let begun = ais.request(Method::POST, "/v1/objects/b?provider=aws").json(&message).send().await;
-    let snap = ais.ended(&Ais::text(begun.expect("an answer")).await).await;
+    let snap = ais.ended(&Ais::text_of(begun.expect("an answer")).await).await;
     assert_eq!(
         (&snap["stats"]["loc-objs"], &snap["stats"]["loc-bytes"]),
         (&json!("1"), &json!(LARGE.to_string()))
@@ -462,7 +462,8 @@ async fn inventories_are_listed_without_the_backend() {
     }
     let create = |value: Value| ais.on_bucket(Method::POST, "create-inventory", value);
     let id =
-        Ais::text(create(json!({"name": "inv", "prefix": "p/", "names_per_chunk": 3})).await).await;
+        Ais::text_of(create(json!({"name": "inv", "prefix": "p/", "names_per_chunk": 3})).await)
+            .await;
     assert!(id.starts_with("inv-"));
     ais.ended(&id).await;
     let shown: Value =
@@ -490,7 +491,7 @@ async fn inventories_are_listed_without_the_backend() {
     assert_eq!(names(&ais.list(json!({"flags": "32768", "prefix": "p/o7"})).await), ["p/o7"]);
     assert_eq!(names(&ais.list(json!({"flags": "34816"})).await), ["p/"]);
 
-    let id = Ais::text(create(json!({"name": "new", "force": true})).await).await;
+    let id = Ais::text_of(create(json!({"name": "new", "force": true})).await).await;
     ais.ended(&id).await;
     let shown: Value =
         ais.on_bucket(Method::GET, "show-inventory", Value::Null).await.json().await.expect("JSON");
@@ -531,7 +532,7 @@ async fn what_was_read_longest_ago_goes_when_space_is_short() {
 
     // Asked for, it does what there is to do, and no more.
     let begun = ais.act(Method::PUT, "/v1/cluster", "start", json!({"Kind": "lru"})).await;
-    let snap = ais.ended(&Ais::text(begun).await).await;
+    let snap = ais.ended(&Ais::text_of(begun).await).await;
     assert_eq!(snap["err"], "");
 }
 
@@ -549,7 +550,7 @@ async fn a_bucket_of_this_server_can_have_a_backend() {
     assert!(control.content("b", "new").await.is_some());
     let evicted =
         ais.act(Method::DELETE, path, "evict-listrange", json!({"objnames": ["o"]})).await;
-    ais.ended(&Ais::text(evicted).await).await;
+    ais.ended(&Ais::text_of(evicted).await).await;
     assert_eq!(ais.get("front/o").await.status(), 200);
 }
 
