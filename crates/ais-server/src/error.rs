@@ -32,6 +32,8 @@ pub enum ErrorKind {
     Range,
     /// The content does not have the checksum that was sent along; AIStore answers 500.
     Checksum,
+    /// Too often: 429.
+    TooMany,
     /// This server does not do it: 501.
     Unsupported,
     /// The client took too long: 408.
@@ -142,6 +144,7 @@ impl Error {
             ErrorKind::Conflict => 409,
             ErrorKind::TooLarge => 413,
             ErrorKind::Range => 416,
+            ErrorKind::TooMany => 429,
             ErrorKind::Checksum | ErrorKind::Internal => 500,
             ErrorKind::Unsupported => 501,
             ErrorKind::NoSpace => 507,

@@ -154,7 +154,7 @@ async fn login(authn: &Arc<Authn>, request: &mut Request, name: &str) -> Result<
     if login.password.is_empty() {
         return Err(Error::new(ErrorKind::Unauthorized, "empty password"));
     }
-    match authn.login(name, &login).await {
+    match authn.login(name, &login, request.remote.ip()).await {
         // The one reply that holds a token.
         Ok(token) => Ok(typed(format!("{{\"token\": {}}}", json!(token.expose())))),
         Err(error) => {

@@ -548,3 +548,18 @@ async fn secrets_are_in_no_log() {
         users.manage(&admin, Method::GET, "users", Value::Null).await.text().await.unwrap();
     assert!(!configuration.contains("argon2"), "{configuration}");
 }
+
+#[tokio::test]
+async fn guessing_is_slowed_down() {
+    let users = Users::start().await;
+    let mut statuses = Vec::new();
+    for _ in 0..8 {
+        statuses
+            .push(users.try_login("admin", json!({"password": "guess"})).await.status().as_u16());
+    }
+    assert_eq!(statuses[..6], [401; 6]);
+    assert!(statuses.contains(&429), "{statuses:?}");
+    // Others log in as before.
+    let other = users.try_login("nobody", json!({"password": "guess"})).await;
+    assert_eq!(other.status(), 401);
+}

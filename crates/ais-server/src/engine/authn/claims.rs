@@ -162,7 +162,7 @@ impl Claims {
 /// `user NAME, token expires in 23h59m59s`.
 impl std::fmt::Display for Claims {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let left = u64::try_from(self.exp - now()).unwrap_or(0);
+        let left = u64::try_from(self.exp.saturating_sub(now())).unwrap_or(0);
         write!(f, "user {}, ", self.sub)?;
         if left == 0 {
             return f.write_str("token expired");

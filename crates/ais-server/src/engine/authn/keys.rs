@@ -237,3 +237,72 @@ fn validation(algorithm: jsonwebtoken::Algorithm) -> Validation {
     validation.set_required_spec_claims(&["exp", "sub"]);
     validation
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn claims() -> Claims {
+        let ends = super::super::claims::now() + 60;
+        serde_json::from_value(serde_json::json!({"sub": "u", "exp": ends, "admin": true})).unwrap()
+    }
+
+    fn keys() -> [Keys; 2] {
+        [Algorithm::Hs256, Algorithm::Rs256]
+            .map(|kind| Keys::new(&Stored::new(kind).unwrap()).unwrap())
+    }
+
+    #[test]
+    fn keys_verify_what_they_signed_and_nothing_else() {
+        let (ours, others) = (keys(), keys());
+        for (index, key) in ours.iter().enumerate() {
+            let token = key.sign(&claims()).unwrap();
+            assert_eq!(key.verify(token.expose()).unwrap(), claims());
+            for other in others
+                .iter()
+                .chain(ours.iter().enumerate().filter(|(at, _)| *at != index).map(|(_, key)| key))
+            {
+                assert!(other.verify(token.expose()).is_err());
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn no_text_is_a_token(text in "\\PC{0,80}|([A-Za-z0-9_=-]{0,60}\\.){0,4}[A-Za-z0-9_-]{0,60}") {
+            let key = Keys::new(&Stored::new(Algorithm::Hs256).unwrap()).unwrap();
+            prop_assert!(key.verify(&text).is_err());
+        }
+
+        /// Whatever becomes of a byte, the token is none any more.
+        #[test]
+        fn a_changed_token_is_none(at in any::<prop::sample::Index>(), byte in 32_u8..127) {
+            let key = Keys::new(&Stored::new(Algorithm::Hs256).unwrap()).unwrap();
+            let token = key.sign(&claims()).unwrap();
+            let mut changed = token.expose().as_bytes().to_vec();
+            let at = at.index(changed.len());
+            prop_assume!(changed[at] != byte);
+            changed[at] = byte;
+            prop_assert!(key.verify(std::str::from_utf8(&changed).unwrap()).is_err());
+        }
+
+        /// Any JSON that was signed with the key is read or refused.
+        #[test]
+        fn odd_claims_do_not_panic(exp in any::<i64>(), aud in "\\PC{0,9}", perm in "\\PC{0,9}") {
+            let secret = "x".repeat(40);
+            let key = Keys::new(&Stored { algorithm: Algorithm::Hs256, key: secret.clone() }).unwrap();
+            let odd = serde_json::json!({"sub": "u", "exp": exp, "aud": [aud], "clusters": [{"id": "c", "perm": perm}]});
+            let signing = EncodingKey::from_secret(secret.as_bytes());
+            let token = jsonwebtoken::encode(&Header::default(), &odd, &signing).unwrap();
+            if let Ok(claims) = key.verify(&token) {
+                let bucket = holdall_ais_wire::Bck::ais("b");
+                let asked = super::super::Asked { cluster: "c", bucket: Some(&bucket), perms: 1 };
+                let _ = (claims.to_string(), claims.check(asked), claims.is_for("c"));
+            }
+        }
+    }
+}

@@ -6,11 +6,13 @@
 //! | [`manage`] | users, roles, clusters: made, changed, removed |
 //! | [`state`] | the same in memory and in the metadata store |
 //! | [`clusters`] | other clusters are asked and told |
+//! | [`attempts`] | logins that failed |
 //! | [`claims`] | what a token says, and what it allows |
 //! | [`keys`] | tokens signed and verified |
 //! | [`tokens`] | tokens that were seen, and tokens that were taken back |
 //! | [`password`], [`random`], [`secret`] | secrets: hashed, made, hidden |
 
+mod attempts;
 mod claims;
 mod clusters;
 mod keys;
@@ -23,9 +25,10 @@ mod start;
 mod state;
 mod tokens;
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdall_ais_wire::authn::Login;
 use tokio::sync::Semaphore;
@@ -91,6 +94,7 @@ pub struct Authn {
     changing: tokio::sync::Mutex<()>,
     tokens: tokens::Tokens,
     hashing: Semaphore,
+    attempts: attempts::Attempts,
     /// Hash of no password: a login of nobody takes as long as one of somebody.
     decoy: String,
     counts: Counts,
@@ -145,8 +149,8 @@ impl Authn {
         &self.counts
     }
 
-    /// What a token says, if it is good here and now. The first look at a token verifies its signature; later ones take
-    /// less than a microsecond.
+    /// What a token says, if it is good here and now. The first look at a token verifies its signature; later ones
+    /// find it in a table.
     ///
     /// # Errors
     ///
@@ -199,9 +203,14 @@ impl Authn {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unauthorized`] for a wrong name or password, which look the same; [`ErrorKind::Invalid`] for a
-    /// life that is too short or too long.
-    pub async fn login(self: &Arc<Self>, user: &str, login: &Login) -> Result<Secret> {
+    /// [`ErrorKind::Unauthorized`] for a wrong name or password, which look the same; [`ErrorKind::TooMany`] after
+    /// several of these from this address; [`ErrorKind::Invalid`] for a life that is too short or too long.
+    pub async fn login(&self, user: &str, login: &Login, from: IpAddr) -> Result<Secret> {
+        self.attempts.try_now(user, from, Instant::now()).map_err(|left| {
+            let seconds = left.as_secs_f64().ceil();
+            let text = format!("too many logins failed: try again in {seconds} s");
+            Error::new(ErrorKind::TooMany, text)
+        })?;
         let account = self.state().users.get(user).cloned();
         let hash = account.as_ref().map_or(&self.decoy, |account| &account.hash).clone();
         let right = login.password.len() <= password::LONGEST && {
@@ -209,6 +218,7 @@ impl Authn {
             self.hashed(move || Ok(password::matches(&password, &hash))).await?
         };
         let account = account.filter(|_| right).ok_or_else(wrong)?;
+        self.attempts.succeeded(user, from);
         let life = self.life_of(login.expires_in)?;
         let claims = self.claims(&account, life)?;
         self.keys.sign(&claims)

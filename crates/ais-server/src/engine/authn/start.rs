@@ -63,6 +63,7 @@ impl Authn {
             changing: tokio::sync::Mutex::default(),
             tokens,
             hashing: Semaphore::new(HASHING),
+            attempts: super::attempts::Attempts::default(),
             decoy: password::hash(&Secret::new(random::password()?))?,
             counts: Counts::default(),
         };

@@ -1,6 +1,6 @@
 //! Tokens that were seen, and tokens that were taken back.
 //!
-//! A token is verified once; after that, looking it up costs less than a microsecond. Taking it back removes it from
+//! A token is verified once, and looked up after that. Taking it back removes it from
 //! those that were seen, under the same lock that a new one is added under, so that none slips through.
 
 use std::collections::{BTreeMap, HashMap};
