@@ -53,6 +53,24 @@ impl Default for ColdGet {
     }
 }
 
+/// Shortest pause before the cluster is asked again whether it has the object.
+pub(crate) const SHORTEST_COLD_PAUSE: Duration = Duration::from_secs(2);
+
+impl ColdGet {
+    /// The first pause, and the longest one of those that double, while the cluster fetches `size` bytes: a quarter of
+    /// the time that takes, within 2 and 10 s, and four times it, up to 90 s.
+    pub(crate) fn pauses(&self, size: u64) -> (Duration, Duration) {
+        let takes = match self.bytes_per_second > 0.0 {
+            true => (size as f64 / self.bytes_per_second).min(3600.0),
+            false => 0.0,
+        };
+        let first = Duration::from_secs_f64(takes / 4.0)
+            .clamp(SHORTEST_COLD_PAUSE, Duration::from_secs(10));
+        let longest = Duration::from_secs_f64(takes * 4.0).clamp(first, Duration::from_secs(90));
+        (first, longest)
+    }
+}
+
 /// What is repeated, beyond what [`RetryConfig`] says of how often and how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repetition {
@@ -371,6 +389,20 @@ mod tests {
         assert_eq!(config.http.connect_timeout, None);
         assert_eq!(config.http.timeout, Some(Duration::from_millis(1500)));
         assert!(!format!("{config:?}").contains("hush"));
+    }
+
+    #[test]
+    fn pauses_follow_the_size() {
+        let cold = ColdGet { bytes_per_second: 1e6, ..ColdGet::default() };
+        let seconds = |size| {
+            let (first, longest) = cold.pauses(size);
+            (first.as_secs_f64(), longest.as_secs_f64())
+        };
+        assert_eq!(seconds(0), (2.0, 2.0));
+        assert_eq!(seconds(20_000_000), (5.0, 80.0));
+        assert_eq!(seconds(1_000_000_000_000), (10.0, 90.0));
+        let unknown = ColdGet { bytes_per_second: 0.0, ..ColdGet::default() };
+        assert_eq!(unknown.pauses(u64::MAX), (Duration::from_secs(2), Duration::from_secs(2)));
     }
 
     #[test]

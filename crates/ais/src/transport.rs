@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use holdall_ais_wire::action::names;
-use holdall_ais_wire::{header, hrw};
+use holdall_ais_wire::{header, hrw, query};
 use holdall_store::client::{ClientOptions, shared_client};
 use holdall_store::object_store::client::{HttpClient, HttpRequest, HttpRequestBody};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
@@ -20,7 +20,7 @@ use http::{HeaderValue, Method, StatusCode};
 use url::Url;
 
 use crate::call::{Call, Response};
-use crate::config::{ClientConfig, Repetition, Token};
+use crate::config::{ClientConfig, Repetition, SHORTEST_COLD_PAUSE, Token};
 use crate::error::{Error, ErrorKind, Result, refusal};
 use crate::smap::{ClusterMap, MAP_PATH};
 
@@ -369,23 +369,46 @@ impl<'a> Patience<'a> {
         error: Error,
     ) -> Result<()> {
         let cold = &self.config.cold_get;
-        let mut pause = Duration::from_secs(2);
+        let mut pauses = None;
         while self.cold < cold.max_wait {
             let Some(locked) = transport.is_write_locked(call).await else { return Err(error) };
             if !locked {
                 // Each attempt counts, or a backend that never answers would be asked for ever.
-                self.cold += self.config.http.timeout.unwrap_or(pause);
+                self.cold += self.config.http.timeout.unwrap_or(SHORTEST_COLD_PAUSE);
                 return Ok(());
             }
+            let (pause, longest) = match pauses {
+                Some(pauses) => pauses,
+                None => cold.pauses(transport.size(call, cold.remote_head).await),
+            };
             tokio::time::sleep(pause).await;
             self.cold += pause;
-            pause = (pause * 2).min(Duration::from_secs(30));
+            pauses = Some(((pause * 2).min(longest), longest));
         }
         Err(error)
     }
 }
 
 impl Transport {
+    /// How long the object of a read is; 0 when that cannot be told. Of what is not in the cluster its backend is asked,
+    /// when `remote` says so.
+    fn size<'a>(&'a self, read: &'a Call, remote: bool) -> BoxFuture<'a, u64> {
+        async move {
+            let Some((bck, _)) = &read.object else { return 0 };
+            // Anywhere, or with what it has in the cluster.
+            let presence = if remote { "0" } else { "2" };
+            let call = Call::new("head", read.target.clone(), Method::HEAD, read.path.clone())
+                .bck(bck)
+                .query(query::PROPS, "size")
+                .query(query::PRESENCE, presence);
+            let Ok(reply) = self.follow(&call, call.url(&self.base)).await else { return 0 };
+            let length = reply.headers.get(CONTENT_LENGTH).and_then(|text| text.to_str().ok());
+            let length = length.filter(|_| reply.status.is_success());
+            length.and_then(|text| text.parse().ok()).unwrap_or(0)
+        }
+        .boxed()
+    }
+
     /// Whether somebody writes the object of a read; none when that cannot be told.
     fn is_write_locked<'a>(&'a self, read: &'a Call) -> BoxFuture<'a, Option<bool>> {
         async move {
