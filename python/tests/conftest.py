@@ -6,12 +6,17 @@ Real services are started by `services/up`; a test that needs one that is not th
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 
 import pytest
 
 import holdall
 from holdall.store import LocalStore, MemoryStore, S3Store
+
+# Shells start what runs in the background with Ctrl-C ignored; tests send it to themselves.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def s3_settings() -> dict[str, str]:

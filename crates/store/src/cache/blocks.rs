@@ -115,6 +115,11 @@ impl State {
 
     async fn file(&self, digest: Digest, number: u64) -> Option<Bytes> {
         let disk = self.disk.clone()?;
+        if disk.is_first_use() {
+            // What killed processes have left is cleared away even by one that finds all it needs and writes nothing.
+            let disk = disk.clone();
+            drop(tokio::task::spawn_blocking(move || disk.evict()));
+        }
         let found = tokio::task::spawn_blocking(move || disk.read(&digest, number)).await;
         match found {
             Ok(Found::Whole(body)) => Some(body),

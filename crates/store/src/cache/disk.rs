@@ -144,18 +144,22 @@ impl Disk {
         written
     }
 
+    /// Whether this process has not looked at the whole folder yet; whoever is told so looks.
+    pub(super) fn is_first_use(&self) -> bool {
+        !self.looked.swap(true, Ordering::Relaxed)
+    }
+
     /// Looks at the whole folder at the first write and whenever this process may have filled a twentieth of it.
     fn count(&self, bytes: u64) {
         let written = self.written.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let first = !self.looked.swap(true, Ordering::Relaxed);
-        if (first || written > self.limit / 20) && self.evict() {
+        if (self.is_first_use() || written > self.limit / 20) && self.evict() {
             self.written.store(0, Ordering::Relaxed);
         }
     }
 
     /// Removes what was not used for the longest time, until a tenth of the room is free. Says whether it did, rather than
     /// another process that is at it.
-    fn evict(&self) -> bool {
+    pub(super) fn evict(&self) -> bool {
         // One process at a time is enough; the lock goes with its process.
         let Ok(lock) = create_or_open(&self.root.join(".evict")) else { return false };
         if lock.try_lock().is_err() {
