@@ -1,6 +1,6 @@
 //! Faults on purpose, so that users can test what their programs do about them.
 //!
-//! A [`Faults`] is a seed and a list of rules: which requests, how likely, what goes wrong. [`file`](self::file) reads
+//! A [`Faults`] is a seed and a list of rules: which requests, how likely, what goes wrong. `file` reads
 //! it; `http::faults` lets it happen.
 //!
 //! What happens is decided by the seed, the rule, the request (method, path, range, part) and how often this request came

@@ -2,15 +2,15 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`options`] | how to ask who is there |
-//! | [`manage`] | users, roles, clusters: made, changed, removed |
-//! | [`state`] | the same in memory and in the metadata store |
-//! | [`clusters`] | other clusters are asked and told |
-//! | [`attempts`] | logins that failed |
-//! | [`claims`] | what a token says, and what it allows |
-//! | [`keys`] | tokens signed and verified |
-//! | [`tokens`] | tokens that were seen, and tokens that were taken back |
-//! | [`password`], [`random`], [`secret`] | secrets: hashed, made, hidden |
+//! | `options` | how to ask who is there |
+//! | `manage` | users, roles, clusters: made, changed, removed |
+//! | `state` | the same in memory and in the metadata store |
+//! | `clusters` | other clusters are asked and told |
+//! | `attempts` | logins that failed |
+//! | `claims` | what a token says, and what it allows |
+//! | `keys` | tokens signed and verified |
+//! | `tokens` | tokens that were seen, and tokens that were taken back |
+//! | `password`, `random`, `secret` | secrets: hashed, made, hidden |
 
 mod attempts;
 mod claims;

@@ -5,15 +5,15 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`backends`] | which backends there are; stores of buckets |
-//! | [`admit`] | buckets that become known when they are used |
-//! | [`flight`], [`fetch`] | cold reads: one download for all who wait |
-//! | [`push`] | writes and deletions, through to the backend |
-//! | [`list`] | listings of what is there, with what is here |
-//! | [`evict`], [`prefetch`], [`blob`] | what is kept: forgotten, fetched ahead, fetched in parts |
-//! | [`inventory`] | listings that were made before |
-//! | [`space`], [`access`] | limits of space; times of access |
-//! | [`clusters`] | other clusters |
+//! | `backends` | which backends there are; stores of buckets |
+//! | `admit` | buckets that become known when they are used |
+//! | `flight`, `fetch` | cold reads: one download for all who wait |
+//! | `push` | writes and deletions, through to the backend |
+//! | `list` | listings of what is there, with what is here |
+//! | `evict`, `prefetch`, `blob` | what is kept: forgotten, fetched ahead, fetched in parts |
+//! | `inventory` | listings that were made before |
+//! | `space`, `access` | limits of space; times of access |
+//! | `clusters` | other clusters |
 
 mod access;
 mod admit;
