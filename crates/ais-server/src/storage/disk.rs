@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use rustix::fs::{FlockOperation, RenameFlags};
@@ -15,6 +15,9 @@ use rustix::fs::{FlockOperation, RenameFlags};
 use super::Fsync;
 use super::blobs::{Blob, BlobId, BlobWriter, Blobs, Space};
 use crate::error::{Error, ErrorKind, Result};
+
+/// How long the server that had the folder before may take to let go of it.
+const HANDOVER: Duration = Duration::from_secs(2);
 
 /// Blobs in a folder.
 pub(super) struct DiskBlobs {
@@ -27,6 +30,21 @@ pub(super) struct DiskBlobs {
     next: AtomicU64,
     /// Locked as long as the process uses the folder.
     _lock: File,
+}
+
+/// Takes the lock of a folder. A server that has just ended, or was killed, may have it for a moment longer: a process
+/// that it is starting holds all its files until it runs its own program.
+fn locked(lock: &File) -> bool {
+    let begin = Instant::now();
+    loop {
+        if rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return true;
+        }
+        if begin.elapsed() >= HANDOVER {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 impl DiskBlobs {
@@ -47,15 +65,15 @@ impl DiskBlobs {
             .write(true)
             .open(&path)
             .map_err(at(&path))?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-            Error::new(
+        if !locked(&lock) {
+            return Err(Error::new(
                 ErrorKind::Conflict,
                 format!(
                     "another process uses the data folder {}: stop it, or choose another folder",
                     folder.display()
                 ),
-            )
-        })?;
+            ));
+        }
         let next = AtomicU64::new(first_id(folder).map_err(at(folder))?);
         let path = fs::canonicalize(folder).map_err(at(folder))?.to_string_lossy().into_owned();
         Ok(Self { folder: folder.to_owned(), path, fsync, reserve: RESERVE, next, _lock: lock })
