@@ -93,7 +93,7 @@ impl Origin {
             .with("secret_access_key", "secret");
         options.use_env = false;
         options.client.timeout = Some(Duration::from_secs(5));
-        options.retry = RetryConfig { max_retries: 3, ..RetryConfig::default() };
+        options.retry = RetryConfig { max_retries: 8, ..RetryConfig::default() };
         options.retry.backoff.init_backoff = Duration::from_millis(1);
         options.retry.backoff.max_backoff = Duration::from_millis(10);
         Registry::default().open("s3://bucket", &options).unwrap().0
