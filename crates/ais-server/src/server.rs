@@ -27,6 +27,8 @@ use crate::storage::{Fsync, Storage};
 const GRACE: Duration = Duration::from_secs(10);
 /// Time between two rounds of housekeeping.
 const TIDY: Duration = Duration::from_secs(10);
+/// Rounds of housekeeping between two of what is done more rarely: ten minutes.
+const SWEEP: u64 = 60;
 /// Time for a request's headers, and for a TLS handshake.
 const HEADERS: Duration = Duration::from_secs(30);
 
@@ -257,12 +259,18 @@ async fn tidy(engine: Weak<Engine>) {
             engine.log().add(Severity::Warning, format!("what is kept was not counted: {error}"));
         }
     }
-    loop {
-        tokio::time::sleep(TIDY).await;
-        let Some(engine) = engine.upgrade() else { return };
-        if let Err(error) = engine.tidy().await {
-            tracing::warn!(%error, "housekeeping failed");
+    for round in 0_u64.. {
+        {
+            let Some(engine) = engine.upgrade() else { return };
+            let mut done = if round == 0 { Ok(()) } else { engine.tidy().await };
+            if round.is_multiple_of(SWEEP) {
+                done = done.and(engine.sweep().await);
+            }
+            if let Err(error) = done {
+                tracing::warn!(%error, "housekeeping failed");
+            }
         }
+        tokio::time::sleep(TIDY).await;
     }
 }
 

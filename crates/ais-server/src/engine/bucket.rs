@@ -210,7 +210,7 @@ impl Engine {
     /// # Errors
     ///
     /// When there is none.
-    pub async fn destroy_bucket(&self, bck: &Bck) -> Result<()> {
+    pub async fn destroy_bucket(self: &Arc<Self>, bck: &Bck) -> Result<()> {
         if bck.is_remote() {
             let what = if bck.is_remote_ais() { "remote ais" } else { "cloud" };
             let text = format!("cannot destroy {what} bucket {bck} - operation not supported");
@@ -222,7 +222,7 @@ impl Engine {
     }
 
     /// Forgets a bucket and all that is here of it.
-    pub(super) async fn drop_bucket(&self, bck: &Bck) -> Result<()> {
+    pub(super) async fn drop_bucket(self: &Arc<Self>, bck: &Bck) -> Result<()> {
         let _changing = self.buckets.changing.lock().await;
         let bucket = self.bucket(bck)?;
         let (bid, name) = (bucket.bid(), bck.clone());
@@ -238,7 +238,7 @@ impl Engine {
             .await?;
         self.buckets.set(bck, None);
         self.jobs().stop_of_bucket(bck);
-        Ok(())
+        self.sweep_begun().await
     }
 
     /// Changes properties, or sets all to their defaults with none.
@@ -322,13 +322,12 @@ impl Engine {
 
     /// Whether the bucket has not been destroyed. For changes of metadata: they see the order of commits.
     pub(super) fn check_alive(&self, bucket: &Bucket) -> Result<()> {
-        let alive = self
-            .buckets
-            .alive
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&bucket.bid());
-        if alive { Ok(()) } else { Err(Error::no_bucket(bucket.bck())) }
+        if self.is_alive(bucket.bid()) { Ok(()) } else { Err(Error::no_bucket(bucket.bck())) }
+    }
+
+    /// Whether there is a bucket with this id.
+    pub(super) fn is_alive(&self, bid: u64) -> bool {
+        self.buckets.alive.lock().unwrap_or_else(PoisonError::into_inner).contains(&bid)
     }
 
     /// Whether the bucket behind a bucket, and one of a backend itself, can be reached.

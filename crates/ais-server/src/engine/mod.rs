@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::faults::Faults;
-use crate::jobs::Jobs;
+use crate::jobs::{IDLE_TIME, Jobs};
 use crate::s3_keys::S3Keys;
 use crate::storage::Storage;
 
@@ -38,6 +38,7 @@ mod append;
 pub mod archive;
 pub mod authn;
 pub mod batch;
+mod begun;
 pub mod bucket;
 pub mod checksum;
 pub mod content;
@@ -49,12 +50,14 @@ pub mod multi;
 mod node;
 pub mod objects;
 mod piece;
+pub(crate) mod pour;
 mod producer;
 mod promote;
 pub mod remote;
 pub mod sort;
 pub mod stats;
 mod summary;
+mod tidy;
 pub mod upload;
 pub mod writer;
 
@@ -98,7 +101,6 @@ pub struct Engine {
     producers: producer::Producers,
     log: Log,
     appends: append::Appends,
-    uploads: upload::Uploads,
     summaries: summary::Summaries,
     etls: etl::Etls,
     url: OnceLock<String>,
@@ -121,11 +123,17 @@ impl Engine {
     pub fn new(storage: Storage, promote_root: PathBuf) -> Result<Arc<Self>> {
         let identity = identity(&storage)?;
         let buckets = bucket::Buckets::new(storage.meta().buckets()?);
+        let jobs = if storage.blobs().inline() {
+            // Nothing survives the process.
+            Jobs::default()
+        } else {
+            Jobs::kept(storage.meta(), IDLE_TIME)?
+        };
         Ok(Arc::new(Self {
             storage,
             identity,
             buckets,
-            jobs: Jobs::default(),
+            jobs,
             counters: Counters::default(),
             history: history::History::default(),
             archives: archive::Archives::default(),
@@ -133,7 +141,6 @@ impl Engine {
             producers: producer::Producers::default(),
             log: Log::default(),
             appends: append::Appends::default(),
-            uploads: upload::Uploads::default(),
             summaries: summary::Summaries::default(),
             etls: etl::Etls::default(),
             url: OnceLock::new(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::Result;
-use crate::storage::{Blob, BlobWriter, Blobs, Chunk};
+use crate::storage::{BlobWriter, Blobs, Chunk};
 
 /// A piece being written.
 pub struct Piece {
@@ -48,7 +48,7 @@ impl Piece {
     }
 }
 
-/// A piece that is whole. Dropped, it goes away, unless it was given to an object.
+/// A piece that is whole. Dropped, it goes away, unless something names it.
 pub struct SealedPiece {
     chunk: Chunk,
     blobs: Arc<dyn Blobs>,
@@ -61,12 +61,7 @@ impl SealedPiece {
         self.chunk
     }
 
-    /// Opens it. May block.
-    pub(super) fn open(&self) -> io::Result<Arc<dyn Blob>> {
-        self.blobs.open(self.chunk.blob, self.chunk.size)
-    }
-
-    /// Leaves the piece to an object.
+    /// Leaves the piece to what names it from now on.
     pub(super) fn keep(mut self) -> Chunk {
         self.kept = true;
         self.chunk

@@ -1,46 +1,32 @@
-//! Multipart uploads. They live as long as the process, and are forgotten when nobody uses them for a day.
+//! Multipart uploads. They survive restarts, and are forgotten when no part comes for a day.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use holdall_ais_wire::id;
 use holdall_ais_wire::object::Part;
+use serde::{Deserialize, Serialize};
 
+use super::begun::{Begun, Ends, Header, Kind, PieceRecord};
 use super::checksum::Hasher;
 use super::content::PIECE;
-use super::piece::{Piece, SealedPiece};
+use super::piece::Piece;
 use super::writer::Sealed;
 use super::{Bucket, Engine, Work as _};
 use crate::error::{Error, Result};
-use crate::storage::ObjectMeta;
+use crate::storage::{Chunk, ObjectMeta};
 
-/// How long an upload lives without being used.
-const LIFE: Duration = Duration::from_secs(24 * 3600);
 /// Highest number of a part, as in S3.
 const MAX_PART: u32 = 10_000;
 
-/// All uploads.
-#[derive(Default)]
-pub(super) struct Uploads(Mutex<HashMap<String, Upload>>);
-
-struct Upload {
-    bid: u64,
-    name: String,
-    custom: Vec<(String, String)>,
-    /// Nanoseconds since 1970.
-    begun: i64,
-    used: Instant,
-    parts: BTreeMap<u32, (SealedPiece, PartFacts)>,
-}
-
 /// What is known of a part.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PartFacts {
     /// Its MD5, where it was computed.
     pub md5: Option<[u8; 16]>,
     /// Another checksum: the name of the property that keeps such ones, and its bytes.
-    pub sum: Option<(&'static str, Vec<u8>)>,
+    pub sum: Option<(String, Vec<u8>)>,
     /// Bytes.
     pub size: u64,
     /// When it came, nanoseconds since 1970.
@@ -52,39 +38,23 @@ pub struct PartFacts {
 pub struct UploadFacts {
     /// Custom properties that the object will have.
     pub custom: Vec<(String, String)>,
-    /// When it was begun, nanoseconds since 1970.
-    pub begun: i64,
     /// Parts by their numbers.
     pub parts: BTreeMap<u32, PartFacts>,
 }
 
-impl Upload {
-    fn facts(&self) -> UploadFacts {
-        let parts = self.parts.iter().map(|(number, (_, facts))| (*number, facts.clone()));
-        UploadFacts { custom: self.custom.clone(), begun: self.begun, parts: parts.collect() }
-    }
+/// An upload in a list.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UploadEntry {
+    /// Name of the object.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+    /// When it was begun, nanoseconds since 1970.
+    pub begun: i64,
 }
 
-impl Uploads {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Upload>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn missing(bucket: &Bucket, name: &str, id: &str) -> Error {
-    Error::not_found(format!("o[{}/{name}(-)]: {id} does not exist", bucket.bck().name))
-}
-
-fn find<'a>(
-    all: &'a mut HashMap<String, Upload>,
-    bucket: &Bucket,
-    name: &str,
-    id: &str,
-) -> Result<&'a mut Upload> {
-    let upload = all.get_mut(id).filter(|upload| upload.bid == bucket.bid() && upload.name == name);
-    let upload = upload.ok_or_else(|| missing(bucket, name, id))?;
-    upload.used = Instant::now();
-    Ok(upload)
+fn upload(bucket: &Bucket, name: &str, id: &str) -> Begun {
+    Begun::new(Kind::Upload, bucket, name, id)
 }
 
 impl Engine {
@@ -92,44 +62,32 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// When the name or a custom property cannot be.
-    pub fn create_upload(
-        &self,
+    /// When the name or a custom property cannot be; those of the store.
+    pub async fn create_upload(
+        self: &Arc<Self>,
         bucket: &Bucket,
         name: &str,
         custom: Vec<(String, String)>,
     ) -> Result<String> {
         super::objects::check_custom(&custom)?;
-        self.create_upload_with(bucket, name, custom)
+        self.create_upload_with(bucket, name, custom).await
     }
 
     /// [`create_upload`](Self::create_upload) for who has checked the custom properties by other rules.
     ///
     /// # Errors
     ///
-    /// When the name cannot be.
-    pub fn create_upload_with(
-        &self,
+    /// When the name cannot be; those of the store.
+    pub async fn create_upload_with(
+        self: &Arc<Self>,
         bucket: &Bucket,
         name: &str,
         custom: Vec<(String, String)>,
     ) -> Result<String> {
         super::objects::check_key(name)?;
         let id = id::new();
-        let mut all = self.uploads.lock();
-        all.retain(|_, upload| upload.used.elapsed() < LIFE);
-        let (bid, name) = (bucket.bid(), name.to_owned());
-        all.insert(
-            id.clone(),
-            Upload {
-                bid,
-                name,
-                custom,
-                begun: super::now(),
-                used: Instant::now(),
-                parts: BTreeMap::new(),
-            },
-        );
+        let header = Header { custom, ..Header::new(name) };
+        upload(bucket, name, &id).begin(self, header).await?;
         Ok(id)
     }
 
@@ -138,8 +96,15 @@ impl Engine {
     /// # Errors
     ///
     /// When not.
-    pub fn check_part(&self, bucket: &Bucket, name: &str, id: &str, number: &str) -> Result<u32> {
-        find(&mut self.uploads.lock(), bucket, name, id)?;
+    pub async fn check_part(
+        &self,
+        bucket: &Bucket,
+        name: &str,
+        id: &str,
+        number: &str,
+    ) -> Result<u32> {
+        let upload = upload(bucket, name, id);
+        self.storage().meta().blocking(move |meta| upload.header(meta).map(drop)).await?;
         let parsed: u32 = number.parse().map_err(|_| {
             let object = format!("o[{}/{name}(-)]", bucket.bck().name);
             Error::invalid(format!(
@@ -159,7 +124,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// When the part is empty or the upload has ended meanwhile; those of the file system.
+    /// When the part is empty or the upload has ended meanwhile; those of the file system and the store.
     pub async fn put_part(
         self: &Arc<Self>,
         bucket: &Bucket,
@@ -182,7 +147,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// When the upload has ended meanwhile; those of the file system.
+    /// When the upload has ended meanwhile; those of the file system and the store.
     pub async fn put_part_with(
         self: &Arc<Self>,
         bucket: &Bucket,
@@ -194,37 +159,50 @@ impl Engine {
     ) -> Result<()> {
         let facts = PartFacts { size: part.size(), time: super::now(), ..facts };
         let part = self.blocking(|_| part.seal()).await?;
-        let mut all = self.uploads.lock();
-        let replaced = find(&mut all, bucket, name, id)?.parts.insert(number, (part, facts));
-        drop(all);
-        drop(replaced);
-        Ok(())
+        upload(bucket, name, id).add(self, number, part, facts, None).await
     }
 
     /// What is known of an upload.
     ///
     /// # Errors
     ///
-    /// When there is none.
-    pub fn upload(&self, bucket: &Bucket, name: &str, id: &str) -> Result<UploadFacts> {
-        find(&mut self.uploads.lock(), bucket, name, id).map(|upload| upload.facts())
+    /// When there is none; those of the store.
+    pub async fn upload(&self, bucket: &Bucket, name: &str, id: &str) -> Result<UploadFacts> {
+        let (header, pieces) = self.load(&upload(bucket, name, id)).await?;
+        let parts = pieces.into_iter().map(|(number, piece)| (number, piece.facts)).collect();
+        Ok(UploadFacts { custom: header.custom, parts })
     }
 
-    /// The uploads of a bucket in the order of names and ids: name, id, what is known.
-    pub fn uploads(&self, bucket: &Bucket) -> Vec<(String, String, UploadFacts)> {
-        let all = self.uploads.lock();
-        let own = all.iter().filter(|(_, upload)| upload.bid == bucket.bid());
-        let mut found: Vec<_> =
-            own.map(|(id, upload)| (upload.name.clone(), id.clone(), upload.facts())).collect();
-        found.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
-        found
+    async fn load(&self, upload: &Begun) -> Result<(Header, BTreeMap<u32, PieceRecord>)> {
+        let upload = upload.clone();
+        let load =
+            move |meta: &crate::storage::Meta| Ok((upload.header(meta)?, upload.pieces(meta)?));
+        self.storage().meta().blocking(load).await
+    }
+
+    /// The uploads of a bucket in the order of names and ids.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn uploads(self: &Arc<Self>, bucket: &Bucket) -> Result<Vec<UploadEntry>> {
+        let bid = bucket.bid();
+        let all = self.blocking(move |engine| engine.uploads_blocking(bid)).await?;
+        let entry = |(id, header): (String, Header)| UploadEntry {
+            name: header.name,
+            id,
+            begun: header.begun,
+        };
+        let mut all: Vec<_> = all.into_iter().map(entry).collect();
+        all.sort();
+        Ok(all)
     }
 
     /// Makes the parts an object. All parts must be named; their order does not matter.
     ///
     /// # Errors
     ///
-    /// When there is no such upload, no part, or not all are named.
+    /// When there is no such upload, no part, or not all are named; when a part comes meanwhile.
     pub async fn complete_upload(
         self: &Arc<Self>,
         bucket: &Bucket,
@@ -232,46 +210,28 @@ impl Engine {
         id: &str,
         parts: &[Part],
     ) -> Result<ObjectMeta> {
-        let upload = {
-            let mut all = self.uploads.lock();
-            let have = &find(&mut all, bucket, name, id)?.parts;
-            if have.is_empty() && parts.is_empty() {
-                return Err(Error::invalid("no chunks"));
-            }
-            if parts.len() != have.len() {
-                let text = format!(
-                    "partial completion is not allowed: requested {} parts, have {}",
-                    parts.len(),
-                    have.len()
-                );
-                return Err(Error::invalid(text));
-            }
-            for part in parts {
-                if !u32::try_from(part.number).is_ok_and(|number| have.contains_key(&number)) {
-                    let text = format!(
-                        "partial completion is not allowed: part {} was not uploaded",
-                        part.number
-                    );
-                    return Err(Error::invalid(text));
-                }
-            }
-            let named: std::collections::BTreeSet<i64> =
-                parts.iter().map(|part| part.number).collect();
-            if named.len() != have.len() {
-                let text = format!(
-                    "partial completion is not allowed: requested {} parts, have {}",
-                    named.len(),
-                    have.len()
-                );
-                return Err(Error::invalid(text));
-            }
-            all.remove(id).ok_or_else(|| missing(bucket, name, id))?
+        let upload = upload(bucket, name, id);
+        let (header, have) = self.load(&upload).await?;
+        if have.is_empty() && parts.is_empty() {
+            return Err(Error::invalid("no chunks"));
+        }
+        let partial = |what: String| {
+            Err(Error::invalid(format!("partial completion is not allowed: {what}")))
         };
-        let custom = upload.custom.clone();
-        self.assemble_parts(bucket, name, upload, custom).await?.commit().await
+        let named: BTreeSet<i64> = parts.iter().map(|part| part.number).collect();
+        for requested in [parts.len(), named.len()] {
+            if requested != have.len() {
+                return partial(format!("requested {requested} parts, have {}", have.len()));
+            }
+        }
+        let is_there = |number: &i64| u32::try_from(*number).is_ok_and(|n| have.contains_key(&n));
+        if let Some(number) = named.iter().find(|number| !is_there(number)) {
+            return partial(format!("part {number} was not uploaded"));
+        }
+        self.assemble_parts(bucket, name, upload, chunks(have), header.custom).await?.commit().await
     }
 
-    /// Makes an object of some parts of an upload, and ends the upload. The object is there after the commit of what
+    /// Makes an object of some parts of an upload. The object is there, and the upload ended, after the commit of what
     /// is returned.
     ///
     /// # Errors
@@ -285,58 +245,69 @@ impl Engine {
         numbers: &[u32],
         custom: Vec<(String, String)>,
     ) -> Result<Sealed> {
-        let mut upload = {
-            let mut all = self.uploads.lock();
-            let have = &find(&mut all, bucket, name, id)?.parts;
-            if numbers.iter().any(|number| !have.contains_key(number)) {
-                return Err(missing(bucket, name, id));
-            }
-            all.remove(id).ok_or_else(|| missing(bucket, name, id))?
-        };
-        let numbers: std::collections::BTreeSet<_> = numbers.iter().collect();
-        upload.parts.retain(|number, _| numbers.contains(number));
-        self.assemble_parts(bucket, name, upload, custom).await
+        let upload = upload(bucket, name, id);
+        let (_, mut have) = self.load(&upload).await?;
+        if numbers.iter().any(|number| !have.contains_key(number)) {
+            return Err(upload.missing());
+        }
+        let numbers: BTreeSet<_> = numbers.iter().collect();
+        have.retain(|number, _| numbers.contains(number));
+        self.assemble_parts(bucket, name, upload, chunks(have), custom).await
     }
 
     async fn assemble_parts(
         self: &Arc<Self>,
         bucket: &Bucket,
         name: &str,
-        upload: Upload,
+        begun: Begun,
+        pieces: BTreeMap<u32, Chunk>,
         custom: Vec<(String, String)>,
     ) -> Result<Sealed> {
         let kind = bucket.checksum_type().to_owned();
-        let (parts, checksum) = self
-            .heavy(move |_| {
-                let mut hasher = Hasher::new(&kind)?;
-                for (part, _) in upload.parts.values() {
-                    let blob = part.open()?;
-                    let mut at = 0;
-                    while hasher.kind() != "none" && at < part.chunk().size {
-                        let bytes = blob.read_at(at, PIECE)?;
-                        at += bytes.len() as u64;
-                        hasher.update(&bytes);
-                    }
-                }
-                Ok((upload.parts, hasher.finish()))
-            })
-            .await?;
-        let content = parts.into_values().map(|(part, _)| part.keep()).collect();
-        Ok(self.assemble(bucket, name, content, checksum, custom))
+        let content: Vec<Chunk> = pieces.values().copied().collect();
+        let parts = content.clone();
+        let hash = move |engine: &Arc<Self>| {
+            let mut hasher = Hasher::new(&kind)?;
+            if hasher.kind() != "none" {
+                engine.read_chunks(&parts, |bytes| {
+                    hasher.update(&bytes);
+                    Ok(())
+                })?;
+            }
+            Ok(hasher.finish())
+        };
+        let checksum = self.heavy(hash).await?;
+        let sealed = self.assemble(bucket, name, content, checksum, custom);
+        Ok(sealed.ending(Ends { begun, pieces }))
+    }
+
+    /// Reads pieces one after another. Blocks.
+    pub(super) fn read_chunks<F>(&self, chunks: &[Chunk], mut visit: F) -> Result<()>
+    where
+        F: FnMut(bytes::Bytes) -> std::io::Result<()>,
+    {
+        for chunk in chunks {
+            let blob = self.storage().blobs().open(chunk.blob, chunk.size)?;
+            let mut at = 0;
+            while at < chunk.size {
+                let bytes = blob.read_at(at, PIECE)?;
+                at += bytes.len() as u64;
+                visit(bytes)?;
+            }
+        }
+        Ok(())
     }
 
     /// Forgets an upload and its parts.
     ///
     /// # Errors
     ///
-    /// When there is none.
-    pub fn abort_upload(&self, bucket: &Bucket, name: &str, id: &str) -> Result<()> {
-        let removed = {
-            let mut all = self.uploads.lock();
-            find(&mut all, bucket, name, id)?;
-            all.remove(id)
-        };
-        drop(removed);
-        Ok(())
+    /// When there is none; those of the store.
+    pub async fn abort_upload(&self, bucket: &Bucket, name: &str, id: &str) -> Result<()> {
+        upload(bucket, name, id).abort(self).await
     }
+}
+
+fn chunks(pieces: BTreeMap<u32, PieceRecord>) -> BTreeMap<u32, Chunk> {
+    pieces.into_iter().map(|(number, piece)| (number, piece.chunk)).collect()
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 
 use super::Engine;
+use super::begun::Ends;
 use super::bucket::Bucket;
 use super::checksum::{self, Checksum, Hasher};
 use super::content::Content;
@@ -130,6 +131,7 @@ impl Writer {
             keep_version: options.version.is_some(),
             over: None,
             outdated: None,
+            ends: None,
             cached: false,
             committed: false,
         })
@@ -167,6 +169,8 @@ pub struct Sealed {
     over: Option<Vec<Chunk>>,
     /// Set once somebody else has changed what the content was made of.
     outdated: Option<Arc<AtomicBool>>,
+    /// What it was made of, which the commit ends.
+    ends: Option<Arc<Ends>>,
     /// Whether it is a copy of what a backend has.
     cached: bool,
     committed: bool,
@@ -182,6 +186,7 @@ impl Sealed {
             keep_version: false,
             over: None,
             outdated: None,
+            ends: None,
             cached: false,
             committed: false,
         }
@@ -192,6 +197,13 @@ impl Sealed {
     #[must_use]
     pub fn over(mut self, read: Option<&ObjectMeta>) -> Self {
         self.over = Some(read.map(|meta| meta.content.clone()).unwrap_or_default());
+        self
+    }
+
+    /// The same, and the commit ends what the object was made of.
+    #[must_use]
+    pub(super) fn ending(mut self, ends: Ends) -> Self {
+        self.ends = Some(Arc::new(ends));
         self
     }
 
@@ -284,7 +296,7 @@ impl Sealed {
         let engine = Arc::clone(&self.engine);
         let (bucket, name, mut meta) = (self.bucket.clone(), self.name.clone(), self.meta.clone());
         let (keep_version, over) = (self.keep_version, self.over.clone());
-        let outdated = self.outdated.clone();
+        let (outdated, ends) = (self.outdated.clone(), self.ends.clone());
         move |tx| {
             engine.check_alive(&bucket)?;
             if outdated.is_some_and(|outdated| outdated.load(Ordering::Acquire)) {
@@ -298,6 +310,9 @@ impl Sealed {
                     return Err(Error::new(ErrorKind::Conflict, text));
                 }
             }
+            if let Some(ends) = &ends {
+                ends.check(tx)?;
+            }
             if !keep_version {
                 meta.version = 0;
                 if bucket.props().versioning.enabled {
@@ -305,6 +320,9 @@ impl Sealed {
                 }
             }
             tx.put_object(bucket.bid(), &name, &meta)?;
+            if let Some(ends) = &ends {
+                ends.end(tx, &meta)?;
+            }
             Ok(meta)
         }
     }
@@ -312,7 +330,8 @@ impl Sealed {
 
 impl Drop for Sealed {
     fn drop(&mut self) {
-        if self.committed {
+        // Pieces belong to what was begun, until it ends.
+        if self.committed || self.ends.as_ref().is_some_and(|ends| ends.owns_content()) {
             return;
         }
         // A commit whose waiter went away may still happen: then the blob must stay. So the writing thread looks,

@@ -10,15 +10,13 @@ use futures::{Stream, StreamExt as _};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
+use crate::engine::pour::Source;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A request's body may be silent for this long.
 const SILENCE: Duration = Duration::from_secs(60);
-
-/// Pieces of a long body that wait to be written.
-const WAITING: usize = 8;
 
 /// The body of a reply.
 pub(crate) struct Body(Kind);
@@ -217,20 +215,6 @@ impl Input {
         Ok(all)
     }
 
-    /// Passes everything to what `begin` makes, on a thread that may block, while it comes in.
-    ///
-    /// # Errors
-    ///
-    /// Those of `begin` and `write`, and as [`next`](Self::next): then what was made is dropped.
-    pub(crate) async fn pour<S, B, W>(&mut self, begin: B, write: W) -> Result<S>
-    where
-        S: Send + 'static,
-        B: FnOnce() -> Result<S> + Send + 'static,
-        W: Fn(&mut S, Bytes) -> io::Result<()> + Send + 'static,
-    {
-        pour(self, begin, write).await
-    }
-
     /// Reads the rest and forgets it, so that the connection can go on.
     pub(crate) async fn drain(&mut self) -> Result<()> {
         while self.next().await?.is_some() {}
@@ -238,60 +222,10 @@ impl Input {
     }
 }
 
-/// Where content comes from.
-pub(crate) trait Source: Send {
-    /// The next bytes; none at the end.
-    ///
-    /// # Errors
-    ///
-    /// When they cannot be had.
-    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>>> + Send;
-}
-
 impl Source for Input {
+    type Error = Error;
+
     async fn next(&mut self) -> Result<Option<Bytes>> {
         Self::next(self).await
     }
-}
-
-/// Passes everything from a source to what `begin` makes, on a thread that may block, while it comes in.
-///
-/// # Errors
-///
-/// Those of `begin`, `write` and the source: then what was made is dropped.
-pub(crate) async fn pour<R, S, B, W>(source: &mut R, begin: B, write: W) -> Result<S>
-where
-    R: Source,
-    S: Send + 'static,
-    B: FnOnce() -> Result<S> + Send + 'static,
-    W: Fn(&mut S, Bytes) -> io::Result<()> + Send + 'static,
-{
-    let (sender, mut receiver) = mpsc::channel::<Bytes>(WAITING);
-    let writing = tokio::task::spawn_blocking(move || -> Result<S> {
-        let mut sink = begin()?;
-        while let Some(bytes) = receiver.blocking_recv() {
-            write(&mut sink, bytes)?;
-        }
-        Ok(sink)
-    });
-    let mut read = Ok(());
-    loop {
-        match source.next().await {
-            Ok(Some(bytes)) => {
-                if sender.send(bytes).await.is_err() {
-                    // The writer has failed; its error is told below.
-                    break;
-                }
-            }
-            Ok(None) => break,
-            Err(error) => {
-                read = Err(error);
-                break;
-            }
-        }
-    }
-    drop(sender);
-    let sink =
-        writing.await.map_err(|e| Error::internal("writing ended early").with_source(e))??;
-    read.map(|()| sink)
 }

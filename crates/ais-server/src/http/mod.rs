@@ -172,7 +172,12 @@ async fn route(mut request: Request, face: Face) -> Result<Reply> {
     if version != Some("v1") {
         return Err(unknown(&request));
     }
-    match resource {
+    if resource == "objects" && request.method != http::Method::POST {
+        // These tell nothing of jobs.
+        return objects::route(request, rest).await;
+    }
+    let engine = Arc::clone(&request.engine);
+    let reply = match resource {
         "objects" => objects::route(request, rest).await,
         "buckets" => buckets::route(request, rest).await,
         "health" => cluster::health(&request),
@@ -188,7 +193,10 @@ async fn route(mut request: Request, face: Face) -> Result<Reply> {
             authn::route(request, resource, rest).await
         }
         _ => Err(unknown(&request)),
-    }
+    };
+    // What this tells of jobs has to be true after a kill, too.
+    engine.jobs().committed().await;
+    reply
 }
 
 fn unknown(request: &Request) -> Error {

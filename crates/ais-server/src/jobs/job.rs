@@ -16,6 +16,7 @@ use holdall_ais_wire::{
 use tokio::sync::watch;
 
 use super::NewJob;
+use super::keep::{JobRecord, Keeper};
 use crate::error::{Error, Result};
 
 /// Why a job that a user stopped ended, in AIStore's words.
@@ -34,12 +35,14 @@ struct Inner {
     bytes: AtomicI64,
     state: Mutex<State>,
     stop: watch::Sender<bool>,
+    /// None where nothing survives the process.
+    keeper: Option<Arc<Keeper>>,
 }
 
 #[derive(Default)]
 struct State {
-    /// When the work was done; none while it goes on.
-    ended: Option<(DateTime<Utc>, Instant)>,
+    /// When the work was done; none while it goes on. The instant is missing where that was before a restart.
+    ended: Option<(DateTime<Utc>, Option<Instant>)>,
     /// Requests that are being worked on: see [`Job::enter`].
     inside: usize,
     /// The first error, and how many more there were.
@@ -50,7 +53,7 @@ struct State {
 }
 
 impl Job {
-    pub(super) fn new(id: String, kind: Kind, new: NewJob) -> Self {
+    pub(super) fn new(id: String, kind: Kind, new: NewJob, keeper: Option<Arc<Keeper>>) -> Self {
         Self(Arc::new(Inner {
             id,
             kind,
@@ -60,7 +63,59 @@ impl Job {
             bytes: AtomicI64::new(0),
             state: Mutex::default(),
             stop: watch::channel(false).0,
+            keeper,
         }))
+    }
+
+    /// A job of before a restart. It has ended.
+    pub(super) fn restored(
+        record: JobRecord,
+        kind: Kind,
+        new: NewJob,
+        keeper: Arc<Keeper>,
+    ) -> Self {
+        let JobRecord { id, started, ended, objects, bytes, error, stopped, .. } = record;
+        let ended = ended.map(|ended| (ended, None));
+        Self(Arc::new(Inner {
+            id,
+            kind,
+            new,
+            started,
+            objects: AtomicI64::new(objects),
+            bytes: AtomicI64::new(bytes),
+            stop: watch::channel(stopped.is_some()).0,
+            state: Mutex::new(State { ended, error, stopped, ..State::default() }),
+            keeper: Some(keeper),
+        }))
+    }
+
+    /// What is kept of it.
+    pub(super) fn record_now(&self) -> JobRecord {
+        let (objects, bytes) = self.counted();
+        let Inner { id, kind, new, started, .. } = &*self.0;
+        let state = self.state();
+        JobRecord {
+            id: id.clone(),
+            kind: kind.name.to_owned(),
+            bck: new.bck.clone(),
+            from: new.from.clone(),
+            to: new.to.clone(),
+            about: state.about.clone().unwrap_or_else(|| new.about.clone()),
+            workers: new.workers,
+            started: *started,
+            ended: state.ended.map(|(ended, _)| ended),
+            objects,
+            bytes,
+            error: state.error.clone(),
+            stopped: state.stopped.clone(),
+        }
+    }
+
+    /// Keeps what it is now.
+    pub(super) fn keep(&self) {
+        if let Some(keeper) = &self.0.keeper {
+            keeper.keep(self);
+        }
     }
 
     /// The id.
@@ -142,7 +197,9 @@ impl Job {
         }
         let mut state = self.state();
         if state.ended.is_none() {
-            state.ended = Some((Utc::now(), Instant::now()));
+            state.end();
+            // Before anybody can see the end, so that whoever tells of it can wait until it is kept.
+            self.keep();
         }
     }
 
@@ -161,7 +218,8 @@ impl Job {
         }
         let mut state = self.state();
         state.stopped = Some(reason.to_owned());
-        state.ended = Some((Utc::now(), Instant::now()));
+        state.end();
+        self.keep();
         drop(state);
         self.0.stop.send_replace(true);
         true
@@ -173,7 +231,9 @@ impl Job {
         match state.ended {
             _ if state.stopped.is_some() => false,
             None => true,
-            Some((_, when)) => self.0.kind.idles && when.elapsed() < idle_time,
+            Some((_, when)) => {
+                self.0.kind.idles && when.is_some_and(|when| when.elapsed() < idle_time)
+            }
         }
     }
 
@@ -223,6 +283,10 @@ impl Job {
 }
 
 impl State {
+    fn end(&mut self) {
+        self.ended = Some((Utc::now(), Some(Instant::now())));
+    }
+
     fn error_text(&self) -> String {
         match &self.error {
             None => String::new(),
@@ -241,7 +305,7 @@ impl Drop for Inside {
         let mut state = self.0.state();
         state.inside -= 1;
         if state.inside == 0 && state.ended.is_none() {
-            state.ended = Some((Utc::now(), Instant::now()));
+            state.end();
         }
     }
 }

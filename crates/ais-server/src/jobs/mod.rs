@@ -4,8 +4,11 @@
 //! and can be asked about long after its end. Kinds that idle (copies of lists, archives, batches, …) count as running for
 //! [`IDLE_TIME`] after their work, because clients look for them there; their end is the end of their work nevertheless, so
 //! that clients of every generation see them end.
+//!
+//! Jobs of servers with a folder are known after a restart: see [`Jobs::kept`].
 
 mod job;
+mod keep;
 mod query;
 
 use std::{
@@ -78,6 +81,8 @@ pub struct Jobs(Arc<Inner>);
 struct Inner {
     idle_time: Duration,
     known: Mutex<Known>,
+    /// None where nothing survives the process.
+    keeper: Option<Arc<keep::Keeper>>,
 }
 
 #[derive(Default)]
@@ -98,14 +103,24 @@ impl Default for Jobs {
 impl Jobs {
     /// No jobs yet. `idle_time` is for tests; servers take [`IDLE_TIME`].
     pub fn new(idle_time: Duration) -> Self {
-        Self(Arc::new(Inner { idle_time, known: Mutex::default() }))
+        Self::with_keeper(idle_time, None)
+    }
+
+    fn with_keeper(idle_time: Duration, keeper: Option<Arc<keep::Keeper>>) -> Self {
+        Self(Arc::new(Inner { idle_time, known: Mutex::default(), keeper }))
+    }
+
+    fn keeper(&self) -> Option<&Arc<keep::Keeper>> {
+        self.0.keeper.as_ref()
     }
 
     /// Begins a job that the caller works on, and ends with [`Job::finish`].
     pub fn begin(&self, new: NewJob) -> Job {
         let kind = kind_of(new.kind);
-        let job = Job::new(format!("{}{}", prefix(kind.name), id::new()), kind, new);
+        let id = format!("{}{}", prefix(kind.name), id::new());
+        let job = Job::new(id, kind, new, self.keeper().cloned());
         self.insert(job.clone());
+        job.keep();
         job
     }
 
@@ -184,6 +199,7 @@ impl Jobs {
             && let Some(old) = known.order.remove(at)
         {
             known.by_id.remove(old.id());
+            self.forget_kept(&old);
         }
         known.by_id.insert(job.id().to_owned(), job.clone());
         known.order.push_back(job);

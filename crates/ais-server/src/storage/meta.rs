@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 
 use holdall_ais_wire::bucket::Bck;
 use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition};
+use redb::{Database, ReadableDatabase as _, ReadableTable, StorageBackend, TableDefinition};
 use tokio::sync::oneshot;
 
 use super::Fsync;
@@ -166,8 +166,7 @@ impl Tx<'_> {
         let old = old.map(|old| old.content).unwrap_or_default();
         for chunk in &meta.content {
             if !old.iter().any(|before| before.blob == chunk.blob) {
-                self.fresh.insert(chunk.blob, ())?;
-                self.published.push(chunk.blob);
+                self.adopt(chunk.blob)?;
             }
         }
         for chunk in old {
@@ -212,7 +211,23 @@ impl Tx<'_> {
         Ok(old)
     }
 
-    fn discard(&mut self, blob: BlobId) -> Result<()> {
+    /// Lets a finished blob stay that no object names yet: a fact that is written in the same transaction does.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn adopt(&mut self, blob: BlobId) -> Result<()> {
+        self.fresh.insert(blob, ())?;
+        self.published.push(blob);
+        Ok(())
+    }
+
+    /// Removes a blob that nothing names any more, after this transaction.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn discard(&mut self, blob: BlobId) -> Result<()> {
         self.fresh.remove(blob)?;
         self.stale.insert(blob, ())?;
         self.dropped.push(blob);
@@ -226,6 +241,15 @@ impl Tx<'_> {
     /// Those of the store.
     pub fn fact(&self, name: &str) -> Result<Option<Vec<u8>>> {
         Ok(self.facts.get(name)?.map(|bytes| bytes.value().to_vec()))
+    }
+
+    /// All facts whose names begin with `prefix`, by the rest of their names.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn facts(&self, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>> {
+        with_prefix(&self.facts, prefix)
     }
 
     /// Sets a fact.
@@ -483,14 +507,7 @@ impl Meta {
     ///
     /// Those of the store.
     pub fn facts(&self, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>> {
-        let table = self.db.begin_read()?.open_table(FACTS)?;
-        let mut all = BTreeMap::new();
-        for row in table.range(prefix..)? {
-            let (name, bytes) = row?;
-            let Some(rest) = name.value().strip_prefix(prefix) else { break };
-            all.insert(rest.to_owned(), bytes.value().to_vec());
-        }
-        Ok(all)
+        with_prefix(&self.db.begin_read()?.open_table(FACTS)?, prefix)
     }
 
     /// Commits what waits and refuses all that comes later.
@@ -502,6 +519,19 @@ impl Meta {
             let _ = thread.join();
         }
     }
+}
+
+fn with_prefix(
+    facts: &impl ReadableTable<&'static str, &'static [u8]>,
+    prefix: &str,
+) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut all = BTreeMap::new();
+    for row in facts.range(prefix..)? {
+        let (name, bytes) = row?;
+        let Some(rest) = name.value().strip_prefix(prefix) else { break };
+        all.insert(rest.to_owned(), bytes.value().to_vec());
+    }
+    Ok(all)
 }
 
 impl Drop for Meta {

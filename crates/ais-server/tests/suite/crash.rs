@@ -32,7 +32,7 @@ async fn serves_until_it_is_killed() {
     std::future::pending::<()>().await;
 }
 
-fn start(folder: &Path, url_file: &Path, fsync: &str) -> (Child, String) {
+pub(crate) fn start(folder: &Path, url_file: &Path, fsync: &str) -> (Child, String) {
     let _ = std::fs::remove_file(url_file);
     let child = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "crash::serves_until_it_is_killed"])

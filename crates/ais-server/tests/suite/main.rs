@@ -5,6 +5,7 @@
 //! | `archives` | members of archives |
 //! | `backends` | buckets of real services; kills in the middle of cold reads |
 //! | `batches` | many objects in one reply |
+//! | `begun` | uploads, appends and jobs that outlive the server |
 //! | `crash` | kills under load |
 //! | `faults` | what goes wrong on purpose |
 //! | `model` | random operations, compared with a model |
@@ -12,6 +13,7 @@
 //! | `permissions` | who may do what: every permission with every route |
 //! | `objects` | buckets and objects, headers, ranges, errors |
 //! | `s3` | the S3 face |
+//! | `slow` | senders that are slow |
 //! | `sorts` | dSort |
 //! | `recorded` | exchanges recorded from a real AIStore |
 //! | `recorded_authn` | authentication as a real AIStore answers |
@@ -26,6 +28,7 @@
 mod archives;
 mod backends;
 mod batches;
+mod begun;
 mod crash;
 mod faults;
 mod model;
@@ -38,6 +41,7 @@ mod recorded_jobs;
 mod remote;
 mod restart;
 mod s3;
+mod slow;
 mod sorts;
 mod standin;
 mod support;

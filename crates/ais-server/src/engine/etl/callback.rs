@@ -23,7 +23,8 @@ use tokio::net::TcpListener;
 
 use super::Allowed;
 use super::supervisor::random;
-use super::transform::pour;
+use super::transform::Streamed;
+use crate::engine::pour::pour;
 use crate::engine::writer::Sealed;
 use crate::engine::{Bucket, PutOptions, Work as _};
 use crate::error::{Error, ErrorKind, Result};
@@ -179,7 +180,7 @@ async fn deliver(allowed: &Arc<Allowed>, etl: &str, token: &str, body: Incoming)
         let engine = Arc::clone(&engine);
         move || engine.write_blocking(&bucket, &name, PutOptions::default())
     };
-    let writer = pour(pieces, begin).await?;
+    let writer = pour(&mut Streamed(pieces), begin).await?;
     let sealed = engine.blocking(|_| writer.seal()).await?;
     let mut all = allowed.deliveries.all();
     let Some(expected) = all.get_mut(token) else {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::engine::pour::Sink;
 use crate::engine::{Content, Engine};
 use crate::error::Result;
 use crate::storage::BlobWriter;
@@ -23,12 +24,6 @@ impl Spool {
         Ok(Self { engine: Arc::clone(engine), blob, size: 0 })
     }
 
-    /// Adds bytes. Blocks.
-    pub(super) fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
-        self.size += bytes.len() as u64;
-        self.blob.write_bytes(bytes)
-    }
-
     /// Ends it. Blocks.
     pub(super) fn finish(self) -> Result<Content> {
         let blobs = self.engine.storage().blobs();
@@ -38,5 +33,12 @@ impl Spool {
         // Whoever has it open goes on reading.
         blobs.remove(id)?;
         Ok(Content::of_blob(opened?, self.size, blobs.as_ref()))
+    }
+}
+
+impl Sink for Spool {
+    fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        self.size += bytes.len() as u64;
+        self.blob.write_bytes(bytes)
     }
 }

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::callback::Delivery;
@@ -20,8 +19,9 @@ use super::spool::Spool;
 use super::supervisor::{CRASHES, Etl, FAILED, Turn};
 use super::talk::{Answer, Ask, Failure, Pieces, talk};
 use super::{Allowed, Engine};
+use crate::engine::pour::{Source, pour};
 use crate::engine::writer::Sealed;
-use crate::engine::{Bucket, Content, PutOptions, Work as _, Writer};
+use crate::engine::{Bucket, Content, PutOptions, Work as _};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::ObjectMeta;
 
@@ -31,8 +31,6 @@ const ATTEMPTS: u32 = CRASHES;
 const SUSPECT: u32 = 2;
 /// Bytes of a result that are read before a reply begins: up to here, a failure is an error, or is tried again.
 const AHEAD: usize = 1 << 20;
-/// Pieces of a result that wait to be written.
-const WAITING: usize = 8;
 
 /// Transformers, one after the other.
 #[derive(Clone)]
@@ -361,13 +359,13 @@ impl Step<'_> {
             Want::Object(to, name) => {
                 let (engine, to, name) = (Arc::clone(self.engine), to.clone(), name.to_owned());
                 let begin = move || engine.write_blocking(&to, &name, PutOptions::default());
-                let writer = pour(pieces, begin).await?;
+                let writer = pour(&mut Streamed(pieces), begin).await?;
                 Ok(Got::Sealed(self.engine.blocking(|_| writer.seal()).await?))
             }
             Want::Next => {
                 // A content that is not an object's, and goes away with its last reader.
                 let engine = Arc::clone(self.engine);
-                let writer = pour(pieces, move || Spool::new(&engine)).await?;
+                let writer = pour(&mut Streamed(pieces), move || Spool::new(&engine)).await?;
                 Ok(Got::Next(self.engine.blocking(move |_| writer.finish()).await?))
             }
         }
@@ -415,55 +413,19 @@ async fn reply(
     Ok(Inline { first: first.freeze(), rest: Some(Box::pin(rest)) })
 }
 
-/// What is written to on a thread that may block.
-pub(super) trait Sink: Send + 'static {
-    fn add(&mut self, bytes: Bytes) -> io::Result<()>;
-}
+/// Pieces of a stream.
+pub(super) struct Streamed<S>(pub(super) S);
 
-impl Sink for Writer {
-    fn add(&mut self, bytes: Bytes) -> io::Result<()> {
-        self.write_bytes(bytes)
-    }
-}
+impl<S, E> Source for Streamed<S>
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin + Send,
+    E: From<Error>,
+{
+    type Error = E;
 
-impl Sink for Spool {
-    fn add(&mut self, bytes: Bytes) -> io::Result<()> {
-        self.write_bytes(bytes)
+    async fn next(&mut self) -> Result<Option<Bytes>, E> {
+        self.0.next().await.transpose()
     }
-}
-
-/// Writes what comes to what `begin` makes.
-pub(super) async fn pour<S: Sink, E: From<Error>>(
-    mut pieces: impl Stream<Item = Result<Bytes, E>> + Unpin,
-    begin: impl FnOnce() -> Result<S> + Send + 'static,
-) -> Result<S, E> {
-    let (sender, mut receiver) = mpsc::channel::<Bytes>(WAITING);
-    let writing = tokio::task::spawn_blocking(move || -> Result<S> {
-        let mut sink = begin()?;
-        while let Some(bytes) = receiver.blocking_recv() {
-            sink.add(bytes)?;
-        }
-        Ok(sink)
-    });
-    let mut read = Ok(());
-    while let Some(piece) = pieces.next().await {
-        match piece {
-            Ok(bytes) => {
-                if sender.send(bytes).await.is_err() {
-                    // The writer has failed; its error is told below.
-                    break;
-                }
-            }
-            Err(error) => {
-                read = Err(error);
-                break;
-            }
-        }
-    }
-    drop(sender);
-    let sink =
-        writing.await.map_err(|e| Error::internal("writing ended early").with_source(e))??;
-    read.map(|()| sink)
 }
 
 /// Where files for transformers are.

@@ -14,8 +14,8 @@ use holdall_ais_wire::job::kind;
 use holdall_ais_wire::value::{parse_duration, truthy};
 use serde_json::Value;
 
-use crate::engine::{Bucket, Engine, Severity, Work as _, now};
-use crate::error::{Error, Result};
+use crate::engine::{Bucket, Engine, Work as _, now};
+use crate::error::Result;
 use crate::jobs::{Job, NewJob};
 use crate::storage::ObjectMeta;
 
@@ -313,21 +313,6 @@ impl Engine {
         }
         self.remotes().space.used.fetch_add(kept, Ordering::Relaxed);
         Ok(())
-    }
-
-    /// Does what is to be done now and then.
-    ///
-    /// # Errors
-    ///
-    /// Those of the store.
-    pub(crate) async fn tidy(self: &Arc<Self>) -> Result<()> {
-        self.flush_accesses().await?;
-        self.blocking(|engine| {
-            engine.watch_space();
-            Ok::<_, Error>(())
-        })
-        .await
-        .inspect_err(|error| self.log().add(Severity::Warning, format!("space: {error}")))
     }
 }
 

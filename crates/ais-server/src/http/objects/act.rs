@@ -19,7 +19,7 @@ pub(super) async fn post(mut request: Request, bucket: &str, name: &str) -> Resu
     let message = request.action().await?;
     let bucket = remote::bucket(&request, bucket).await?;
     match message.action.as_str() {
-        names::MPT_UPLOAD => multipart::create(&request, &bucket, name),
+        names::MPT_UPLOAD => multipart::create(&request, &bucket, name).await,
         names::MPT_COMPLETE => multipart::complete(&request, &bucket, name, &message).await,
         names::PROMOTE => promote(&request, &bucket, &message).await,
         names::BLOB_DOWNLOAD => remote::blob_download(&request, &bucket, &message),
@@ -72,7 +72,7 @@ async fn promote(request: &Request, bucket: &Bucket, message: &ActMsg) -> Result
 
 pub(super) async fn delete(request: Request, bucket: &Bucket, name: &str) -> Result<Reply> {
     if request.params.has(query::UPLOAD_ID) {
-        return multipart::abort(&request, bucket, name);
+        return multipart::abort(&request, bucket, name).await;
     }
     let started = Instant::now();
     let deleted = request.engine.delete(bucket, name).await;

@@ -6,7 +6,8 @@ use holdall_ais_wire::{header, query};
 
 use super::counted;
 use super::put::{SMALL, checksum};
-use crate::engine::{Append, Bucket, Op, Piece};
+use crate::engine::pour::pour;
+use crate::engine::{Append, Bucket, Op};
 use crate::error::{Error, Result};
 use crate::http::reply::{ok, set};
 use crate::http::{Reply, Request};
@@ -21,7 +22,6 @@ pub(super) async fn put(mut request: Request, bucket: &Bucket, name: &str) -> Re
             request.engine.counters().done(Op::Append, bytes, started.elapsed());
             let mut reply = ok();
             set(&mut reply, header::APPEND_HANDLE, append.handle());
-            request.engine.put_append(append);
             Ok(reply)
         }
         "flush" => {
@@ -52,27 +52,17 @@ async fn append(
 ) -> Result<(Append, u64)> {
     let engine = request.engine.clone();
     let append = engine.take_append(bucket, name, handle).await?;
-    if request.body.len().is_some_and(|len| len <= SMALL) {
-        return match request.body.all(SMALL as usize).await {
-            Ok(content) => {
-                let len = content.len() as u64;
-                engine.append(append, content).await.map(|append| (append, len))
-            }
-            Err(error) => {
-                engine.put_append(append);
-                Err(error)
-            }
-        };
-    }
-    let piece = engine.piece().await?;
-    match request.body.pour(move || Ok(piece), Piece::write_bytes).await {
-        Ok(piece) => {
-            let len = piece.size();
-            engine.append_piece(append, piece).await.map(|append| (append, len))
-        }
-        Err(error) => {
-            engine.put_append(append);
-            Err(error)
-        }
-    }
+    let len = if request.body.len().is_some_and(|len| len <= SMALL) {
+        let content = request.body.all(SMALL as usize).await?;
+        let len = content.len() as u64;
+        engine.append(&append, content).await?;
+        len
+    } else {
+        let piece = engine.piece().await?;
+        let piece = pour(&mut request.body, move || Ok(piece)).await?;
+        let len = piece.size();
+        engine.append_piece(&append, piece).await?;
+        len
+    };
+    Ok((append, len))
 }

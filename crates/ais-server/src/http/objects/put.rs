@@ -9,7 +9,8 @@ use http::header::LOCATION;
 use super::head::base36;
 use super::{append, counted, custom, multipart, set_object};
 use crate::engine::checksum::Checksum;
-use crate::engine::{Bucket, Op, PutOptions, Work as _, Writer};
+use crate::engine::pour::pour;
+use crate::engine::{Bucket, Op, PutOptions, Work as _};
 use crate::error::{Error, Result};
 use crate::http::reply::{ok, set, status};
 use crate::http::{Reply, Request, archive, etl, remote};
@@ -95,7 +96,7 @@ async fn stream(
 ) -> Result<ObjectMeta> {
     let (engine, bucket, name) = (request.engine.clone(), bucket.clone(), name.to_owned());
     let begin = move || engine.write_blocking(&bucket, &name, options);
-    let writer = request.body.pour(begin, Writer::write_bytes).await?;
+    let writer = pour(&mut request.body, begin).await?;
     request.engine.blocking(|_| writer.seal()).await?.commit().await
 }
 

@@ -10,10 +10,11 @@ use super::conditions::{Conditions, OBJECT, SOURCE, Verdict};
 use super::facts::{self, Fact};
 use super::fault::{Fault, Result};
 use super::get::bad_key;
-use super::put::{Sink, present};
+use super::put::present;
 use super::xml::Xml;
 use super::{Call, check_version, document, find_bucket, iso_time, multipart, permissions};
 use crate::engine::content::PIECE;
+use crate::engine::pour::Sink;
 use crate::engine::{Content, Op, PutOptions, Work as _};
 use crate::error::{Error, ErrorKind};
 use crate::http::Reply;
@@ -160,10 +161,10 @@ fn kept(source: &ObjectMeta, said: Vec<Fact>, new_facts: bool, new_tags: bool) -
 /// The part of an upload that is a range of an object.
 pub(super) async fn part(call: &Call) -> Result<Reply> {
     let bucket = call.bucket()?;
-    let number = multipart::number(call, &bucket)?;
+    let number = multipart::number(call, &bucket).await?;
     let source = open(call).await?;
     let range = range(call.header("x-amz-copy-source-range"), source.content.size())?;
-    let algorithm = multipart::algorithm(&multipart::upload(call, &bucket)?);
+    let algorithm = multipart::algorithm(&multipart::upload(call, &bucket).await?);
     let mut piece = call.request.engine.piece().await?;
     let written = call.request.engine.heavy(move |_| {
         let mut digests = digests(algorithm);

@@ -92,7 +92,7 @@ async fn answer(request: Request) -> Result<Reply> {
         Kind::GetBucketVersioning => buckets::versioning(&call),
         Kind::PutBucketVersioning => buckets::set_versioning(&mut call).await,
         Kind::GetBucketFact(name) => buckets::fact(&call, name),
-        Kind::ListMultipartUploads => multipart::uploads(&call),
+        Kind::ListMultipartUploads => multipart::uploads(&call).await,
         Kind::DeleteObjects => delete::many(&mut call).await,
         Kind::GetObject => get::get(&call).await,
         Kind::HeadObject => get::head(&call).await,
@@ -103,12 +103,12 @@ async fn answer(request: Request) -> Result<Reply> {
         Kind::GetObjectTagging => tagging::get(&call).await,
         Kind::PutObjectTagging => tagging::put(&mut call).await,
         Kind::DeleteObjectTagging => tagging::delete(&call).await,
-        Kind::CreateMultipartUpload => multipart::create(&call),
+        Kind::CreateMultipartUpload => multipart::create(&call).await,
         Kind::UploadPart => multipart::put(&mut call).await,
         Kind::UploadPartCopy => copy::part(&call).await,
-        Kind::ListParts => multipart::parts(&call),
+        Kind::ListParts => multipart::parts(&call).await,
         Kind::CompleteMultipartUpload => multipart::complete(&mut call).await,
-        Kind::AbortMultipartUpload => multipart::abort(&call),
+        Kind::AbortMultipartUpload => multipart::abort(&call).await,
     }
 }
 

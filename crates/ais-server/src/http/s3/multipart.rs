@@ -1,4 +1,4 @@
-//! Uploads in parts. They live as long as the process, and are forgotten when nobody uses them for a day.
+//! Uploads in parts. They survive restarts, and are forgotten when no part comes for a day.
 
 use serde::Deserialize;
 
@@ -10,7 +10,7 @@ use super::get::bad_key;
 use super::put::{present, receive_into, tell_checksum};
 use super::xml::Xml;
 use super::{Call, document, iso_time};
-use crate::engine::upload::{PartFacts, UploadFacts};
+use crate::engine::upload::{PartFacts, UploadEntry, UploadFacts};
 use crate::engine::{Bucket, Piece};
 use crate::error::{Error, ErrorKind};
 use crate::http::Reply;
@@ -24,7 +24,7 @@ const ALGORITHM: &str = "x-amz-checksum-algorithm";
 /// The property of an upload that says what its checksum is over.
 const TYPE: &str = "x-amz-checksum-type";
 
-pub(super) fn create(call: &Call) -> Result<Reply> {
+pub(super) async fn create(call: &Call) -> Result<Reply> {
     let bucket = call.bucket()?;
     let mut said = facts::of_headers(&call.request.headers)?;
     let (algorithm, kind) = (call.header(ALGORITHM), call.header(TYPE).to_ascii_uppercase());
@@ -48,7 +48,8 @@ pub(super) fn create(call: &Call) -> Result<Reply> {
         return Err(Fault::new(400, "InvalidRequest", text));
     }
     let facts = said.clone();
-    let id = call.request.engine.create_upload_with(&bucket, &call.key, said).map_err(bad_key)?;
+    let created = call.request.engine.create_upload_with(&bucket, &call.key, said).await;
+    let id = created.map_err(bad_key)?;
     let mut xml = Xml::new("InitiateMultipartUploadResult");
     xml.text("Bucket", &call.bucket).text("Key", &call.key).text("UploadId", &id);
     let mut reply = document(xml);
@@ -67,15 +68,15 @@ fn missing(call: &Call, error: Error) -> Fault {
 }
 
 /// The number of the part, of an upload that is there.
-pub(super) fn number(call: &Call, bucket: &Bucket) -> Result<u32> {
-    let id = call.param("uploadId");
-    let number = call.request.engine.check_part(bucket, &call.key, id, call.param("partNumber"));
+pub(super) async fn number(call: &Call, bucket: &Bucket) -> Result<u32> {
+    let (id, number) = (call.param("uploadId"), call.param("partNumber"));
+    let number = call.request.engine.check_part(bucket, &call.key, id, number).await;
     number.map_err(|error| missing(call, error))
 }
 
 /// What an upload was begun with.
-pub(super) fn upload(call: &Call, bucket: &Bucket) -> Result<UploadFacts> {
-    let found = call.request.engine.upload(bucket, &call.key, call.param("uploadId"));
+pub(super) async fn upload(call: &Call, bucket: &Bucket) -> Result<UploadFacts> {
+    let found = call.request.engine.upload(bucket, &call.key, call.param("uploadId")).await;
     found.map_err(|error| missing(call, error))
 }
 
@@ -90,9 +91,9 @@ pub(super) fn algorithm(upload: &UploadFacts) -> Option<Algorithm> {
 pub(super) async fn put(call: &mut Call) -> Result<Reply> {
     facts::check_options(&call.request.headers)?;
     let bucket = call.bucket()?;
-    let number = number(call, &bucket)?;
+    let number = number(call, &bucket).await?;
     let mut announced = Announced::of(&call.request.headers)?;
-    announced.choose(algorithm(&upload(call, &bucket)?));
+    announced.choose(algorithm(&upload(call, &bucket).await?));
     let engine = call.request.engine.clone();
     let piece = engine.piece().await?;
     let (piece, sums) = receive_into(call, &announced, move || Ok(piece)).await?;
@@ -113,7 +114,7 @@ pub(super) async fn keep(
 ) -> Result<()> {
     let facts = PartFacts {
         md5: Some(sums.md5),
-        sum: sums.chosen.as_ref().map(|(kind, value)| (kind.header(), value.clone())),
+        sum: sums.chosen.as_ref().map(|(kind, value)| (kind.header().to_owned(), value.clone())),
         ..PartFacts::default()
     };
     let id = call.param("uploadId");
@@ -149,9 +150,9 @@ fn tell_part_sum(xml: &mut Xml, part: &PartFacts) {
     }
 }
 
-pub(super) fn parts(call: &Call) -> Result<Reply> {
+pub(super) async fn parts(call: &Call) -> Result<Reply> {
     let bucket = call.bucket()?;
-    let upload = upload(call, &bucket)?;
+    let upload = upload(call, &bucket).await?;
     let most = page_of(call, "max-parts")?;
     let after = match call.param("part-number-marker") {
         "" => 0,
@@ -182,7 +183,7 @@ pub(super) fn parts(call: &Call) -> Result<Reply> {
     Ok(document(xml))
 }
 
-pub(super) fn uploads(call: &Call) -> Result<Reply> {
+pub(super) async fn uploads(call: &Call) -> Result<Reply> {
     let bucket = call.bucket()?;
     let most = page_of(call, "max-uploads")?;
     let (prefix, delimiter) = (call.param("prefix"), call.param("delimiter"));
@@ -196,7 +197,7 @@ pub(super) fn uploads(call: &Call) -> Result<Reply> {
     };
     let (mut shown, mut common) = (Vec::new(), std::collections::BTreeSet::new());
     let mut is_truncated = false;
-    for (key, id, upload) in call.request.engine.uploads(&bucket) {
+    for UploadEntry { name: key, id, begun } in call.request.engine.uploads(&bucket).await? {
         if !key.starts_with(prefix) || is_over(&key, &id) {
             continue;
         }
@@ -211,7 +212,7 @@ pub(super) fn uploads(call: &Call) -> Result<Reply> {
         }
         match group {
             Some(group) => drop(common.insert(group)),
-            None => shown.push((key, id, upload)),
+            None => shown.push((key, id, begun)),
         }
     }
     let mut xml = Xml::new("ListMultipartUploadsResult");
@@ -230,11 +231,9 @@ pub(super) fn uploads(call: &Call) -> Result<Reply> {
     if !call.param("encoding-type").is_empty() {
         xml.text("EncodingType", "url");
     }
-    for (key, id, upload) in &shown {
+    for (key, id, begun) in &shown {
         xml.within("Upload", |xml| {
-            xml.text("Key", encode(key))
-                .text("UploadId", id)
-                .text("Initiated", iso_time(upload.begun));
+            xml.text("Key", encode(key)).text("UploadId", id).text("Initiated", iso_time(*begun));
             xml.text("StorageClass", "STANDARD").owner("Initiator").owner("Owner");
         });
     }
@@ -264,7 +263,7 @@ pub(super) async fn complete(call: &mut Call) -> Result<Reply> {
     let bucket = call.bucket()?;
     let id = call.param("uploadId").to_owned();
     let message: Complete = call.document().await?;
-    let upload = upload(call, &bucket)?;
+    let upload = upload(call, &bucket).await?;
     let chosen = choose(&upload, &message)?;
     let conditions = Conditions::of(&call.request.headers, &OBJECT);
     let present = present(call, &bucket, &conditions).await?;
@@ -378,9 +377,9 @@ fn checksum_of_parts(call: &Call, upload: &UploadFacts, chosen: &[u32]) -> Resul
     Ok(Some((algorithm.header().to_owned(), value)))
 }
 
-pub(super) fn abort(call: &Call) -> Result<Reply> {
+pub(super) async fn abort(call: &Call) -> Result<Reply> {
     let bucket = call.bucket()?;
     let aborted = call.request.engine.abort_upload(&bucket, &call.key, call.param("uploadId"));
-    aborted.map_err(|error| missing(call, error))?;
+    aborted.await.map_err(|error| missing(call, error))?;
     Ok(status(http::StatusCode::NO_CONTENT))
 }

@@ -6,9 +6,9 @@ use sha2::Digest as _;
 
 use super::access::Chain;
 use super::fault::{Fault, Result};
+use crate::engine::pour::Source;
 use crate::error::Error;
 use crate::http::Input;
-use crate::http::body::Source;
 
 /// Longest line between pieces, and most bytes of a trailer.
 const MAX_LINE: usize = 16 << 10;
@@ -128,6 +128,8 @@ impl<'a> Payload<'a> {
 }
 
 impl Source for Payload<'_> {
+    type Error = Error;
+
     async fn next(&mut self) -> crate::Result<Option<Bytes>> {
         let Some(pieces) = &mut self.pieces else { return self.input.next().await };
         match pieces.next(self.input, self.len.unwrap_or(0), &mut self.trailers).await {

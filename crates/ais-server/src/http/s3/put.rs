@@ -13,10 +13,10 @@ use super::fault::Result;
 use super::get::bad_key;
 use super::payload::Payload;
 use crate::ErrorKind;
+use crate::engine::pour::{Sink, pour};
 use crate::engine::writer::Sealed;
-use crate::engine::{Bucket, Op, Piece, PutOptions, Work as _, Writer};
+use crate::engine::{Bucket, Op, PutOptions, Work as _};
 use crate::http::Reply;
-use crate::http::body::pour;
 use crate::http::objects::etag;
 use crate::http::reply::{ok, set};
 use crate::storage::ObjectMeta;
@@ -96,20 +96,13 @@ pub(super) async fn present(
     Ok(Some(present))
 }
 
-/// What content is written to.
-pub(super) trait Sink: Send + 'static {
-    fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()>;
-}
+/// Something that is written to, and digests of that.
+struct Digested<S>(S, Digests);
 
-impl Sink for Writer {
+impl<S: Sink> Sink for Digested<S> {
     fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
-        Self::write_bytes(self, bytes)
-    }
-}
-
-impl Sink for Piece {
-    fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
-        Self::write_bytes(self, bytes)
+        self.1.update(&bytes);
+        self.0.write_bytes(bytes)
     }
 }
 
@@ -126,22 +119,17 @@ pub(super) async fn receive_into<S: Sink>(
     let chain = call.chain.take();
     let mut payload = Payload::new(&call.request.headers, &mut call.request.body, chain)?;
     let digests = Digests::new(announced);
-    let (sink, digests) = if payload.len().is_some_and(|len| len <= SMALL) {
+    let begin = move || Ok(Digested(begin()?, digests));
+    let Digested(sink, digests) = if payload.len().is_some_and(|len| len <= SMALL) {
         let content = payload.all(SMALL as usize).await?;
         let write = move || {
-            let (mut sink, mut digests) = (begin()?, digests);
-            digests.update(&content);
+            let mut sink = begin()?;
             sink.write_bytes(content)?;
-            Ok((sink, digests))
+            Ok(sink)
         };
         call.request.engine.blocking(move |_| write()).await.map_err(bad_key)?
     } else {
-        let begin = move || Ok((begin()?, digests));
-        let poured = pour(&mut payload, begin, |(sink, digests): &mut (S, Digests), bytes| {
-            digests.update(&bytes);
-            sink.write_bytes(bytes)
-        });
-        match poured.await {
+        match pour(&mut payload, begin).await {
             Ok(poured) => poured,
             Err(error) => return Err(payload.fault(error)),
         }
