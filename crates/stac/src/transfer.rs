@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt, stream};
+
 use crate::clients::Clients;
 use crate::document::{self, Document, Kind};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,6 +15,9 @@ use crate::place::Place;
 use crate::plan::{Plan, PlanOptions};
 use crate::rewrite::{Hrefs, RewriteOptions, rewrite};
 use crate::run::{Observer, Outcome, RunOptions, run};
+
+/// Items that are written at once: a store answers each after a round trip.
+const WRITTEN_AT_ONCE: usize = 32;
 
 /// Which files of JSON are written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -156,7 +161,7 @@ pub async fn write_catalog(
         return Err(Error::new(ErrorKind::AssetOverwrite, "write", root.href(), detail));
     }
     let mut links = vec![link("root", &format!("./{name}"))];
-    let mut written = Vec::new();
+    let mut places = Vec::new();
     let style = document.style().clone();
     for (at, item) in document.objects_mut().iter_mut().enumerate() {
         let Some(Some(below)) = plan.directories.get(at) else { continue };
@@ -169,11 +174,17 @@ pub async fn write_catalog(
             return Err(Error::new(ErrorKind::AssetOverwrite, "write", place.href(), detail));
         }
         self_contained(item, &place, &root);
-        place.write(item.to_text(&style), "application/geo+json").await?;
         let href = crate::href::relative(&place.absolute_href(), &root.absolute_href());
         links.push(link("item", &href));
-        written.push(place.href());
+        places.push((at, place));
     }
+    let items = document.objects();
+    let mut written: Vec<String> = places.iter().map(|(_, place)| place.href()).collect();
+    let writes = stream::iter(places).map(|(at, place)| {
+        let text = items[at].to_text(&style);
+        async move { place.write(text, "application/geo+json").await }
+    });
+    writes.buffer_unordered(WRITTEN_AT_ONCE).try_collect::<()>().await?;
     let mut catalog = Json::object();
     catalog.set("type", "Catalog");
     catalog.set("stac_version", "1.1.0");

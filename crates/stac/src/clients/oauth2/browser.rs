@@ -4,6 +4,8 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
@@ -84,10 +86,19 @@ impl Listener {
 
     /// The code, or why there is none. Requests for anything else are refused and forgotten.
     async fn answer(&self, state: &str) -> Result<String, String> {
+        // Browsers open connections ahead and may never use them: none keeps another waiting.
+        let mut open = FuturesUnordered::new();
         loop {
-            let stream = self.accept().await.map_err(|e| format!("cannot listen: {e}"))?;
-            if let Some(answer) = converse(stream, state).await {
-                return answer;
+            tokio::select! {
+                accepted = self.accept() => {
+                    let stream = accepted.map_err(|e| format!("cannot listen: {e}"))?;
+                    open.push(converse(stream, state));
+                }
+                Some(answer) = open.next() => {
+                    if let Some(answer) = answer {
+                        return answer;
+                    }
+                }
             }
         }
     }
