@@ -98,7 +98,8 @@ pub(super) async fn to_store(
 ) -> Result<Fetched> {
     let reads = wanted.checksum.is_some() || wanted.compute.is_some();
     match (source, source.engine_place()) {
-        (Source::Object { store: from, path, .. }, _) if !reads => {
+        // A service that can make the copy is asked to; between others, a question before would only cost a round trip.
+        (Source::Object { store: from, path, .. }, _) if !reads && same_service(from, store) => {
             copy(source, from, path, store, key, wanted, watch).await
         }
         (_, Some((from, path))) => {
@@ -106,6 +107,11 @@ pub(super) async fn to_store(
         }
         (_, None) => stream(source, store, key, wanted, watch).await,
     }
+}
+
+/// Whether a service may have both stores, and can copy from one to the other.
+fn same_service(one: &Store, other: &Store) -> bool {
+    crate::href::scheme(&one.url()) == crate::href::scheme(&other.url())
 }
 
 /// Through this process, its parts side by side.
@@ -117,8 +123,10 @@ async fn inspected(
     watch: &dyn Watch,
 ) -> Result<Fetched> {
     let checks = Checks::new(source, wanted);
-    let options = with_attributes(attributes(wanted.media_type.as_deref()));
-    let (transfer, told) = transfer(watch, options);
+    // What a store knows of its object goes along; of a file or a web server's, the document knows more.
+    let knows = matches!(source, Source::Object { checks_type: true, .. });
+    let own = wanted.media_type.as_deref().filter(|_| !knows);
+    let (transfer, told) = transfer(watch, with_attributes(attributes(own)));
     let transfer = transfer.with_inspection(checks.inspect(watch));
     match transfer.copy(from, path, to, key).await {
         Ok(report) => {
