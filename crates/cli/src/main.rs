@@ -30,7 +30,7 @@ enum Exit {
 }
 
 fn main() -> ExitCode {
-    let mut cli = Cli::parse();
+    let mut cli = Cli::parse_from(commands::stac::args::spelled(std::env::args_os().collect()));
     if let Command::Stac(stac) = &cli.command {
         cli.common.verbose |= stac.is_talkative();
     }

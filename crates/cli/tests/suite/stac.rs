@@ -219,3 +219,43 @@ fn what_is_no_stac_is_said() {
     let failed = holdall(dir.path(), &["stac", "download", "in/item.json", "-i", "a", "-x", "b"]);
     assert!(err(&failed).contains("mutually exclusive"), "{}", err(&failed));
 }
+
+/// Pages of two items each, which link to each other.
+fn pages(dir: &TempDir, count: usize) {
+    for page in 0..count {
+        let items: Vec<_> =
+            [0, 1].map(|n| item(&format!("{}", 2 * page + n), &json!({}))).into_iter().collect();
+        let next = json!({"rel": "next", "href": format!("{}.json", page + 1)});
+        let links = if page + 1 < count { vec![next] } else { vec![] };
+        let json = json!({"type": "FeatureCollection", "features": items, "links": links});
+        write(&dir.path().join(format!("collections/{page}.json")), &json);
+    }
+}
+
+#[test]
+fn a_search_that_was_cut_short_goes_on_with_the_next_item() {
+    let dir = tempfile::tempdir().unwrap();
+    pages(&dir, 3);
+    let start = ["stac", "search", "./collections/0.json", "--resume", "position"];
+    let ids = |more: &[&str]| -> Vec<String> {
+        let text = out(&holdall(dir.path(), &[&start[..], more].concat()));
+        let items = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        items.map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(&["--ndjson", "--max-items", "3"]), ["0", "1", "2"]);
+    // What could not be written is asked for again.
+    let lost = [&start[..], &["-o", "collections/0.json/x.json"]].concat();
+    assert_eq!(holdall(dir.path(), &lost).status.code(), Some(1));
+    assert_eq!(ids(&["--ndjson"]), ["3", "4", "5"]);
+    let ended = holdall(dir.path(), &start);
+    assert!(err(&ended).contains("had come to its end"), "{}", err(&ended));
+}
+
+#[test]
+fn the_verbosity_is_where_stac_asset_has_it() {
+    let dir = tree();
+    let arguments = ["stac", "-v", "DEBUG", "download", "in/item.json", "out", "-i", "meta", "-q"];
+    assert_eq!(holdall(dir.path(), &arguments).status.code(), Some(0));
+    let own = ["-v", "stac", "download", "in/item.json", "out", "-i", "meta", "-q"];
+    assert_eq!(holdall(dir.path(), &own).status.code(), Some(0));
+}

@@ -1,5 +1,7 @@
 //! What `holdall stac` can be told.
 
+use std::ffi::OsString;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::oauth::OAuthArgs;
@@ -28,6 +30,20 @@ impl Stac {
     pub(crate) fn is_taciturn(&self) -> bool {
         matches!(self.verbosity, Some(Verbosity::Error | Verbosity::Critical))
     }
+}
+
+/// Arguments with `-v LEVEL` before the sub-command, as scripts of stac-asset have it, spelled out: `-v` alone is a switch of all
+/// commands here.
+pub(crate) fn spelled(mut args: Vec<OsString>) -> Vec<OsString> {
+    let command = args.iter().skip(1).position(|arg| arg == "stac").map(|at| at + 1);
+    if let Some(at) = command
+        && args.get(at + 1).is_some_and(|arg| arg == "-v")
+        && let Some(level) = args.get(at + 2).and_then(|arg| arg.to_str())
+        && Verbosity::from_str(level, true).is_ok()
+    {
+        args[at + 1] = "--verbosity".into();
+    }
+    args
 }
 
 /// Python's names of log levels.
@@ -133,6 +149,10 @@ pub(crate) struct ClientArgs {
     /// Where the Planetary Computer gives tokens.
     #[arg(long, value_name = "URL", env = "PC_SDK_SAS_URL")]
     pub(crate) sas_token_endpoint: Option<String>,
+    /// Who gives Earthdata's users keys for S3 (`https://…/s3credentials`). Default: known for NASA's buckets, and for those
+    /// whose files the same document has with https hrefs as well.
+    #[arg(long, value_name = "URL")]
+    pub(crate) earthdata_s3_credentials: Option<String>,
     #[command(flatten)]
     pub(crate) oauth2: OAuthArgs,
 }

@@ -21,6 +21,7 @@ pub(super) fn clients(args: &ClientArgs, common: &Common) -> Result<Clients> {
         s3_max_attempts: args.s3_max_attempts,
         s3_region: args.s3_region.clone(),
         s3_endpoint_url: args.s3_endpoint_url.clone(),
+        earthdata_s3_credentials: args.earthdata_s3_credentials.clone(),
         sas_token_endpoint: args.sas_token_endpoint.clone(),
         oauth2: args.oauth2.settings()?,
         prompt: Some(std::sync::Arc::new(crate::printer::ask)),

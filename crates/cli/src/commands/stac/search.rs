@@ -16,12 +16,17 @@ pub(super) async fn run(context: &Context<'_>, args: &Search) -> Result<Exit> {
     if let Some(output) = &args.output {
         Format::of_name(output).check(Kind::ItemCollection)?;
     }
-    let mut pages = Pages::new(clients, first(args)?);
+    let start = first(args)?;
+    let mut skip = start.skip;
+    let mut pages = Pages::new(clients, start.request);
     let (mut items, mut left) = (Vec::new(), args.max_items.unwrap_or(usize::MAX));
+    let mut position = None;
     while left > 0 {
+        let request = pages.position().cloned();
         let Some(page) = pages.next().await? else { break };
-        let found = page.objects().iter().take(left);
-        left -= found.len().min(left);
+        let found = page.objects().iter().skip(skip).take(left);
+        let taken = found.len();
+        left -= taken;
         if args.ndjson {
             for item in found {
                 let line = item.to_text(&Style::compact()).replace('\n', " ");
@@ -30,27 +35,44 @@ pub(super) async fn run(context: &Context<'_>, args: &Search) -> Result<Exit> {
         } else {
             items.extend(found.cloned().collect::<Vec<Json>>());
         }
-        if let Some(file) = &args.resume {
-            keep(pages.position(), file)?;
+        // What is left of a page that was cut short is the beginning of the next run.
+        position = match skip + taken < page.objects().len() {
+            true => request.map(|request| Position { request, skip: skip + taken }),
+            false => pages.position().cloned().map(|request| Position { request, skip: 0 }),
+        };
+        skip = 0;
+        if args.ndjson {
+            keep(position.as_ref(), args)?;
         }
     }
-    if !args.ndjson {
-        context.printer.note(&format!("{} items", items.len()));
-        if let Some(output) = &args.output {
-            let (format, document) = (Format::of_name(output), Document::of_items(items));
-            let place = target(context, output)?;
-            place.write(document.to_format(format)?, format.media_type(document.kind())).await?;
-            return Ok(Exit::Done);
-        }
+    if args.ndjson {
+        return Ok(Exit::Done);
+    }
+    context.printer.note(&format!("{} items", items.len()));
+    if let Some(output) = &args.output {
+        let (format, document) = (Format::of_name(output), Document::of_items(items));
+        let place = target(context, output)?;
+        place.write(document.to_format(format)?, format.media_type(document.kind())).await?;
+    } else {
         let mut text = Document::of_items(items).to_text();
         text.push('\n');
         context.printer.bytes(text.as_bytes())?;
     }
+    // Items that were not written yet would be lost to the next run.
+    keep(position.as_ref(), args)?;
     Ok(Exit::Done)
 }
 
+/// Where a search goes on.
+struct Position {
+    request: Request,
+    /// Items of its page that the run before had.
+    skip: usize,
+}
+
 /// The request of the arguments, or the one where the last run stopped.
-fn first(args: &Search) -> Result<Request> {
+fn first(args: &Search) -> Result<Position> {
+    let from_start = |request| Ok(Position { request, skip: 0 });
     if let Some(file) = &args.resume
         && file.exists()
     {
@@ -62,7 +84,8 @@ fn first(args: &Search) -> Result<Request> {
             bail!("the search that left {} had come to its end", file.display());
         };
         let body = (!kept["body"].is_null()).then(|| kept["body"].clone());
-        return Ok(Request { href: href.to_owned(), body });
+        let skip = kept["skip"].as_u64().unwrap_or_default() as usize;
+        return Ok(Position { request: Request { href: href.to_owned(), body }, skip });
     }
     let body = body(args)?;
     // A URL with a query is a search already; the fields of a GET search go into its query.
@@ -73,14 +96,18 @@ fn first(args: &Search) -> Result<Request> {
                 args.url
             );
         }
-        return Ok(Request::get(&args.url));
+        return from_start(Request::get(&args.url));
     }
-    Ok(Request::search(&args.url, body))
+    from_start(Request::search(&args.url, body))
 }
 
-fn keep(position: Option<&Request>, file: &std::path::Path) -> Result<()> {
+/// Writes down where the next run goes on, if it was asked for.
+fn keep(position: Option<&Position>, args: &Search) -> Result<()> {
+    let Some(file) = &args.resume else { return Ok(()) };
     let kept = match position {
-        Some(request) => json!({"href": request.href, "body": request.body}),
+        Some(Position { request, skip }) => {
+            json!({"href": request.href, "body": request.body, "skip": skip})
+        }
         None => json!({"href": null}),
     };
     std::fs::write(file, kept.to_string())
