@@ -61,6 +61,9 @@ pub struct StorageHints {
     pub region: Option<String>,
     /// `storage:requester_pays` (version 1).
     pub requester_pays: Option<bool>,
+    /// The account of Azure that readers of tables and arrays are told: `account_name` of `table:storage_options`,
+    /// `xarray:storage_options` or the `storage_options` of `xarray:open_kwargs`.
+    pub account: Option<String>,
 }
 
 impl AssetView {
@@ -103,6 +106,7 @@ impl StorageHints {
             platform: member("storage:platform").and_then(text),
             region: member("storage:region").and_then(text),
             requester_pays: member("storage:requester_pays").and_then(Json::as_bool),
+            account: account(json),
         }
     }
 
@@ -114,8 +118,21 @@ impl StorageHints {
             platform: self.platform.clone().or_else(|| outer.platform.clone()),
             region: self.region.clone().or_else(|| outer.region.clone()),
             requester_pays: self.requester_pays.or(outer.requester_pays),
+            account: self.account.clone().or_else(|| outer.account.clone()),
         }
     }
+}
+
+fn account(json: &Json) -> Option<String> {
+    let arguments = json.get("xarray:open_kwargs");
+    let deeper = arguments.and_then(|arguments| arguments.get("backend_kwargs"));
+    let options = [
+        json.get("table:storage_options"),
+        json.get("xarray:storage_options"),
+        arguments.and_then(|arguments| arguments.get("storage_options")),
+        deeper.and_then(|arguments| arguments.get("storage_options")),
+    ];
+    options.into_iter().flatten().find_map(|options| options.get("account_name").and_then(text))
 }
 
 pub(crate) fn text(value: &Json) -> Option<String> {
@@ -178,11 +195,19 @@ impl StorageScheme {
         }
     }
 
+    /// The storage account of Azure.
+    pub fn account(&self) -> Option<String> {
+        self.variables.get("account").filter(|_| self.kind == "ms-azure").cloned()
+    }
+
     /// The endpoint of an S3-compatible service, when the scheme names one that is not Amazon's.
     pub fn endpoint(&self) -> Option<String> {
         let template = self.platform.as_deref()?;
         let host = crate::href::host(template).unwrap_or_default();
-        if self.kind == "aws-s3" || host.ends_with("amazonaws.com") || !template.contains("://") {
+        if matches!(&*self.kind, "aws-s3" | "ms-azure")
+            || host.ends_with("amazonaws.com")
+            || !template.contains("://")
+        {
             return None;
         }
         let mut endpoint = template.to_owned();

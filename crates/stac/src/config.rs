@@ -29,6 +29,8 @@ pub struct ClientConfig {
     pub http_headers: Vec<(String, String)>,
     /// A bearer token for Earthdata; `None` looks in `EARTHDATA_PAT`, `EARTHDATA_TOKEN` and the netrc file.
     pub earthdata_token: Option<String>,
+    /// Who gives Earthdata's users keys for S3; `None` goes by the bucket and the other hrefs of the document.
+    pub earthdata_s3_credentials: Option<String>,
     /// The region of S3 buckets; `None` asks the bucket.
     pub s3_region: Option<String>,
     /// Accept to pay for requests to S3, which are signed then. Default no.
@@ -58,6 +60,7 @@ impl Default for ClientConfig {
             http_assert_content_type: false,
             http_headers: Vec::new(),
             earthdata_token: None,
+            earthdata_s3_credentials: None,
             s3_region: None,
             s3_requester_pays: false,
             s3_max_attempts: 10,

@@ -42,7 +42,7 @@ impl Clients {
         for way in self.ways(location).await? {
             match way.begin(media_type).await {
                 Ok(body) => return Ok(body),
-                Err(error) => first = first.or(Some(error)),
+                Err(error) => first = first.or_else(|| Some(way.advise(error))),
             }
         }
         Err(first.unwrap_or_else(|| no_way(&location.href)))

@@ -203,6 +203,12 @@ class Config:
     sas_token_endpoint: str | None = None
     """Where the Planetary Computer gives tokens."""
 
+    earthdata_s3_credentials: str | None = None
+    """Who gives Earthdata's users keys for S3 (``https://.../s3credentials``).
+
+    If not set, it is known for NASA's buckets, and for those whose files the same document has with https hrefs as well.
+    """
+
     store_config: dict[str, str] = field(default_factory=dict, repr=False)
     """Settings of the stores that are read, as `holdall.store` takes them."""
 
@@ -261,6 +267,7 @@ class Config:
             "http_assert_content_type": self.http_assert_content_type,
             "http_headers": list(self.http_headers.items()),
             "earthdata_token": self.earthdata_token,
+            "earthdata_s3_credentials": self.earthdata_s3_credentials,
             "s3_region_name": self.s3_region_name,
             "s3_requester_pays": self.s3_requester_pays,
             "s3_max_attempts": self.s3_max_attempts,

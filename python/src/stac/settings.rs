@@ -31,6 +31,7 @@ pub(super) struct Clients {
     http_assert_content_type: bool,
     http_headers: Vec<(String, String)>,
     earthdata_token: Option<String>,
+    earthdata_s3_credentials: Option<String>,
     s3_region_name: Option<String>,
     s3_requester_pays: bool,
     s3_max_attempts: u32,
@@ -90,6 +91,7 @@ impl Clients {
         config.http_assert_content_type = self.http_assert_content_type;
         config.http_headers = self.http_headers;
         config.earthdata_token = self.earthdata_token;
+        config.earthdata_s3_credentials = self.earthdata_s3_credentials;
         config.s3_region = self.s3_region_name;
         config.s3_requester_pays = self.s3_requester_pays;
         config.s3_max_attempts = self.s3_max_attempts;

@@ -1,7 +1,9 @@
 //! What documents say of access: the `storage` and `authentication` extensions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::earthdata;
 use super::signed_url::SigningFlow;
 use crate::asset::{StorageHints, StorageScheme, text};
 use crate::json::Json;
@@ -16,8 +18,12 @@ pub struct Hints {
     pub endpoint: Option<String>,
     /// Whether whoever asks pays.
     pub requester_pays: bool,
+    /// The storage account of Azure, for hrefs that name a container only.
+    pub account: Option<String>,
     /// How one proves who one is.
     pub auth: Vec<AuthScheme>,
+    /// Servers of NASA's that hand out the files of buckets, by bucket.
+    pub(super) archives: Arc<BTreeMap<String, String>>,
     own: StorageHints,
     schemes: BTreeMap<String, StorageScheme>,
     auth_schemes: BTreeMap<String, AuthScheme>,
@@ -73,6 +79,7 @@ impl Hints {
         let auth = find("auth:schemes").into_iter().flatten();
         Self {
             own: property_hints(object),
+            archives: Arc::new(earthdata::archives(object)),
             schemes: schemes.map(|(key, value)| (key.clone(), StorageScheme::of(value))).collect(),
             auth_schemes: auth.map(|(k, v)| (k.clone(), AuthScheme::of(k, v))).collect(),
             ..Self::default()
@@ -92,7 +99,9 @@ impl Hints {
                 .requester_pays
                 .or_else(|| scheme.and_then(|s| s.requester_pays))
                 .unwrap_or(false),
+            account: storage.account.clone().or_else(|| of_scheme(StorageScheme::account)),
             auth: auth.iter().filter_map(|name| self.auth_schemes.get(name).cloned()).collect(),
+            archives: self.archives.clone(),
             ..Self::default()
         }
     }

@@ -191,9 +191,9 @@ impl Clients {
         }
         match kind {
             ClientKind::Filesystem => Ok(vec![self.file(href)?]),
-            ClientKind::S3 => s3::ways(self, href, hints),
-            ClientKind::Store => Ok(vec![self.store(href, &[])?]),
-            ClientKind::PlanetaryComputer => planetary_computer::ways(self, href).await,
+            ClientKind::S3 => earthdata::s3_ways(self, href, hints).await,
+            ClientKind::Store => planetary_computer::store_ways(self, href, hints).await,
+            ClientKind::PlanetaryComputer => planetary_computer::ways(self, href, hints).await,
             ClientKind::Earthdata => earthdata::ways(self, href).await,
             ClientKind::Http => Ok(vec![self.http(href, hints).await?]),
         }
@@ -210,7 +210,7 @@ impl Clients {
             }
         };
         let (store, path) = Registry::global().open(path, &OpenOptions::default())?;
-        Ok(Source::Object { store, path, checks_type: false })
+        Ok(Source::Object { store, path, checks_type: false, advice: None })
     }
 
     /// An object of any store; the stores of one bucket and setting are opened once.
@@ -224,7 +224,7 @@ impl Clients {
         let key = format!("{} {settings:?}", fresh.url());
         let mut stores = self.0.stores.lock().unwrap_or_else(PoisonError::into_inner);
         let store = stores.entry(key).or_insert(fresh).clone();
-        Ok(Source::Object { store, path, checks_type: true })
+        Ok(Source::Object { store, path, checks_type: true, advice: None })
     }
 
     fn retry(&self) -> RetryConfig {
@@ -344,7 +344,7 @@ impl Clients {
         for source in self.ways(location).await? {
             match source.head().await {
                 Ok(head) => return Ok(head),
-                Err(error) => first = first.or(Some(error)),
+                Err(error) => first = first.or_else(|| Some(source.advise(error))),
             }
         }
         Err(first
@@ -449,6 +449,8 @@ mod tests {
             ("https://acc.blob.core.windows.net/c/k", ClientKind::PlanetaryComputer),
             ("https://data.lpdaac.earthdatacloud.nasa.gov/x", ClientKind::Earthdata),
             ("http://earthdata.example/x", ClientKind::Http),
+            ("https://earthdata.example/x", ClientKind::Http),
+            ("https://n5eil01u.ecs.nsidc.org/x", ClientKind::Earthdata),
             ("https://example.com/x", ClientKind::Http),
             ("gs://b/k", ClientKind::Store),
         ] {

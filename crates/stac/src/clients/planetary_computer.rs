@@ -9,12 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use holdall_store::client::ClientOptions;
+use holdall_store::config::AzureKey;
 use holdall_store::object_store::client::HttpClient;
+use holdall_store::url::{Backend, StoreUrl};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use url::Url;
 
-use super::Clients;
+use super::{Clients, Hints};
 use crate::config::{ClientConfig, DEFAULT_SAS_TOKEN_ENDPOINT};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::{HttpSource, Source, read_json};
@@ -137,8 +139,11 @@ fn sign(url: &mut Url, token: &str) {
     url.set_query(Some(&query));
 }
 
-pub(super) async fn ways(clients: &Clients, href: &str) -> Result<Vec<Source>> {
-    let mut url = clients.url(href)?;
+pub(super) async fn ways(clients: &Clients, href: &str, hints: &Hints) -> Result<Vec<Source>> {
+    let mut url = match blob(href, hints) {
+        Some((url, _)) => url,
+        None => clients.url(href)?,
+    };
     let host = url.host_str().unwrap_or_default().to_owned();
     let plain = |url: Url| clients.http_source(url, clients.headers().clone());
     if !host.ends_with(BLOBS) || host == PUBLIC || is_signed(&url) {
@@ -155,8 +160,8 @@ pub(super) async fn ways(clients: &Clients, href: &str) -> Result<Vec<Source>> {
         // Not every account of Azure is the Planetary Computer's.
         Err(error) if matches!(error.status(), Some(400 | 401 | 403 | 404)) => {
             let mut ways = Vec::new();
-            if has_azure_credentials() {
-                ways.push(clients.store(href, &[])?);
+            if has_azure_credentials(account) {
+                ways.push(clients.store(url.as_str(), &[])?);
             }
             ways.push(plain(url));
             Ok(ways)
@@ -165,15 +170,78 @@ pub(super) async fn ways(clients: &Clients, href: &str) -> Result<Vec<Source>> {
     }
 }
 
-fn has_azure_credentials() -> bool {
-    std::env::vars_os().any(|(name, value)| {
-        let name = name.to_string_lossy();
-        !value.is_empty()
-            && name.starts_with("AZURE_")
-            && ["_KEY", "_TOKEN", "_SECRET", "CLIENT_ID", "USE_AZURE_CLI"]
-                .iter()
-                .any(|end| name.ends_with(end))
-    })
+/// The ways to an object of a store. Containers of Azure of which the account is known can be the Planetary Computer's, which
+/// writes tables and arrays as `abfs://CONTAINER/PATH`, with the account beside it.
+pub(super) async fn store_ways(
+    clients: &Clients,
+    href: &str,
+    hints: &Hints,
+) -> Result<Vec<Source>> {
+    let Some((url, settings)) = blob(href, hints) else {
+        return Ok(vec![clients.store(href, &[])?]);
+    };
+    let account = url.host_str().unwrap_or_default().trim_end_matches(BLOBS);
+    let mut given = clients.config().store_settings.iter().map(|(key, _)| key.as_str());
+    let own = given.any(|key| is_azure_credential(key) || key.ends_with("skip_signature"));
+    // Whoever names a service wants its tokens.
+    let named = clients.config().sas_token_endpoint.is_some();
+    if own || !named && has_azure_credentials(account) {
+        return Ok(vec![clients.store(href, &settings)?]);
+    }
+    ways(clients, href, hints).await
+}
+
+/// The URL of the blob that an href like `abfs://` stands for, and what a store has to be told beside the href; `None` for other
+/// hrefs, and where nobody knows the account.
+fn blob(href: &str, hints: &Hints) -> Option<(Url, Vec<(String, String)>)> {
+    let parsed = StoreUrl::parse(href).ok().filter(|_| !href.starts_with("http"))?;
+    let Backend::Azure(settings) = parsed.backend else { return None };
+    let (account, beside) = match settings.get(AzureKey::AccountName) {
+        Some(account) => (account, Vec::new()),
+        None => {
+            let account = hints.account.as_deref()?;
+            (account, vec![("account_name".to_owned(), account.to_owned())])
+        }
+    };
+    let mut url = Url::parse(&format!("https://{account}{BLOBS}")).ok()?;
+    let parts: Vec<_> = parsed.path.parts().collect();
+    let container = settings.get(AzureKey::ContainerName)?;
+    url.path_segments_mut()
+        .ok()?
+        .pop_if_empty()
+        .push(container)
+        .extend(parts.iter().map(AsRef::as_ref));
+    Some((url, beside))
+}
+
+/// Whether the environment has credentials that are not those of another account.
+fn has_azure_credentials(account: &str) -> bool {
+    let other = std::env::var("AZURE_STORAGE_ACCOUNT_NAME")
+        .is_ok_and(|name| !name.is_empty() && name != account);
+    !other
+        && std::env::vars_os().any(|(name, value)| {
+            let name = name.to_string_lossy();
+            !value.is_empty() && name.starts_with("AZURE_") && is_azure_credential(&name)
+        })
+}
+
+/// Whether a setting or a variable proves who one is.
+fn is_azure_credential(name: &str) -> bool {
+    const NAMES: [&str; 10] = [
+        "account_key",
+        "access_key",
+        "master_key",
+        "sas_key",
+        "sas_token",
+        "token",
+        "bearer_token",
+        "client_id",
+        "client_secret",
+        "use_azure_cli",
+    ];
+    let name = name.to_ascii_lowercase();
+    let short = name.strip_prefix("azure_").unwrap_or(&name);
+    NAMES.contains(&short.strip_prefix("storage_").unwrap_or(short))
 }
 
 #[cfg(test)]
@@ -195,5 +263,22 @@ mod tests {
             Url::parse("https://a.blob.core.windows.net/c/k?snapshot=1&se=2001&sig=old").unwrap();
         sign(&mut url, "se=2999&sig=a%2Bb%3D");
         assert_eq!(url.query(), Some("snapshot=1&se=2999&sig=a%2Bb%3D"));
+    }
+
+    #[test]
+    fn containers_with_an_account_are_blobs() {
+        let found = |href: &str, account: Option<&str>| {
+            let mut hints = Hints::default();
+            hints.account = account.map(str::to_owned);
+            blob(href, &hints).map(|(url, _)| url.to_string())
+        };
+        let expected = "https://acc.blob.core.windows.net/c/a%20b/x.parquet".to_owned();
+        for href in ["abfs://c/a b/x.parquet", "az://c/a%20b/x.parquet"] {
+            assert_eq!(found(href, Some("acc")), Some(expected.clone()), "{href}");
+            assert_eq!(found(href, None), None);
+        }
+        let whole = "abfss://c@acc.dfs.core.windows.net/a b/x.parquet";
+        assert_eq!(found(whole, Some("other")), Some(expected));
+        assert_eq!(found("s3://c/x", Some("acc")), None);
     }
 }

@@ -12,11 +12,9 @@ use crate::transport::Source;
 #[derive(Debug, Default)]
 pub(super) struct Cache(Mutex<HashMap<String, bool>>);
 
-/// The ways to an object, best first. Whoever has set credentials up means them; a machine's own are asked for only when
-/// the bucket refuses strangers.
-pub(super) fn ways(clients: &Clients, href: &str, hints: &Hints) -> Result<Vec<Source>> {
+/// Endpoint and region of a bucket, as stores take them.
+pub(super) fn settings(clients: &Clients, hints: &Hints) -> Vec<(String, String)> {
     let config = clients.config();
-    let requester_pays = config.s3_requester_pays || hints.requester_pays;
     let endpoint = config.s3_endpoint_url.clone().or_else(|| hints.endpoint.clone());
     let mut settings = Vec::new();
     let mut set = |key: &str, value: String| settings.push((key.to_owned(), value));
@@ -34,6 +32,15 @@ pub(super) fn ways(clients: &Clients, href: &str, hints: &Hints) -> Result<Vec<S
     if let Some(region) = configured.or_else(|| hints.region.clone()) {
         set("region", region);
     }
+    settings
+}
+
+/// The ways to an object, best first. Whoever has set credentials up means them; a machine's own are asked for only when
+/// the bucket refuses strangers.
+pub(super) fn ways(clients: &Clients, href: &str, hints: &Hints) -> Result<Vec<Source>> {
+    let config = clients.config();
+    let requester_pays = config.s3_requester_pays || hints.requester_pays;
+    let settings = settings(clients, hints);
     let signed = |mut settings: Vec<(String, String)>| {
         if requester_pays {
             settings.push(("request_payer".to_owned(), "true".to_owned()));

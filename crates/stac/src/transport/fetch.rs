@@ -68,7 +68,7 @@ pub(crate) async fn fetch(
             Ok(fetched) => return Ok(fetched),
             // Another place does not mend what is wrong at this end.
             Err(error) if error.kind() == ErrorKind::Directory => return Err(error),
-            Err(error) => first = first.or(Some(error)),
+            Err(error) => first = first.or_else(|| Some(way.advise(error))),
         }
     }
     Err(first.unwrap_or_else(|| {

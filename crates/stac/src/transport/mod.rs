@@ -31,11 +31,13 @@ use crate::multihash::Multihash;
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     Http(Box<HttpSource>),
-    /// `checks_type` says whether the store knows media types.
     Object {
         store: Store,
         path: Path,
+        /// Whether the store knows media types.
         checks_type: bool,
+        /// What to do when it refuses.
+        advice: Option<&'static str>,
     },
 }
 
@@ -59,6 +61,24 @@ pub(crate) struct Span {
 }
 
 impl Source {
+    /// The same, with something to say to whoever is refused.
+    pub(crate) fn advised(mut self, text: &'static str) -> Self {
+        if let Self::Object { advice, .. } = &mut self {
+            *advice = Some(text);
+        }
+        self
+    }
+
+    /// A failure of this source, with what to do about it.
+    pub(crate) fn advise(&self, error: Error) -> Error {
+        use holdall_store::ErrorKind::{PermissionDenied, Unauthenticated};
+        let refused = matches!(error.store_kind(), Some(PermissionDenied | Unauthenticated));
+        match self {
+            Self::Object { advice: Some(advice), .. } if refused => error.with_hint(advice),
+            _ => error,
+        }
+    }
+
     /// How messages name it, without secrets.
     pub(crate) fn name(&self) -> String {
         match self {
@@ -157,7 +177,7 @@ pub(crate) async fn read(ways: &[Source], span: Span) -> Result<Bytes> {
                     tokio::time::sleep(pause(attempt, error.retry_after())).await;
                 }
                 Err(error) => {
-                    first = first.or(Some(error.after_attempts(attempt)));
+                    first = first.or_else(|| Some(way.advise(error.after_attempts(attempt))));
                     break;
                 }
             }

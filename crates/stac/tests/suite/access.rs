@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
+use holdall_stac::asset::AssetView;
 use holdall_stac::{
-    ClientConfig, Clients, Credential, ErrorKind, Kind, OAuth2, Report, TransferOptions, transfer,
+    ClientConfig, Clients, Credential, ErrorKind, Hints, Kind, Location, OAuth2, Report,
+    TransferOptions, transfer,
 };
 use serde_json::{Value, json};
 
@@ -195,7 +197,10 @@ async fn a_browser_comes_back_with_a_code() {
         *own.lock().unwrap() = Some(url.clone());
         let find = |name: &str| field(url.query().unwrap(), name).unwrap();
         let back = format!("{}?code=c0de&state={}", find("redirect_uri"), find("state"));
+        let port = url::Url::parse(&back).unwrap().port().unwrap();
         runtime.spawn(async move {
+            // Opened ahead, as browsers do, and never used.
+            let _idle = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
             let clients = crate::clients();
             let forged = back.replace("state=", "state=x");
             for href in [forged, back] {
@@ -216,4 +221,90 @@ async fn a_browser_comes_back_with_a_code() {
     let verifier = field(&forms[0], "code_verifier").unwrap();
     assert_eq!(field(query, "code_challenge"), Some(challenge_of(&verifier)));
     assert_eq!(server.seen("/a.bin")[0].header("authorization"), Some("Bearer t1"));
+}
+
+/// An archive that gives keys to whoever has the token, and its bucket, which takes these keys.
+fn archive(server: &Server) {
+    server.on("/s3credentials", |request| match request.header("authorization") {
+        Some("Bearer t0ken") => Reply::json(&json!({
+            "accessKeyId": "ASIATEMPORARY", "secretAccessKey": "s3cret", "sessionToken": "s3ssion",
+            "expiration": "2999-01-01 00:00:00+00:00",
+        })),
+        _ => Reply {
+            headers: vec![("Location".to_owned(), "/login".to_owned())],
+            ..Reply::status(302)
+        },
+    });
+    server.add("/login", "<html>a page for people</html>", "text/html");
+    for name in ["a.bin", "b.bin"] {
+        server.on(&format!("/podaac-ops/{name}"), |request| {
+            let signed = request.header("authorization").unwrap_or_default();
+            let own =
+                signed.contains("Credential=ASIATEMPORARY/") && signed.contains("/us-west-2/");
+            match own && request.header("x-amz-security-token") == Some("s3ssion") {
+                true => Reply { status: 200, body: b"data".to_vec(), ..Reply::default() },
+                false => Reply::status(403),
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn nasa_s_buckets_are_read_with_keys_for_an_hour() {
+    let server = Server::start().await;
+    archive(&server);
+    let config = ClientConfig {
+        earthdata_token: Some("t0ken".to_owned()),
+        earthdata_s3_credentials: Some(format!("{}/s3credentials", server.url)),
+        s3_endpoint_url: Some(server.url.clone()),
+        ..ClientConfig::default()
+    };
+    let hrefs = json!({
+        "a": {"href": "s3://podaac-ops/a.bin"}, "b": {"href": "s3://podaac-ops/b.bin"},
+    });
+    let clients = Clients::new(config.clone()).unwrap();
+    let (report, dir) = download(&clients, &item("i", hrefs.clone())).await;
+    assert_eq!(report.failures().count(), 0, "{:?}", report.outcomes);
+    assert_eq!(std::fs::read(dir.path().join("b.bin")).unwrap(), b"data");
+    assert_eq!(server.seen("/s3credentials").len(), 1);
+    assert_eq!(server.seen("/podaac-ops/a.bin").len(), 1);
+
+    let wrong = ClientConfig { earthdata_token: Some("old".to_owned()), ..config };
+    let (report, _dir) = download(&Clients::new(wrong).unwrap(), &item("i", hrefs)).await;
+    for (_, error) in report.failures() {
+        assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
+        assert!(error.to_string().contains("make a new token"), "{error}");
+        assert!(!error.to_string().contains("old"), "{error}");
+    }
+    assert_eq!(server.seen("/s3credentials").len(), 2);
+}
+
+#[tokio::test]
+async fn tables_of_the_planetary_computer_are_signed() {
+    let server = Server::start().await;
+    server.on("/token/daymet/zarr", |_| {
+        Reply::json(&json!({"msft:expiry": "2999-01-01T00:00:00Z", "token": "sig=a%2Bb"}))
+    });
+    let config = ClientConfig {
+        sas_token_endpoint: Some(format!("{}/token", server.url)),
+        ..ClientConfig::default()
+    };
+    let clients = Clients::new(config).unwrap();
+    let href = "abfs://zarr/daily/.zmetadata".to_owned();
+    for asset in [
+        json!({"xarray:storage_options": {"account_name": "daymet"}}),
+        json!({"xarray:open_kwargs": {"storage_options": {"account_name": "daymet"}}}),
+        json!({"table:storage_options": {"account_name": "daymet", "credential": null}}),
+        json!({"storage:refs": ["azure"]}),
+    ] {
+        let json = json!({"assets": {"x": asset}, "properties": {"storage:schemes": {"azure": {
+            "type": "ms-azure", "platform": "https://{account}.blob.core.windows.net", "account": "daymet",
+        }}}});
+        let json = holdall_stac::json::Json::from(json);
+        let view = AssetView::of(json.get("assets").unwrap().get("x").unwrap());
+        let hints = Hints::of_object(&json).with(&view.storage, &view.auth);
+        let signed = clients.signed(&Location { href: href.clone(), hints }).await.unwrap();
+        assert_eq!(signed, "https://daymet.blob.core.windows.net/zarr/daily/.zmetadata?sig=a%2Bb");
+    }
+    assert_eq!(server.seen("/token/daymet/zarr").len(), 1);
 }

@@ -3,6 +3,8 @@
 //! The token goes to the host of the href and not along with the redirect: S3 refuses requests with two proofs of
 //! identity.
 
+mod direct;
+
 use holdall_store::client::ClientOptions;
 use holdall_store::object_store::client::HttpClient;
 use http::header::AUTHORIZATION;
@@ -10,6 +12,7 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 use url::Url;
 
+pub(super) use self::direct::{archives, ways as s3_ways};
 use super::{Clients, basic, bearer, href, netrc};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::{HttpSource, Source, post_json};
@@ -27,9 +30,11 @@ const OTHER_HOSTS: [&str; 6] = [
     ".modaps.eosdis.nasa.gov",
 ];
 
-/// Whether a host asks for Earthdata's login.
+/// Whether a host asks for Earthdata's login. Anybody can have `earthdata` in the name of a host, and would be sent the token:
+/// only NASA's own are asked with it.
 pub(super) fn is_host(host: &str) -> bool {
-    host.contains("earthdata") || OTHER_HOSTS.iter().any(|end| host.ends_with(end))
+    let of_nasa = || host.ends_with(".nasa.gov") && host.contains("earthdata");
+    of_nasa() || OTHER_HOSTS.iter().any(|end| host.ends_with(end))
 }
 
 /// The token of a run.
@@ -37,6 +42,7 @@ pub(super) struct Tokens {
     given: Option<String>,
     http: HttpClient,
     found: OnceCell<Option<String>>,
+    keys: direct::Cache,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +52,7 @@ struct Created {
 
 impl Tokens {
     pub(super) fn new(given: Option<String>, http: HttpClient) -> Self {
-        Self { given, http, found: OnceCell::new() }
+        Self { given, http, found: OnceCell::new(), keys: direct::Cache::default() }
     }
 
     /// The token given, or that of the environment, or one made with the login of the environment or the netrc file.
