@@ -1,0 +1,261 @@
+//! Commits.
+
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+
+use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _};
+
+use super::tx::{Tx, bounds, end_of, key, name_of};
+use super::{Change, DOOMED, Done};
+use crate::error::{Error, Result};
+use crate::storage::blobs::{BlobId, Blobs};
+
+/// Most changes in one commit.
+const GROUP: usize = 512;
+/// Objects of a destroyed bucket removed in one commit.
+const SLICE: usize = 1024;
+
+/// Commits of a store in memory until one of them gives back the space of pages that are no more. The others are not
+/// made to last, which nothing in memory does.
+const RECLAIMED: u64 = 64;
+
+/// Who writes: one at a time.
+pub(super) struct Writer {
+    db: Arc<Database>,
+    blobs: Arc<dyn Blobs>,
+    /// Whether blobs outlive the process.
+    lasting: bool,
+    commits: u64,
+    /// Blobs published since the last commit.
+    settled: Vec<BlobId>,
+    /// Blobs removed since the last commit.
+    cleaned: Vec<BlobId>,
+}
+
+/// Commits what comes, and removes what destroyed buckets had, until there is nobody who sends.
+pub(super) fn run(writer: &Mutex<Writer>, changes: &mpsc::Receiver<Change>) {
+    let mut more = lock(writer).has_doomed();
+    loop {
+        let first = if more {
+            match changes.try_recv() {
+                Ok(change) => Some(change),
+                Err(mpsc::TryRecvError::Empty) => None,
+                Err(mpsc::TryRecvError::Disconnected) => break,
+            }
+        } else {
+            match changes.recv() {
+                Ok(change) => Some(change),
+                Err(mpsc::RecvError) => break,
+            }
+        };
+        let mut group: Vec<Change> = first.into_iter().collect();
+        while group.len() < GROUP {
+            match changes.try_recv() {
+                Ok(change) => group.push(change),
+                Err(_) => break,
+            }
+        }
+        let mut writer = lock(writer);
+        more = writer.commit(group) || (more && writer.remove_slice());
+    }
+    lock(writer).settle();
+}
+
+pub(super) fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
+    // After a panic the transaction is undone, and the rest is never half changed.
+    writer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Writer {
+    /// Repairs what an interrupted process left.
+    pub(super) fn new(db: Arc<Database>, blobs: Arc<dyn Blobs>) -> Result<Self> {
+        let lasting = !blobs.inline();
+        let (settled, cleaned) = (Vec::new(), Vec::new());
+        let mut writer = Self { db, blobs, lasting, commits: 0, settled, cleaned };
+        writer.repair()?;
+        Ok(writer)
+    }
+
+    /// Applies and commits a group; returns whether a bucket was destroyed in it.
+    pub(super) fn commit(&mut self, group: Vec<Change>) -> bool {
+        if group.is_empty() {
+            return false;
+        }
+        let (waiting, results, outcome) = self.apply(group);
+        let (fresh, stale, doomed) = match outcome {
+            Ok(after) => after,
+            Err(error) => {
+                tracing::error!(%error, "metadata was not committed");
+                for done in waiting {
+                    let kind = error.kind();
+                    done(Err(Error::new(kind, format!("the change was not committed: {error}"))));
+                }
+                return false;
+            }
+        };
+        for (done, result) in waiting.into_iter().zip(results) {
+            done(result);
+        }
+        self.settle_blobs(fresh, stale);
+        doomed
+    }
+
+    #[expect(
+        clippy::type_complexity,
+        reason = "the three parts are taken apart at once by the only caller"
+    )]
+    fn apply(
+        &mut self,
+        group: Vec<Change>,
+    ) -> (Vec<Done>, Vec<Result<()>>, Result<(Vec<BlobId>, Vec<BlobId>, bool)>) {
+        let mut waiting = Vec::with_capacity(group.len());
+        let mut results = Vec::with_capacity(group.len());
+        let (settled, cleaned) =
+            (std::mem::take(&mut self.settled), std::mem::take(&mut self.cleaned));
+        let outcome = self.transaction(|tx| {
+            for blob in &settled {
+                tx.fresh.remove(blob)?;
+            }
+            for blob in &cleaned {
+                tx.stale.remove(blob)?;
+            }
+            for Change { apply, done } in group {
+                waiting.push(done);
+                results.push(apply(tx));
+            }
+            Ok((
+                std::mem::take(&mut tx.published),
+                std::mem::take(&mut tx.dropped),
+                tx.buckets_doomed,
+            ))
+        });
+        if outcome.is_err() {
+            self.settled.extend(settled);
+            self.cleaned.extend(cleaned);
+        }
+        (waiting, results, outcome)
+    }
+
+    fn transaction<T>(&mut self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let mut transaction = self.db.begin_write()?;
+        if self.lasting {
+            // The next start after a kill takes milliseconds, however much there is.
+            transaction.set_quick_repair(true);
+        } else if !self.commits.is_multiple_of(RECLAIMED) {
+            transaction.set_durability(Durability::None)?;
+        }
+        self.commits += 1;
+        let value = work(&mut Tx::of(&transaction, self.lasting)?)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+
+    /// After a commit: new blobs get their place, old ones go.
+    fn settle_blobs(&mut self, fresh: Vec<BlobId>, stale: Vec<BlobId>) {
+        for blob in fresh {
+            match self.blobs.publish(&[blob]) {
+                Ok(()) if self.lasting => self.settled.push(blob),
+                Ok(()) => {}
+                // It can be read where it is; the next start tries again.
+                Err(error) if !stale.contains(&blob) => {
+                    tracing::warn!(%error, blob, "new content stays where it was written")
+                }
+                Err(_) => {}
+            }
+        }
+        for blob in stale {
+            match self.blobs.remove(blob) {
+                Ok(()) if self.lasting => self.cleaned.push(blob),
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::warn!(%error, blob, "old content was not removed; the next start tries again")
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        if self.settled.is_empty() && self.cleaned.is_empty() {
+            return;
+        }
+        let (_, _, outcome) = self.apply(Vec::new());
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "the next start has to look again at what was written last");
+        }
+    }
+
+    fn has_doomed(&self) -> bool {
+        let look =
+            || -> Result<bool> { Ok(self.db.begin_read()?.open_table(DOOMED)?.first()?.is_some()) };
+        look().unwrap_or(false)
+    }
+
+    /// Removes some objects of a destroyed bucket; returns whether there is more to do.
+    fn remove_slice(&mut self) -> bool {
+        let outcome = self.transaction(|tx| {
+            let Some(bid) = tx.doomed.first()?.map(|(bid, _)| bid.value()) else {
+                return Ok((Vec::new(), false));
+            };
+            let end = end_of(bid);
+            let start = key(bid, "");
+            let mut names = Vec::with_capacity(SLICE);
+            {
+                let (from, to) = bounds(Bound::Included(&start), end.as_ref());
+                let from = from.as_ref().map(Vec::as_slice);
+                let to = to.as_ref().map(Vec::as_slice);
+                for row in tx.objects.range::<&[u8]>((from, to))?.take(SLICE) {
+                    names.push(name_of(row?.0.value())?);
+                }
+            }
+            for name in &names {
+                tx.delete_object(bid, name)?;
+            }
+            if names.len() < SLICE {
+                tx.doomed.remove(bid)?;
+            }
+            Ok((std::mem::take(&mut tx.dropped), true))
+        });
+        match outcome {
+            Ok((stale, more)) => {
+                self.settle_blobs(Vec::new(), stale);
+                more
+            }
+            Err(error) => {
+                tracing::warn!(%error, "objects of a destroyed bucket were not removed; the next start tries again");
+                false
+            }
+        }
+    }
+
+    /// What a killed process left: new blobs get their place, old and temporary ones go.
+    fn repair(&mut self) -> Result<()> {
+        let (fresh, stale) = self.transaction(|tx| {
+            let mut fresh = Vec::new();
+            for row in tx.fresh.iter()? {
+                fresh.push(row?.0.value());
+            }
+            let mut stale = Vec::new();
+            for row in tx.stale.iter()? {
+                stale.push(row?.0.value());
+            }
+            Ok((fresh, stale))
+        })?;
+        let (published, removed) = (fresh.len(), stale.len());
+        for blob in fresh {
+            match self.blobs.publish(&[blob]) {
+                Ok(()) => self.settled.push(blob),
+                Err(error) => tracing::error!(%error, blob, "content of an object is missing"),
+            }
+        }
+        for blob in stale {
+            self.blobs.remove(blob)?;
+            self.cleaned.push(blob);
+        }
+        let swept = self.blobs.sweep()?;
+        self.settle();
+        if published + removed > 0 || swept > 0 {
+            tracing::info!(published, removed, swept, "repaired what an interrupted process left");
+        }
+        Ok(())
+    }
+}
