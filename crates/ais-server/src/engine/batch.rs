@@ -1,7 +1,7 @@
 //! Get-batch: many objects, parts of objects and members of archives in one archive, in the order of the request.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     io::{self, Read},
     sync::Arc,
 };
@@ -25,10 +25,14 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     jobs::{Inside, Job, NewJob},
+    storage::ObjectMeta,
 };
 
 /// How many entries may be missing although the request is to go on after errors: AIStore's default.
 pub const MAX_SOFT_ERRORS: usize = 8;
+
+/// Entries that are looked up at once.
+const LOOKUPS: usize = 64;
 
 /// A checked request.
 pub struct Batch {
@@ -223,25 +227,46 @@ impl Batch {
     /// missing is an error.
     fn check(&self) -> Result<()> {
         let mut soft = 0;
-        for entry in &self.entries {
-            self.job.check()?;
-            let in_archive = !entry.ask.archpath.is_empty();
-            let checked = if in_archive && !self.go_on {
-                self.open(entry).map(drop)
-            } else {
-                self.check_object(entry, in_archive)
-            };
-            if let Err(error) = checked {
-                self.soft(&error, &mut soft)?;
+        for group in self.entries.chunks(LOOKUPS) {
+            for (entry, known) in group.iter().zip(self.look_up(group)?) {
+                self.job.check()?;
+                let in_archive = !entry.ask.archpath.is_empty();
+                let checked = if in_archive && !self.go_on {
+                    self.open(entry, known).map(drop)
+                } else {
+                    self.check_object(entry, known, in_archive)
+                };
+                if let Err(error) = checked {
+                    self.soft(&error, &mut soft)?;
+                }
             }
         }
         Ok(())
     }
 
-    fn check_object(&self, entry: &Entry, in_archive: bool) -> Result<()> {
+    /// What is here of each entry; none of those that a backend has.
+    fn look_up(&self, entries: &[Entry]) -> Result<Vec<Option<ObjectMeta>>> {
+        let places = entries.iter().map(|entry| (entry.bucket.bid(), entry.ask.objname.as_str()));
+        let mut known = self.engine.storage().meta().objects(places)?;
+        for (known, entry) in known.iter_mut().zip(entries) {
+            known.take_if(|_| entry.bucket.is_remote());
+        }
+        Ok(known)
+    }
+
+    fn check_object(
+        &self,
+        entry: &Entry,
+        known: Option<ObjectMeta>,
+        in_archive: bool,
+    ) -> Result<()> {
         let (bucket, name) = (&entry.bucket, &entry.ask.objname);
-        self.engine.bring_blocking(bucket, name)?;
-        let meta = self.engine.storage().meta().object(bucket.bid(), name)?;
+        let meta = if known.is_some() {
+            known
+        } else {
+            self.engine.bring_blocking(bucket, name)?;
+            self.engine.storage().meta().object(bucket.bid(), name)?
+        };
         let meta = meta.ok_or_else(|| self.engine.no_object(bucket, name))?;
         if in_archive { Ok(()) } else { range(&entry.ask, meta.size).map(drop) }
     }
@@ -261,7 +286,7 @@ impl Batch {
                 opaque: opaque.clone(),
                 ..Out::default()
             };
-            match self.open(entry) {
+            match self.open(entry, None) {
                 Ok(opened) => out.size = i64::try_from(opened.size).unwrap_or(i64::MAX),
                 Err(error) => {
                     self.soft(&error, &mut soft)?;
@@ -291,9 +316,14 @@ impl Batch {
         let failed = |error: holdall_archive::Error| Error::from(io::Error::from(error));
         let mut writer = Writer::new(chunks, self.format).map_err(failed)?;
         let mut soft = 0;
+        let mut known = VecDeque::new();
         for (index, entry) in self.entries.iter().enumerate() {
             self.job.check()?;
-            let opened = self.open(entry);
+            if known.is_empty() {
+                let rest = &self.entries[index..];
+                known = self.look_up(&rest[..rest.len().min(LOOKUPS)])?.into();
+            }
+            let opened = self.open(entry, known.pop_front().flatten());
             if let Some(out) = described.and_then(|outs| outs.get(index)) {
                 let size = opened.as_ref().map_or(0, |opened| opened.size);
                 if i64::try_from(size) != Ok(out.size) || opened.is_err() == out.err_msg.is_empty()
@@ -345,10 +375,10 @@ impl Batch {
         Ok(())
     }
 
-    fn open(&self, entry: &Entry) -> Result<Opened> {
+    fn open(&self, entry: &Entry, known: Option<ObjectMeta>) -> Result<Opened> {
         let Entry { bucket, ask, shared, .. } = entry;
         self.engine.bring_blocking(bucket, &ask.objname)?;
-        let (meta, content) = self.engine.open_blocking(bucket, &ask.objname)?;
+        let (meta, content) = self.engine.open_known_blocking(bucket, &ask.objname, known)?;
         let modified = u64::try_from(meta.mtime / 1_000_000_000).unwrap_or(0);
         if ask.archpath.is_empty() {
             let (start, size) = range(ask, meta.size)?;

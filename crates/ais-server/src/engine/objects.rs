@@ -56,10 +56,23 @@ impl Engine {
     ///
     /// When it is not there; those of the file system.
     pub fn open_blocking(&self, bucket: &Bucket, name: &str) -> Result<(ObjectMeta, Content)> {
+        self.open_known_blocking(bucket, name, None)
+    }
+
+    /// The same for who has looked it up a moment ago.
+    pub(super) fn open_known_blocking(
+        &self,
+        bucket: &Bucket,
+        name: &str,
+        mut known: Option<ObjectMeta>,
+    ) -> Result<(ObjectMeta, Content)> {
         check_key(name)?;
         let mut attempts = ATTEMPTS;
         loop {
-            let found = self.storage().meta().object(bucket.bid(), name)?;
+            let found = match known.take() {
+                Some(meta) => Some(meta),
+                None => self.storage().meta().object(bucket.bid(), name)?,
+            };
             let meta = found.ok_or_else(|| self.no_object(bucket, name))?;
             attempts -= 1;
             match Content::open(&meta, self.storage().blobs().as_ref()) {
@@ -67,7 +80,7 @@ impl Engine {
                     self.accessed(bucket.bid(), name, &meta);
                     return Ok((meta, content));
                 }
-                // Replaced between the two lines above: look again.
+                // Replaced since: look again.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && attempts > 0 => {}
                 Err(error) => {
                     return Err(Error::internal(format!(

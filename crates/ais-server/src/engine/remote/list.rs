@@ -78,7 +78,11 @@ impl Engine {
     ) -> Result<()> {
         let names: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
         let bid = bucket.bid();
-        let here = self.storage().meta().blocking(move |meta| meta.objects(bid, &names)).await?;
+        let here = self
+            .storage()
+            .meta()
+            .blocking(move |meta| meta.objects(names.iter().map(|name| (bid, name.as_str()))))
+            .await?;
         for (entry, here) in entries.iter_mut().zip(here) {
             entry.here = here;
         }

@@ -225,18 +225,21 @@ impl Meta {
         found.map(|bytes| ObjectMeta::decode(bytes.value())).transpose()
     }
 
-    /// Objects of these names, in their order.
+    /// Objects of these buckets' ids and names, in their order and of one moment.
     ///
     /// # Errors
     ///
     /// Those of the store.
-    pub fn objects(&self, bid: u64, names: &[String]) -> Result<Vec<Option<ObjectMeta>>> {
+    pub fn objects<'a>(
+        &self,
+        places: impl IntoIterator<Item = (u64, &'a str)>,
+    ) -> Result<Vec<Option<ObjectMeta>>> {
         let table = self.db.begin_read()?.open_table(OBJECTS)?;
-        let find = |name: &String| {
+        let find = |(bid, name)| {
             let found = table.get(key(bid, name).as_slice())?;
             found.map(|bytes| ObjectMeta::decode(bytes.value())).transpose()
         };
-        names.iter().map(find).collect()
+        places.into_iter().map(find).collect()
     }
 
     /// Up to `limit` objects of a bucket in the order of their names (of their bytes), from `from` on, as long as
