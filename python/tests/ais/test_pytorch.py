@@ -235,6 +235,50 @@ def test_workers_that_stay_go_through_all_epochs(objects: Bucket) -> None:
     assert sorted(s for b in first for s in b) == sorted(s for b in second for s in b) == whole()
 
 
+def names(batches: Any) -> list[list[str]]:
+    return [[name for name, _ in batch] for batch in batches]
+
+
+def numbered(objects: Bucket, **options: Any) -> AISDataLoader:
+    options = {"batch_size": 4, "shuffle": True, **options}
+    return AISDataLoader(AISMapDataset(objects), seed=9, collate_fn=as_they_are, **options)
+
+
+def test_workers_that_stay_give_numbered_samples_in_the_same_order(objects: Bucket) -> None:
+    wanted = numbered(objects)
+    epochs = [names(wanted) for _ in range(3)]
+    staying = numbered(objects, num_workers=2, persistent_workers=True)
+    assert [names(staying) for _ in range(3)] == epochs
+
+
+def test_workers_that_stay_go_on_where_they_are_told_to(objects: Bucket) -> None:
+    wanted = numbered(objects)
+    epochs = [names(wanted) for _ in range(3)]
+    loader = numbered(objects, num_workers=2, persistent_workers=True)
+    state = loader.state_dict()
+    loader.load_state_dict({**state, "batches": 2})
+    assert names(loader) == epochs[0][2:]
+    assert names(loader) == epochs[1]
+    loader.load_state_dict({**state, "epoch": 1, "batches": 3})
+    assert names(loader) == epochs[1][3:]
+    assert names(loader) == epochs[2]
+
+
+def test_batches_by_size_are_found_again(objects: Bucket) -> None:
+    def loader() -> AISDataLoader:
+        dataset = AISMapDataset(objects)
+        sampler = DynamicBatchSampler(dataset, 1000, shuffle=True)
+        return AISDataLoader(dataset, batch_sampler=sampler, collate_fn=as_they_are, seed=3)
+
+    wanted = names(loader())
+    first = loader()
+    batches = iter(first)
+    taken = names([next(batches), next(batches)])
+    second = loader()
+    second.load_state_dict(first.state_dict())
+    assert taken + names(second) == wanted
+
+
 def test_numbered_samples(objects: Bucket) -> None:
     dataset = AISMapDataset(objects)
     assert (len(dataset), dataset[7]) == (OBJECTS, whole()[7])

@@ -26,7 +26,8 @@ class DynamicBatchSampler(data.Sampler):  # type: ignore[misc, type-arg]
         allow_oversized_samples: Whether a sample that is larger than a batch becomes one alone; otherwise it is left out
             with a warning.
         saturation_factor: How full, from 0 to 1, is full enough.
-        shuffle: Whether samples come in random order, by torch's random numbers.
+        shuffle: Whether samples come in random order: by torch's random numbers, or by the seed of the `AISDataLoader`
+            that has this sampler.
 
     Raises:
         ValueError: When the factor is not between 0 and 1.
@@ -50,11 +51,12 @@ class DynamicBatchSampler(data.Sampler):  # type: ignore[misc, type-arg]
         self._allow_oversized_samples = allow_oversized_samples
         self._saturation_factor = saturation_factor
         self._shuffle = shuffle
+        self.generator: torch.Generator | None = None
 
     def _order(self) -> Iterable[int]:
         if not self._shuffle:
             return range(len(self))
-        order: list[int] = torch.randperm(len(self)).tolist()
+        order: list[int] = torch.randperm(len(self), generator=self.generator).tolist()
         return order
 
     def _size(self, index: int) -> int | None:

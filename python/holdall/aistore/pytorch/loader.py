@@ -10,15 +10,21 @@ from ._torch import data, torch
 from .base_iter_dataset import AISBaseIterDataset
 
 
-class _Behind:
-    """A sampler from some place on."""
+class _Order:
+    """A sampler whose order follows from the loader's seed and epoch, from the batch on where the loader begins.
 
-    def __init__(self, sampler: Any, passed: int) -> None:
+    Workers that stay keep the sampler of their first epoch, so it asks the loader anew each time.
+    """
+
+    def __init__(self, sampler: Any, loader: AISDataLoader) -> None:
         self._sampler = sampler
-        self._passed = passed
+        self._loader = loader
 
     def __iter__(self) -> Iterator[Any]:
-        return islice(iter(self._sampler), self._passed, None)
+        # Only now, when the first batch is asked for: loaders draw the seeds of their workers from the same generator,
+        # and those with workers that stay do so once.
+        self._loader._seed_order()
+        yield from islice(iter(self._sampler), self._loader._first, None)
 
     def __len__(self) -> int:
         return len(self._sampler)
@@ -46,6 +52,10 @@ class AISDataLoader(data.DataLoader):  # type: ignore[misc, type-arg]
             raise ValueError("give seed instead of generator: the order must be found again")
         kwargs["generator"] = torch.Generator()
         super().__init__(dataset, *args, **kwargs)
+        for sampler in (self.sampler, self.batch_sampler, getattr(self.batch_sampler, "sampler", None)):
+            if getattr(sampler, "generator", self) is None:
+                # One that was given: its order would follow from the process's random numbers.
+                sampler.generator = self.generator
         self._seed = seed
         self._epoch = 0
         # Batches given in the present iteration, its first one, and where the next one begins.
@@ -64,13 +74,14 @@ class AISDataLoader(data.DataLoader):  # type: ignore[misc, type-arg]
     @property
     def _index_sampler(self) -> Any:
         sampler = super()._index_sampler
-        if isinstance(self.dataset, AISBaseIterDataset) or not self._first:
-            return sampler
-        return _Behind(sampler, self._first)
+        return sampler if isinstance(self.dataset, AISBaseIterDataset) else _Order(sampler, self)
+
+    def _seed_order(self) -> None:
+        self.generator.manual_seed(self._seed + self._epoch)
 
     def _prepare(self) -> None:
         """Tell the data set, or the order, where to begin."""
-        self.generator.manual_seed(self._seed + self._epoch)
+        self._seed_order()
         dataset = self.dataset
         if not isinstance(dataset, AISBaseIterDataset):
             return
