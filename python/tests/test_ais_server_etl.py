@@ -40,3 +40,14 @@ def test_a_standard_transformer_and_a_command() -> None:
             assert bucket.object("o").get_reader(etl=etl).read_all() == result
         stages = [info.stage for info in client.cluster().list_etls()]
         assert stages == ["Running", "Running"]
+        with pytest.raises(TypeError, match=r"get_reader: .*ETLConfig\(name\)"):
+            bucket.object("o").get_reader(etl=client.etl("etl-md5"))
+        with client.etl("etl-md5") as md5:
+            pod = md5.view().init_msg.spec
+            assert pod is not None and b"aistorage/transformer_md5:latest" in pod
+            # It goes at the end of the block, stopped already or not.
+            md5.stop()
+        with client.etl("etl-reverse") as reverse:
+            reverse.delete()
+        every = client.cluster().list_etls(["Running", "Initializing", "Aborted"])
+        assert every == []

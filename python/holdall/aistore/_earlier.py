@@ -16,6 +16,10 @@ def etl_of(etl: Any, etl_name: str | None, where: str) -> Any:
     if isinstance(etl, str):
         etl_name, etl = etl, None
     if etl_name is None:
+        if etl is not None and not hasattr(etl, "update_qparams"):
+            raise TypeError(
+                f"{where}: etl must be an ETLConfig, not {type(etl).__name__}: use ETLConfig(name)"
+            )
         return etl
     warnings.warn(
         f"{where}(etl_name=…) is deprecated: use {where}(etl=ETLConfig(…))",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._holdall import BucketEntry, _ais_place
 from . import const
@@ -12,9 +13,13 @@ from ._model import Model, RootModel, field
 from .errors import NoTargetError
 from .list_object_flag import ListObjectFlag
 from .namespace import Namespace
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .performance import (
+    ClusterPerformance,
+    NodeCounter,
+    NodeLatency,
+    NodeThroughput,
+    NodeTracker,
+)
 
 __all__ = [
     "ActionMsg",
@@ -638,13 +643,17 @@ class ETLSpecMsg(InitETLArgs):
 
 
 class ETLInitMsg(Model):
-    """How a transformer was started."""
+    """How a transformer was started.
+
+    ``spec`` is a pod: the server's, or one that says what ``runtime`` says, for programs that read pods.
+    """
 
     name: str
     communication: str = ""
     init_timeout: str | None = None
     obj_timeout: str | None = None
     code: bytes | None = None
+    spec: bytes | None = None
     dependencies: bytes | None = None
     chunk_size: int = 0
     runtime: ETLRuntimeSpec | str | None = None
@@ -652,6 +661,25 @@ class ETLInitMsg(Model):
     def model_post_init(self, context: Any, /) -> None:
         if self.code is not None:
             self.code = base64.b64decode(self.code)
+        if self.spec is not None:
+            self.spec = base64.b64decode(self.spec)
+        elif isinstance(self.runtime, ETLRuntimeSpec):
+            self.spec = json.dumps(self._pod(self.runtime), indent=2).encode()
+
+    def _pod(self, runtime: ETLRuntimeSpec) -> dict[str, Any]:
+        # JSON is YAML, which programs read it as.
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": self.name,
+                "annotations": {
+                    "communication_type": self.communication,
+                    "wait_timeout": self.init_timeout,
+                },
+            },
+            "spec": {"containers": [{"name": "server", **runtime.as_dict()}]},
+        }
 
 
 class ETLObjError(Model):
@@ -676,60 +704,6 @@ class ETLNodeLogs(Model):
     logs: str = ""
 
 
-class NodeTracker(Mapping[str, int]):
-    """Counters of a node."""
-
-    def __init__(self, counters: Mapping[str, Any] | None = None) -> None:
-        self._counters = {
-            name: int(float(value.get("v", 0) if isinstance(value, Mapping) else value))
-            for name, value in (counters or {}).items()
-        }
-
-    def __getitem__(self, name: str) -> int:
-        return self._counters[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._counters)
-
-    def __len__(self) -> int:
-        return len(self._counters)
-
-    def __getattr__(self, name: str) -> int:
-        # ``get_bps`` is the counter ``get.bps``.
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return self._counters.get(name.replace("_", "."), self._counters.get(name, 0))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._counters})"
-
-
-def _ending(*ends: str) -> Any:
-    def init(self: NodeTracker, tracker: Mapping[str, Any] | None = None) -> None:
-        kept = {name: value for name, value in (tracker or {}).items() if name.endswith(ends)}
-        NodeTracker.__init__(self, kept)
-
-    return init
-
-
-class NodeThroughput(NodeTracker):
-    """Counters of bytes and of bytes per second."""
-
-    __init__ = _ending(".bps", ".size")
-
-
-class NodeLatency(NodeTracker):
-    """Counters of nanoseconds."""
-
-    __init__ = _ending(".ns", ".ns.total")
-
-
-class NodeCounter(NodeTracker):
-    """Counters of events."""
-
-    __init__ = _ending(".n")
-
-
 class NodeStats(Model):
     """State and counters of a node."""
 
@@ -742,25 +716,3 @@ class NodeStats(Model):
     build_time: str = ""
     k8s_pod_name: str = ""
     smap_version: str = ""
-
-
-class ClusterPerformance(dict[str, Any]):
-    """Counters of all targets, by their ids: as the servers send them, and in groups as earlier clients had them."""
-
-    def _group(self, kind: type[NodeTracker]) -> dict[str, Any]:
-        return {node: kind(stats.get("tracker")) for node, stats in self.items()}
-
-    @property
-    def throughput(self) -> dict[str, NodeThroughput]:
-        """Bytes, and bytes per second."""
-        return self._group(NodeThroughput)
-
-    @property
-    def latency(self) -> dict[str, NodeLatency]:
-        """Nanoseconds."""
-        return self._group(NodeLatency)
-
-    @property
-    def counters(self) -> dict[str, NodeCounter]:
-        """Events."""
-        return self._group(NodeCounter)

@@ -8,6 +8,8 @@ from typing import Any, Literal, Optional
 import pytest
 
 from holdall.aistore._model import Model, RootModel, ValidationError, field, validate
+from holdall.aistore.performance import ClusterPerformance
+from holdall.aistore.types import ETLInitMsg
 
 
 class Inner(Model):
@@ -84,3 +86,36 @@ def test_a_field_of_pydantics_models() -> None:
     pydantic = pytest.importorskip("pydantic", reason="pydantic is not installed")
     adapter = pydantic.TypeAdapter(list[Inner])
     assert adapter.validate_json('[{"id": "x"}]') == [Inner(id="x")]
+
+
+def test_counters_of_nodes_have_the_names_of_every_generation() -> None:
+    counters = {
+        "get.n": 4,
+        "get.size": {"v": 100},
+        "get.bps": {"v": "7"},
+        "get.ns.total": 9,
+        "lst.n": 2,
+    }
+    found = ClusterPerformance({"t1": {"tracker": counters}})
+    throughput = found.throughput["t1"]
+    assert throughput.as_dict() == {"get.size": 100, "get.bps": 7}
+    assert (throughput.get_bw, throughput.get_total_size, throughput.get_avg_size) == (7, 100, 25)
+    # Of another group, and not counted so far.
+    assert (throughput.get_n, throughput.put_n, throughput.put_avg_size) == (4, 0, 0)
+    assert dict(found.latency["t1"]) == {"get.ns.total": 9}
+    assert found.counters["t1"].list_n == 2
+    with pytest.raises(AttributeError, match="get_bsp"):
+        _ = throughput.get_bsp
+    assert found.as_dict().keys() == {"throughput", "latency", "counters"}
+    assert pickle.loads(pickle.dumps(throughput)) == throughput
+
+
+def test_how_an_etl_was_made_is_a_pod_too() -> None:
+    yaml = pytest.importorskip("yaml")
+    runtime = {"image": "some/image:1", "command": ["run", "--fast"], "env": None}
+    message = ETLInitMsg(name="my-etl", communication="hpush://", runtime=runtime)
+    assert message.spec is not None
+    pod = yaml.safe_load(message.spec)
+    assert pod["spec"]["containers"][0]["command"] == ["run", "--fast"]
+    assert pod["metadata"]["annotations"]["communication_type"] == "hpush://"
+    assert ETLInitMsg(name="my-etl", spec=b"YTogMQ==").spec == b"a: 1"

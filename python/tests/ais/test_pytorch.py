@@ -365,3 +365,27 @@ def test_batches_by_size(bucket: Bucket) -> None:
     ]
     shuffled = [n for batch in DynamicBatchSampler(dataset, 100, shuffle=True) for n in batch]
     assert sorted(shuffled) == [0, 2, 3, 4, 5, 7]
+
+
+def test_data_pipes_of_the_first_generation(endpoint: str, objects: Bucket) -> None:
+    pytest.importorskip(
+        "torch.utils.data.datapipes.utils.common", reason="this PyTorch has no data pipes"
+    )
+    from torch.utils.data.datapipes.iter import IterableWrapper
+
+    from holdall.aistore.pytorch import AISFileLister, AISFileLoader, AISSourceLister
+
+    prefixes = IterableWrapper([f"ais://{objects.name}/o-00", f"ais://{objects.name}/o-02"])
+    with pytest.warns(DeprecationWarning, match="list_urls"):
+        urls = AISFileLister(prefixes, endpoint)
+    wanted = [f"ais://{objects.name}/o-{n:03d}" for n in [*range(10), *range(20, OBJECTS)]]
+    assert list(urls) == wanted
+    with pytest.raises(TypeError, match="length"):
+        len(urls)
+    with pytest.warns(DeprecationWarning, match="AISIterDataset"):
+        files = urls.ais_load_files(url=endpoint)
+    loaded = {url: file.read() for url, file in files}
+    assert list(loaded) == wanted and loaded[wanted[3]] == content_of(3)
+    assert len(AISFileLoader(wanted, endpoint)) == len(wanted)
+    sources = AISSourceLister([objects, objects.objects(obj_names=["o-001"])], prefix="o-001")
+    assert list(sources) == [objects.object("o-001").get_url()] * 2

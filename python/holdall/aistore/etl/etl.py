@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import logging
 import re
 import sys
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from .._earlier import warn
 from .._twin import Steps, twin
 from ..const import (
     HTTP_METHOD_DELETE,
@@ -19,7 +20,7 @@ from ..const import (
     QPARAM_UUID,
     URL_PATH_ETL,
 )
-from ..errors import AISError
+from ..errors import AISError, ErrETLNotFound
 from ..types import EnvVar, ETLDetails, ETLNodeLogs, ETLRuntimeSpec, ETLSpecMsg
 from ..utils import convert_to_seconds
 from .etl_const import (
@@ -33,6 +34,8 @@ from .etl_const import (
 if TYPE_CHECKING:
     from ..request_client import RequestClient
     from .webserver.base_etl_server import ETLServer
+
+logger = logging.getLogger(__name__)
 
 _SHORTEST, _LONGEST = 6, 32
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])")
@@ -73,10 +76,13 @@ class Etl:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        # What is stopped or deleted already is as it should be.
+        # What is stopped already is as it should be, and is deleted all the same.
         with suppress(AISError):
             self.stop()
+        try:
             self.delete()
+        except AISError as error:
+            self._tell_undeleted(error)
 
     async def __aenter__(self) -> Etl:
         return self
@@ -84,7 +90,15 @@ class Etl:
     async def __aexit__(self, *exception: object) -> None:
         with suppress(AISError):
             await self.stop_async()
+        try:
             await self.delete_async()
+        except AISError as error:
+            self._tell_undeleted(error)
+
+    def _tell_undeleted(self, error: AISError) -> None:
+        # Not raised: what the block itself raised says more.
+        if not isinstance(error, ErrETLNotFound):
+            logger.warning("the ETL %s could not be deleted: %s", self._name, error)
 
     def __repr__(self) -> str:
         return f"Etl({' >> '.join([self._name, *self._pipeline])})"
@@ -244,7 +258,7 @@ class Etl:
         Raises:
             ValueError: When the template has no container, for ``arg_type``, and as `init`.
         """
-        _deprecated("init_spec", "init")
+        warn("Etl.init_spec", "Etl.init")
         if arg_type:
             raise ValueError("arg_type is gone from AIStore: use Etl.init(direct_file_access=True)")
         container = _container(template, communication_type)
@@ -275,7 +289,7 @@ class Etl:
         Raises:
             ValueError: For ``chunk_size`` and ``arg_type``, which AIStore has no more.
         """
-        _deprecated("init_code", "init_class")
+        warn("Etl.init_code", "Etl.init_class")
         if chunk_size or arg_type or (runtime and _runtime() not in runtime):
             raise ValueError(
                 "chunk_size, arg_type and other runtimes than this interpreter's are gone from AIStore: use "
@@ -372,10 +386,6 @@ class Etl:
                 f"ETL name '{name}' is invalid: must start/end with a lowercase letter/number, and can only contain "
                 "[a-z0-9-]"
             )
-
-
-def _deprecated(old: str, new: str) -> None:
-    warnings.warn(f"Etl.{old} is deprecated: use Etl.{new}", DeprecationWarning, stacklevel=3)
 
 
 def _container(template: str, communication_type: str) -> dict[str, Any]:

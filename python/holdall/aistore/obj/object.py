@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as _json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,22 +41,6 @@ class BucketDetails:
     provider: Provider
     qparams: dict[str, str]
     path: str
-
-
-def update_etl_params(params: dict[str, str], etl: Any) -> None:
-    """Add the query parameters of an ``ETLConfig``."""
-    name = etl.name
-    if not name:
-        return
-    if isinstance(name, str):
-        params[const.QPARAM_ETL_NAME] = name
-    else:
-        params[const.QPARAM_ETL_NAME] = name.name
-        params[const.QPARAM_ETL_PIPELINE] = ",".join(name.pipeline)
-    if etl.args:
-        is_text = isinstance(etl.args, str)
-        args = etl.args if is_text else _json.dumps(etl.args, separators=(",", ":"))
-        params[const.QPARAM_ETL_ARGS] = args
 
 
 def _parse_range(text: str) -> tuple[int | None, int | None]:
@@ -215,9 +198,9 @@ class Object:
         Raises:
             ValueError: arguments that exclude each other.
         """
-        etl = etl_of(etl, etl_name, "get_reader") if etl is not None or etl_name else None
         if num_workers is not None:
-            self._check_workers(num_workers, byte_range, blob_download_config, etl)
+            self._check_workers(num_workers, byte_range, blob_download_config, etl or etl_name)
+        etl = etl_of(etl, etl_name, "get_reader") if etl is not None or etl_name else None
         if byte_range and blob_download_config:
             raise ValueError("Cannot use `byte_range` with `blob_download_config`.")
         params = dict(self.query_params)
@@ -236,7 +219,7 @@ class Object:
                 if value is not None:
                     headers[name] = str(value)
         if etl:
-            update_etl_params(params, etl)
+            etl.update_qparams(params)
         if latest:
             params[const.QPARAM_LATEST] = "true"
         bounds: tuple[int | None, int | None] = (None, None)
@@ -291,7 +274,7 @@ class Object:
         if archpath:
             params[const.QPARAM_ARCHPATH] = archpath
         if etl:
-            update_etl_params(params, etl)
+            etl.update_qparams(params)
         return self._client.get_full_url(self._object_path, params)
 
     def get_writer(self) -> ObjectWriter:
@@ -410,7 +393,7 @@ class Object:
         params[const.QPARAM_LATEST] = "true" if latest else "false"
         params[const.QPARAM_SYNC] = "true" if sync else "false"
         if etl:
-            update_etl_params(params, etl)
+            etl_of(etl, None, "copy").update_qparams(params)
         return (
             yield self._client.ask(const.HTTP_METHOD_PUT, path=self._object_path, params=params)
         )

@@ -10,8 +10,11 @@
 | `AISMultiShardStream` | members of several shards side by side |
 
 All go through workers that are forked or spawned. What iterates gives the same samples in the same order for any number of
-workers; `AISDataLoader` goes on in the middle of an epoch.
+workers; `AISDataLoader` goes on in the middle of an epoch. The data pipes of AIStore's first generation are in
+`holdall.aistore.pytorch.aisio`.
 """
+
+from typing import Any
 
 from .base_iter_dataset import AISBaseIterDataset
 from .base_map_dataset import AISBaseMapDataset
@@ -36,3 +39,14 @@ __all__ = [
     "AISShardReader",
     "DynamicBatchSampler",
 ]
+
+_PIPES = frozenset(("AISFileLister", "AISFileLoader", "AISSourceLister"))
+
+
+def __getattr__(name: str) -> Any:
+    # Not every PyTorch has data pipes.
+    if name in _PIPES:
+        from . import aisio
+
+        return getattr(aisio, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -52,7 +52,9 @@ class AISDataLoader(data.DataLoader):  # type: ignore[misc, type-arg]
             raise ValueError("give seed instead of generator: the order must be found again")
         kwargs["generator"] = torch.Generator()
         super().__init__(dataset, *args, **kwargs)
-        for sampler in (self.sampler, self.batch_sampler, getattr(self.batch_sampler, "sampler", None)):
+        batches: Any = self.batch_sampler
+        given: list[Any] = [self.sampler, batches, getattr(batches, "sampler", None)]
+        for sampler in given:
             if getattr(sampler, "generator", self) is None:
                 # One that was given: its order would follow from the process's random numbers.
                 sampler.generator = self.generator

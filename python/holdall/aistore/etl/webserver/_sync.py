@@ -73,6 +73,17 @@ class ResponseReader:
         return getattr(self._raw, name)
 
 
+def opened(session: Any, url: str) -> ResponseReader:
+    """The content at a URL, to be read."""
+    response = session.get(url, stream=True, timeout=None)
+    try:
+        response.raise_for_status()
+    except BaseException:
+        response.close()
+        raise
+    return ResponseReader(response)
+
+
 class SyncETLServer(ETLServer):
     """A transformer with a thread per request."""
 
@@ -119,13 +130,7 @@ class SyncETLServer(ETLServer):
             return Path(self.sanitize_fqn(request.fqn)).open("rb")
         if not request.is_get:
             return request.body()
-        response = self.session.get(request.source_url, stream=True, timeout=None)
-        try:
-            response.raise_for_status()
-        except BaseException:
-            response.close()
-            raise
-        return ResponseReader(response)
+        return opened(self.session, request.source_url)
 
     def _direct_put_with_retry(
         self, stage: str, data: bytes, request: Request, rest: str
@@ -209,33 +214,59 @@ class SyncETLServer(ETLServer):
     def _failure(self, request: Request, error: Exception) -> Reply:
         import requests
 
-        path = request.path
-        headers = {}
-        if isinstance(error, InvalidPipelineError):
-            status, text = 400, f"Invalid pipeline header: {error}"
-        elif isinstance(error, FileNotFoundError):
-            missing = error.filename or path
-            status, text = 404, f"Error processing object {path!r}: file not found at {missing!r}."
-        elif isinstance(error, ETLDirectPutTransientError):
-            if error.bail_without_local_retry:
-                status, text = STATUS_SERVICE_UNAVAILABLE, f"Direct put bailed: {error}"
-                headers = {HEADER_ETL_RETRY_REASON: ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT}
-            else:
-                status = STATUS_BAD_GATEWAY
-                text = f"Direct put failed after retries: {error}"
-        elif isinstance(error, requests.HTTPError):
-            response = error.response
-            status = STATUS_BAD_GATEWAY if response is None else response.status_code
-            text = "Target request failed"
-        elif isinstance(error, requests.RequestException):
-            status, text = STATUS_BAD_GATEWAY, f"Error contacting AIS target: {error}"
-        else:
-            self.logger.exception("transforming %s failed", path)
-            return Reply(
-                STATUS_INTERNAL_SERVER_ERROR, f"Processing error: {error}".encode(), is_error=True
-            )
-        self.logger.error("%s: %s", path, text)
+        status, text, headers = failure(
+            self,
+            request.path,
+            error,
+            refusals=(requests.HTTPError,),
+            of_network=(requests.RequestException,),
+            unreached="Error contacting AIS target",
+        )
         return Reply(status, text.encode(), headers, is_error=True)
+
+
+def failure(
+    server: ETLServer,
+    path: str,
+    error: Exception,
+    *,
+    refusals: tuple[type[Exception], ...],
+    of_network: tuple[type[Exception], ...],
+    unreached: str,
+) -> tuple[int, str, dict[str, str]]:
+    """Status, text and headers of the answer when a content could not be transformed or delivered; it is logged.
+
+    Args:
+        server: The transformer.
+        path: The content's path.
+        error: What went wrong.
+        refusals: Exceptions of the transport for answers that refuse; they have the answer as ``response``.
+        of_network: Its other exceptions.
+        unreached: The words for those.
+    """
+    headers = {}
+    if isinstance(error, InvalidPipelineError):
+        status, text = 400, f"Invalid pipeline header: {error}"
+    elif isinstance(error, FileNotFoundError):
+        missing = error.filename or path
+        status, text = 404, f"Error processing object {path!r}: file not found at {missing!r}."
+    elif isinstance(error, ETLDirectPutTransientError):
+        if error.bail_without_local_retry:
+            status, text = STATUS_SERVICE_UNAVAILABLE, f"Direct put bailed: {error}"
+            headers = {HEADER_ETL_RETRY_REASON: ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT}
+        else:
+            status, text = STATUS_BAD_GATEWAY, f"Direct put failed after retries: {error}"
+    elif isinstance(error, refusals):
+        response = getattr(error, "response", None)
+        status = STATUS_BAD_GATEWAY if response is None else response.status_code
+        text = "Target request failed"
+    elif isinstance(error, of_network):
+        status, text = STATUS_BAD_GATEWAY, f"{unreached}: {error}"
+    else:
+        server.logger.exception("transforming %s failed", path)
+        return STATUS_INTERNAL_SERVER_ERROR, f"Processing error: {error}", {}
+    server.logger.error("%s: %s", path, text)
+    return status, text, headers
 
 
 def refused(error: BaseException) -> bool:

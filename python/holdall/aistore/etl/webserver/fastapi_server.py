@@ -13,22 +13,19 @@ from urllib.parse import quote
 from ...const import (
     AIS_DIRECT_PUT_CHUNK_SIZE,
     AIS_DIRECT_PUT_RETRIES,
-    ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT,
     ETL_WS_FQN,
     ETL_WS_PATH,
     ETL_WS_PIPELINE,
     HEADER_CONTENT_LENGTH,
-    HEADER_ETL_RETRY_REASON,
     HEADER_NODE_URL,
     QPARAM_ETL_ARGS,
     QPARAM_ETL_FQN,
     STATUS_BAD_GATEWAY,
     STATUS_INTERNAL_SERVER_ERROR,
     STATUS_OK,
-    STATUS_SERVICE_UNAVAILABLE,
 )
 from ...errors import ETLDirectPutTransientError, InvalidPipelineError
-from ._sync import Delivered, ResponseReader, refused
+from ._sync import Delivered, failure, opened, refused
 from .base_etl_server import CountingIterator, ETLServer, pause_before, replayable_retries
 from .utils import compose_etl_direct_put_url, parse_etl_pipeline
 
@@ -137,7 +134,14 @@ class FastAPIServer(ETLServer):
         try:
             return await self._transform_request(path, request, is_get)
         except Exception as error:
-            status, text, headers = self._failure(path, error)
+            status, text, headers = failure(
+                self,
+                path,
+                error,
+                refusals=(httpx.HTTPStatusError, requests.HTTPError),
+                of_network=(httpx.RequestError, requests.RequestException),
+                unreached="Network error",
+            )
             raise HTTPException(status, detail=text, headers=headers) from error
 
     async def _transform_request(self, path: str, request: Request, is_get: bool) -> Response:
@@ -198,17 +202,8 @@ class FastAPIServer(ETLServer):
         if fqn:
             return Path(self.sanitize_fqn(fqn)).open("rb")
         if is_get:
-            return await asyncio.to_thread(self._open_source, self._source_url(path))
+            return await asyncio.to_thread(opened, self.session, self._source_url(path))
         return RequestStreamReader(request)
-
-    def _open_source(self, url: str) -> ResponseReader:
-        response = self.session.get(url, stream=True, timeout=None)
-        try:
-            response.raise_for_status()
-        except BaseException:
-            response.close()
-            raise
-        return ResponseReader(response)
 
     async def _direct_put_stream_with_retry(
         self,
@@ -321,32 +316,6 @@ class FastAPIServer(ETLServer):
     async def _iter_chunks(data: bytes, chunk_size: int = _MIB) -> AsyncIterator[bytes]:
         for start in range(0, len(data), chunk_size):
             yield data[start : start + chunk_size]
-
-    def _failure(self, path: str, error: Exception) -> tuple[int, str, dict[str, str] | None]:
-        headers = None
-        if isinstance(error, InvalidPipelineError):
-            status, text = 400, f"Invalid pipeline header: {error}"
-        elif isinstance(error, FileNotFoundError):
-            missing = error.filename or path
-            status, text = 404, f"Error processing object {path!r}: file not found at {missing!r}."
-        elif isinstance(error, ETLDirectPutTransientError):
-            if error.bail_without_local_retry:
-                status, text = STATUS_SERVICE_UNAVAILABLE, f"Direct put bailed: {error}"
-                headers = {HEADER_ETL_RETRY_REASON: ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT}
-            else:
-                status = STATUS_BAD_GATEWAY
-                text = f"Direct put failed after retries: {error}"
-        elif isinstance(error, httpx.HTTPStatusError | requests.HTTPError):
-            response = error.response
-            status = STATUS_BAD_GATEWAY if response is None else response.status_code
-            text = "Target request failed"
-        elif isinstance(error, httpx.RequestError | requests.RequestException):
-            status, text = STATUS_BAD_GATEWAY, f"Network error: {error}"
-        else:
-            self.logger.exception("transforming %s failed", path)
-            return STATUS_INTERNAL_SERVER_ERROR, f"Processing error: {error}", None
-        self.logger.error("%s: %s", path, text)
-        return status, text, headers
 
     async def _handle_ws(self, websocket: WebSocket) -> None:
         await websocket.accept()
