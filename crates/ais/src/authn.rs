@@ -133,10 +133,11 @@ impl ClusterManager {
         first.ok_or_else(|| call.error(ErrorKind::NotFound, "the service told of no cluster"))
     }
 
-    /// Makes a cluster known by its URLs; the first is asked for the cluster's id.
+    /// Makes a cluster known by its URLs; the first is asked for the cluster's id, with this client's token if it asks
+    /// for one.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] when it or the alias is known already.
+    /// [`ErrorKind::Conflict`] when it or the alias is known already; what the cluster's map could not be had for.
     pub async fn register(&self, alias: &str, urls: &[String]) -> Result<Cluster> {
         let call = self.0.call("register cluster", Method::POST, "clusters", "");
         let Some(url) = urls.first() else {
@@ -144,9 +145,17 @@ impl ClusterManager {
         };
         let mut config = self.0.client.config().clone();
         config.endpoint.clone_from(url);
-        // The administrator's token is the service's alone.
+        // A cluster that tells everybody its map need not see the administrator's token.
         config.token = None;
-        let id = Client::new(config)?.smap(true).await?.uuid.clone();
+        let cluster = Client::new(config)?;
+        let map = match (cluster.smap(true).await, self.0.client.token()) {
+            (Err(refused), Some(token)) if refused.kind() == ErrorKind::Unauthenticated => {
+                cluster.set_token(Some(token));
+                cluster.smap(true).await?
+            }
+            (found, _) => found?,
+        };
+        let id = map.uuid.clone();
         let cluster = Cluster { id: id.clone(), alias: alias.to_owned(), urls: urls.to_vec() };
         self.0.done(&call.json(&cluster)).await?;
         self.get(&id).await

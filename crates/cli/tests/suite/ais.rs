@@ -2,22 +2,26 @@
 
 use std::fs;
 
-use holdall::ais_server::{Options, Server};
+use holdall::ais_server::{EtlOptions, Options, Server};
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// A server, a directory to run in, and what is run there.
-struct Session {
-    url: String,
-    dir: TempDir,
+pub(super) struct Session {
+    pub(super) url: String,
+    pub(super) dir: TempDir,
     _server: Server,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Session {
     fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    pub(super) fn with(options: Options) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let server = runtime.block_on(Server::start(Options::default())).unwrap();
+        let server = runtime.block_on(Server::start(options)).unwrap();
         Self {
             url: server.url(),
             dir: tempfile::tempdir().unwrap(),
@@ -26,24 +30,24 @@ impl Session {
         }
     }
 
-    fn output(&self, words: &str) -> std::process::Output {
+    pub(super) fn output(&self, words: &str) -> std::process::Output {
         let endpoint = format!("--endpoint={}", self.url);
         let arguments: Vec<&str> =
             ["ais", &endpoint].into_iter().chain(words.split_whitespace()).collect();
         crate::holdall(self.dir.path(), &arguments)
     }
 
-    fn out(&self, words: &str) -> String {
+    pub(super) fn out(&self, words: &str) -> String {
         crate::out(&self.output(words))
     }
 
-    fn json(&self, words: &str) -> Vec<Value> {
+    pub(super) fn json(&self, words: &str) -> Vec<Value> {
         let output = self.output(&format!("--json {words}"));
         assert!(output.status.success(), "{}", crate::err(&output));
         crate::json(&output)
     }
 
-    fn fails(&self, words: &str, text: &str) {
+    pub(super) fn fails(&self, words: &str, text: &str) {
         let output = self.output(words);
         assert_eq!(output.status.code(), Some(1), "{words}");
         assert!(crate::err(&output).contains(text), "{}", crate::err(&output));
@@ -174,4 +178,33 @@ fn shards_are_sorted() {
     assert_eq!(ais.out("object get b/out-0.tar --archpath a.txt"), "a.txt");
     ais.out(&format!("dsort rm {id}"));
     assert_eq!(ais.out("dsort ls"), "");
+}
+
+#[test]
+fn etls_are_made_shown_stopped_and_deleted() {
+    let ais = Session::with(Options { etl: Some(EtlOptions::default()), ..Options::default() });
+    ais.out("bucket create b");
+    fs::write(ais.dir.path().join("f"), "content").unwrap();
+    ais.out("object put f b/o");
+    let image = "--image aistorage/transformer_md5:latest";
+    let job = ais.json(&format!("etl init etl-md5 {image} --env KEY=secret --direct-put"));
+    assert_eq!(job[0]["etl"], "etl-md5");
+    let listed = ais.json("etl ls");
+    assert_eq!((&listed[0]["stage"], &listed[0]["job"]), (&"Running".into(), &job[0]["job"]));
+    assert_eq!(ais.out("object get b/o --etl etl-md5"), "9a0364b9e99bb480dd25e1f0284c8555");
+    // The names of variables are shown, their values are not.
+    let shown = ais.out("etl show etl-md5");
+    assert!(shown.contains("aistorage/transformer_md5") && shown.contains("KEY"), "{shown}");
+    assert!(!shown.contains("secret"), "{shown}");
+    ais.out("etl logs etl-md5");
+    ais.fails(&format!("etl init etl-md5 {image}"), "already exists");
+    ais.fails(&format!("etl init other-etl {image} --env KEY"), "expected NAME=VALUE");
+    ais.out("etl stop etl-md5");
+    assert_eq!(ais.json("etl ls")[0]["stage"], "Aborted");
+    ais.out("etl start etl-md5");
+    assert_eq!(ais.json("etl ls")[0]["stage"], "Running");
+    ais.out("etl rm etl-md5");
+    assert!(ais.json("etl ls").is_empty());
+    ais.fails("etl show etl-md5", "etl-md5");
+    Session::new().fails(&format!("etl init etl-md5 {image}"), "allow-etl");
 }

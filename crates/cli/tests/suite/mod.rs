@@ -1,6 +1,7 @@
 //! Suites that need more than a directory.
 
 mod ais;
+mod ais_auth;
 mod aistore;
 mod kill;
 mod moving;
