@@ -2,30 +2,44 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::Stream;
 
+use super::lock::ReadGuard;
 use crate::error::Result;
-use crate::storage::{Blob, Blobs, ObjectMeta};
+use crate::storage::{Blob, Blobs, Chunk, ObjectMeta, Reservation};
 
 /// Bytes that are read at once.
 pub const PIECE: usize = 1 << 20;
 
 /// An object's content. It is the content of the moment when it was opened, whatever happens to the object since.
+///
+/// Of content in many parts one is open at a time, so that an object of ten thousand parts costs no more files than any
+/// other; all of them are reserved.
 #[derive(Clone)]
 pub struct Content {
-    parts: Arc<[Part]>,
+    inner: Arc<Inner>,
     size: u64,
-    /// Whether reading never blocks.
-    inline: bool,
 }
 
-struct Part {
-    start: u64,
-    size: u64,
+struct Inner {
+    /// Where the parts begin, and their blobs. The start of the first is 0.
+    parts: Vec<(u64, Chunk)>,
+    /// The part that was read last.
+    open: Mutex<(usize, Arc<dyn Blob>)>,
+    blobs: Arc<dyn Blobs>,
+    _reserved: Option<Reservation>,
+}
+
+/// Where a byte is.
+struct Place {
     blob: Arc<dyn Blob>,
+    /// Its offset in the blob.
+    at: u64,
+    /// Bytes of the blob from there on.
+    left: u64,
 }
 
 impl Content {
@@ -34,19 +48,35 @@ impl Content {
     /// # Errors
     ///
     /// [`io::ErrorKind::NotFound`] when the object has been replaced or deleted meanwhile; others of the file system.
-    pub(super) fn open(meta: &ObjectMeta, blobs: &dyn Blobs) -> io::Result<Self> {
+    pub(super) fn open(meta: &ObjectMeta, blobs: &Arc<dyn Blobs>) -> io::Result<Self> {
         let mut start = 0;
         let mut parts = Vec::with_capacity(meta.content.len());
         for chunk in &meta.content {
-            parts.push(Part { start, size: chunk.size, blob: blobs.open(chunk.blob, chunk.size)? });
+            parts.push((start, *chunk));
             start += chunk.size;
         }
-        Ok(Self { parts: parts.into(), size: start, inline: blobs.inline() })
+        let Some((_, first)) = parts.first().copied() else {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "metadata names no content"));
+        };
+        // Parts of an object that was replaced are removed in their order: when the first is there after all were
+        // reserved, all are.
+        let ids = || parts.iter().map(|(_, chunk)| chunk.blob).collect();
+        let reserved = (parts.len() > 1).then(|| blobs.reserve(ids()));
+        let open = Mutex::new((0, blobs.open(first.blob, first.size)?));
+        let blobs = Arc::clone(blobs);
+        let inner = Inner { parts, open, blobs, _reserved: reserved };
+        Ok(Self { inner: Arc::new(inner), size: start })
     }
 
     /// One blob that is no object's.
-    pub(super) fn of_blob(blob: Arc<dyn Blob>, size: u64, blobs: &dyn Blobs) -> Self {
-        Self { parts: [Part { start: 0, size, blob }].into(), size, inline: blobs.inline() }
+    pub(super) fn of_blob(blob: Arc<dyn Blob>, size: u64, blobs: &Arc<dyn Blobs>) -> Self {
+        let inner = Inner {
+            parts: vec![(0, Chunk { blob: 0, size })],
+            open: Mutex::new((0, blob)),
+            blobs: Arc::clone(blobs),
+            _reserved: None,
+        };
+        Self { inner: Arc::new(inner), size }
     }
 
     /// Bytes.
@@ -54,10 +84,22 @@ impl Content {
         self.size
     }
 
-    fn part_at(&self, offset: u64) -> Option<&Part> {
-        let after = self.parts.partition_point(|part| part.start <= offset);
+    /// The place of the byte at this offset; none at the end. May block.
+    fn part_at(&self, offset: u64) -> io::Result<Option<Place>> {
+        let parts = &self.inner.parts;
+        let after = parts.partition_point(|(start, _)| *start <= offset);
         // Empty parts share their start with the next one, which is the one that holds the byte.
-        self.parts[..after].last().filter(|part| offset < part.start + part.size)
+        let Some(index) = after.checked_sub(1) else { return Ok(None) };
+        let (start, chunk) = parts[index];
+        let at = offset - start;
+        if at >= chunk.size {
+            return Ok(None);
+        }
+        let mut open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.0 != index {
+            *open = (index, self.inner.blobs.open(chunk.blob, chunk.size)?);
+        }
+        Ok(Some(Place { blob: Arc::clone(&open.1), at, left: chunk.size - at }))
     }
 
     /// Reads up to `len` bytes at `offset`: at least one, unless it is the end. May block.
@@ -66,10 +108,9 @@ impl Content {
     ///
     /// Those of the file system.
     pub fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
-        let Some(part) = self.part_at(offset) else { return Ok(Bytes::new()) };
-        let left = part.start + part.size - offset;
+        let Some(Place { blob, at, left }) = self.part_at(offset)? else { return Ok(Bytes::new()) };
         let len = len.min(usize::try_from(left).unwrap_or(usize::MAX));
-        let bytes = part.blob.read_at(offset - part.start, len)?;
+        let bytes = blob.read_at(at, len)?;
         if bytes.is_empty() && len > 0 {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
@@ -140,7 +181,7 @@ impl Content {
 
     fn begin(&self, start: u64, end: u64) -> Next {
         let len = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX).min(PIECE);
-        if len == 0 || self.inline {
+        if len == 0 || self.inner.blobs.inline() {
             return Next::Ready(self.read_at(start, len));
         }
         let content = self.clone();
@@ -161,10 +202,9 @@ pub struct ContentReader {
 
 impl io::Read for ContentReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(part) = self.content.part_at(self.at) else { return Ok(0) };
-        let left = usize::try_from(part.start + part.size - self.at).unwrap_or(usize::MAX);
-        let len = buffer.len().min(left);
-        let read = part.blob.read_into(self.at - part.start, &mut buffer[..len])?;
+        let Some(Place { blob, at, left }) = self.content.part_at(self.at)? else { return Ok(0) };
+        let len = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let read = blob.read_into(at, &mut buffer[..len])?;
         self.at += read as u64;
         Ok(read)
     }
@@ -193,12 +233,19 @@ pub struct Reading {
     pub first: Bytes,
     /// Everything.
     pub content: Content,
+    /// Tells that the object is read, where that takes more than one piece.
+    pub lock: Option<ReadGuard>,
 }
 
 impl Reading {
+    /// Whether the first bytes are all that was asked for.
+    pub fn is_whole(&self) -> bool {
+        self.first.len() as u64 == self.range.end - self.range.start
+    }
+
     pub(super) fn new(meta: ObjectMeta, range: Range<u64>, content: Content) -> Result<Self> {
         let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(PIECE);
         let first = content.read_at(range.start, len)?;
-        Ok(Self { meta, range, first, content })
+        Ok(Self { meta, range, first, content, lock: None })
     }
 }

@@ -15,11 +15,12 @@
 //! | [`checksum`] | checksums |
 //! | [`etl`] | transformers of objects |
 //! | [`list`] | listings |
+//! | [`lock`] | who reads and writes an object |
 //! | [`remote`] | buckets whose objects live elsewhere |
 //! | [`stats`], [`history`] | counters, and how they rose lately |
 //! | [`upload`] | uploads in parts |
 //!
-//! Appends, summaries and promotion are methods of [`Engine`], too.
+//! Appends, which are kept as uploads are (`begun`), summaries and promotion are methods of [`Engine`], too.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -45,6 +46,7 @@ pub mod content;
 pub mod etl;
 pub mod history;
 pub mod list;
+pub mod lock;
 pub mod log;
 pub mod multi;
 mod node;
@@ -101,6 +103,7 @@ pub struct Engine {
     producers: producer::Producers,
     log: Log,
     appends: append::Appends,
+    readers: lock::Readers,
     summaries: summary::Summaries,
     etls: etl::Etls,
     url: OnceLock<String>,
@@ -141,6 +144,7 @@ impl Engine {
             producers: producer::Producers::default(),
             log: Log::default(),
             appends: append::Appends::default(),
+            readers: lock::Readers::default(),
             summaries: summary::Summaries::default(),
             etls: etl::Etls::default(),
             url: OnceLock::new(),

@@ -75,7 +75,7 @@ impl Engine {
             };
             let meta = found.ok_or_else(|| self.no_object(bucket, name))?;
             attempts -= 1;
-            match Content::open(&meta, self.storage().blobs().as_ref()) {
+            match Content::open(&meta, self.storage().blobs()) {
                 Ok(content) => {
                     self.accessed(bucket.bid(), name, &meta);
                     return Ok((meta, content));
@@ -164,7 +164,11 @@ impl Engine {
                 Err(error) => return Ok(Err((error, select))),
             };
             let range = select(&meta)?;
-            Reading::new(meta, range, content).map(Ok)
+            let mut reading = Reading::new(meta, range, content)?;
+            if !reading.is_whole() {
+                reading.lock = Some(engine.reads(&bucket, &name));
+            }
+            Ok(Ok(reading))
         })
         .await
     }

@@ -231,7 +231,7 @@ struct InputShard {
 
 impl Shard for InputShard {
     fn open(&self) -> Result<Arc<dyn Source>> {
-        match Content::open(&self.meta, self.engine.storage().blobs().as_ref()) {
+        match Content::open(&self.meta, self.engine.storage().blobs()) {
             Ok(content) => Ok(Arc::new(content)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let cname = &self.cname;
@@ -289,7 +289,7 @@ impl Shard for Spooled {
             content: vec![crate::storage::Chunk { blob: self.id, size: self.size }],
             ..ObjectMeta::default()
         };
-        Ok(Arc::new(Content::open(&meta, self.blobs.as_ref())?))
+        Ok(Arc::new(Content::open(&meta, &self.blobs)?))
     }
 
     fn size(&self) -> u64 {

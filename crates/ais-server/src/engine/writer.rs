@@ -223,7 +223,7 @@ impl Sealed {
 
     /// The content, to be read before it is committed. May block.
     pub(super) fn open(&self) -> Result<Content> {
-        Ok(Content::open(&self.meta, self.engine.storage().blobs().as_ref())?)
+        Ok(Content::open(&self.meta, self.engine.storage().blobs())?)
     }
 
     /// Adds custom properties, in place of those of the same names.

@@ -52,12 +52,17 @@ pub trait Blobs: Send + Sync {
     /// Those of the file system; [`io::ErrorKind::NotFound`] when one is nowhere.
     fn publish(&self, ids: &[BlobId]) -> io::Result<()>;
 
-    /// Removes a blob. One that is not there is fine; who has it open can go on reading.
+    /// Removes a blob. One that is not there is fine; who has it open can go on reading. False says that somebody
+    /// [reserved](Self::reserve) it: then it goes with the last reservation, or at the next start.
     ///
     /// # Errors
     ///
     /// Those of the file system.
-    fn remove(&self, id: BlobId) -> io::Result<()>;
+    fn remove(&self, id: BlobId) -> io::Result<bool>;
+
+    /// Lets blobs be opened until the reservation is dropped, even if they are removed meanwhile. Those that were
+    /// removed before are gone nevertheless.
+    fn reserve(&self, ids: Vec<BlobId>) -> Reservation;
 
     /// Removes all temporary blobs. For the start, after the published ones were published; returns how many.
     ///
@@ -73,6 +78,12 @@ pub trait Blobs: Send + Sync {
     /// Those of the file system.
     fn space(&self) -> io::Result<Space>;
 }
+
+/// Blobs that stay as long as this value: see [`Blobs::reserve`].
+pub struct Reservation(
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    pub(super)  Option<Box<dyn Send + Sync>>,
+);
 
 /// A blob that is being written. Dropped before [`finish`](BlobWriter::finish), it is removed.
 pub trait BlobWriter: Send {
@@ -147,5 +158,18 @@ pub(super) mod tests {
         assert_eq!(reader.read_at(0, 9).unwrap(), "abcde");
         assert_eq!(blobs.open(id, 5).unwrap().read_at(0, 9).unwrap(), "abcde");
         assert!(reader.read_at(9, 1).unwrap().is_empty());
+    }
+    /// What is reserved can be opened until the last reservation ends.
+    pub(crate) fn reserved(blobs: &dyn Blobs) {
+        let mut writer = blobs.create().unwrap();
+        writer.write(b"abc").unwrap();
+        let id = writer.id();
+        writer.finish().unwrap();
+        let (one, other) = (blobs.reserve(vec![id]), blobs.reserve(vec![id]));
+        assert!(!blobs.remove(id).unwrap());
+        drop(one);
+        assert_eq!(blobs.open(id, 3).unwrap().read_at(0, 9).unwrap(), "abc");
+        drop(other);
+        assert_eq!(blobs.open(id, 3).err().expect("gone").kind(), io::ErrorKind::NotFound);
     }
 }

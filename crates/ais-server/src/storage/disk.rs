@@ -13,7 +13,8 @@ use bytes::Bytes;
 use rustix::fs::{FlockOperation, RenameFlags};
 
 use super::Fsync;
-use super::blobs::{Blob, BlobId, BlobWriter, Blobs, Space};
+use super::blobs::{Blob, BlobId, BlobWriter, Blobs, Reservation, Space};
+use super::reserved::Reserved;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long the server that had the folder before may take to let go of it.
@@ -28,6 +29,7 @@ pub(super) struct DiskBlobs {
     /// Free bytes below which nothing is written any more.
     reserve: u64,
     next: AtomicU64,
+    reserved: Arc<Reserved>,
     /// Locked as long as the process uses the folder.
     _lock: File,
 }
@@ -76,20 +78,18 @@ impl DiskBlobs {
         }
         let next = AtomicU64::new(first_id(folder).map_err(at(folder))?);
         let path = fs::canonicalize(folder).map_err(at(folder))?.to_string_lossy().into_owned();
-        Ok(Self { folder: folder.to_owned(), path, fsync, reserve: RESERVE, next, _lock: lock })
+        let (folder, reserve) = (folder.to_owned(), RESERVE);
+        let removed_from = folder.clone();
+        let reserved = Reserved::new(true, Box::new(move |id| remove(&removed_from, id)));
+        Ok(Self { folder, path, fsync, reserve, next, reserved, _lock: lock })
     }
 
     fn temporary(&self, id: BlobId) -> PathBuf {
-        self.folder.join("tmp").join(format!("{id:016x}"))
+        temporary(&self.folder, id)
     }
 
     fn place(&self, id: BlobId) -> PathBuf {
-        let [high, low] = [(id >> 8) & 0xff, id & 0xff];
-        self.folder
-            .join("blobs")
-            .join(format!("{high:02x}"))
-            .join(format!("{low:02x}"))
-            .join(format!("{id:016x}"))
+        place(&self.folder, id)
     }
 
     fn publish_one(&self, id: BlobId) -> io::Result<()> {
@@ -122,6 +122,26 @@ impl DiskBlobs {
         }
         Ok(())
     }
+}
+
+fn temporary(folder: &Path, id: BlobId) -> PathBuf {
+    folder.join("tmp").join(format!("{id:016x}"))
+}
+
+fn place(folder: &Path, id: BlobId) -> PathBuf {
+    let [high, low] = [(id >> 8) & 0xff, id & 0xff];
+    let folder = folder.join("blobs").join(format!("{high:02x}")).join(format!("{low:02x}"));
+    folder.join(format!("{id:016x}"))
+}
+
+fn remove(folder: &Path, id: BlobId) -> io::Result<()> {
+    for path in [place(folder, id), temporary(folder, id)] {
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Bytes that are left free: the metadata store does not recover from a full disk without a restart.
@@ -200,14 +220,15 @@ impl Blobs for DiskBlobs {
         ids.iter().try_for_each(|&id| self.publish_one(id))
     }
 
-    fn remove(&self, id: BlobId) -> io::Result<()> {
-        for path in [self.place(id), self.temporary(id)] {
-            match fs::remove_file(path) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-                _ => {}
-            }
+    fn remove(&self, id: BlobId) -> io::Result<bool> {
+        if self.reserved.doom(id) {
+            return Ok(false);
         }
-        Ok(())
+        remove(&self.folder, id).map(|()| true)
+    }
+
+    fn reserve(&self, ids: Vec<BlobId>) -> Reservation {
+        Reservation(Some(Box::new(self.reserved.reserve(ids))))
     }
 
     fn sweep(&self) -> io::Result<u64> {
@@ -341,6 +362,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let blobs = DiskBlobs::open(folder.path(), Fsync::Never).unwrap();
         crate::storage::blobs::tests::read_while_written(&blobs);
+        crate::storage::blobs::tests::reserved(&blobs);
     }
 
     #[test]
@@ -357,8 +379,8 @@ mod tests {
         assert_eq!(blobs.sweep().unwrap(), 1);
         assert_eq!(blobs.open(id, 3).unwrap().read_at(1, 9).unwrap(), "bc");
         assert_eq!(blobs.open(id, 4).err().expect("damaged").kind(), io::ErrorKind::InvalidData);
-        blobs.remove(id).unwrap();
-        blobs.remove(id).unwrap();
+        assert!(blobs.remove(id).unwrap());
+        assert!(blobs.remove(id).unwrap());
         assert_eq!(blobs.open(id, 3).err().expect("gone").kind(), io::ErrorKind::NotFound);
     }
 }

@@ -7,14 +7,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
-use super::blobs::{Blob, BlobId, BlobWriter, Blobs, Space};
+use super::blobs::{Blob, BlobId, BlobWriter, Blobs, Reservation, Space};
+use super::reserved::Reserved;
 
 type Map = HashMap<BlobId, Bytes>;
 
 /// Blobs in memory.
-#[derive(Default)]
 pub(super) struct MemoryBlobs {
     shared: Arc<Shared>,
+    reserved: Arc<Reserved>,
+}
+
+impl Default for MemoryBlobs {
+    fn default() -> Self {
+        let shared = Arc::<Shared>::default();
+        let of = Arc::clone(&shared);
+        let remove = move |id| {
+            of.remove(id);
+            Ok(())
+        };
+        Self { shared, reserved: Reserved::new(false, Box::new(remove)) }
+    }
 }
 
 #[derive(Default)]
@@ -28,6 +41,16 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Map> {
         // No code panics while it holds the lock, and a map is never half changed.
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn remove(&self, id: BlobId) {
+        let removed = self.lock().remove(&id);
+        // Freed here, after the lock.
+        if let Some(bytes) = removed {
+            self.used.fetch_sub(bytes.len() as u64, Ordering::Relaxed);
+        }
     }
 }
 
@@ -60,13 +83,16 @@ impl Blobs for MemoryBlobs {
         Ok(())
     }
 
-    fn remove(&self, id: BlobId) -> io::Result<()> {
-        let removed = self.shared.lock().remove(&id);
-        // Freed here, after the lock.
-        if let Some(bytes) = removed {
-            self.shared.used.fetch_sub(bytes.len() as u64, Ordering::Relaxed);
+    fn remove(&self, id: BlobId) -> io::Result<bool> {
+        if self.reserved.doom(id) {
+            return Ok(false);
         }
-        Ok(())
+        self.shared.remove(id);
+        Ok(true)
+    }
+
+    fn reserve(&self, ids: Vec<BlobId>) -> Reservation {
+        Reservation(Some(Box::new(self.reserved.reserve(ids))))
     }
 
     fn sweep(&self) -> io::Result<u64> {
@@ -200,5 +226,6 @@ mod tests {
     #[test]
     fn what_is_being_written_can_be_read() {
         crate::storage::blobs::tests::read_while_written(&MemoryBlobs::default());
+        crate::storage::blobs::tests::reserved(&MemoryBlobs::default());
     }
 }

@@ -12,11 +12,12 @@ mod disk;
 mod memory;
 mod meta;
 mod record;
+mod reserved;
 
 use std::path::Path;
 use std::sync::Arc;
 
-pub use blobs::{Blob, BlobId, BlobWriter, Blobs, Space};
+pub use blobs::{Blob, BlobId, BlobWriter, Blobs, Reservation, Space};
 pub use meta::{Meta, Tx};
 pub use record::{BucketRecord, Chunk, ObjectMeta};
 

@@ -7,6 +7,7 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::crash::start;
+use crate::slow::files;
 use crate::support::header;
 
 /// A server that is killed and started again.
@@ -55,16 +56,7 @@ impl Killed {
     }
 
     fn files(&self) -> usize {
-        let mut folders = vec![self.folder.path().join("data/blobs")];
-        folders.push(self.folder.path().join("data/tmp"));
-        let mut files = 0;
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).expect("a folder") {
-                let path = entry.expect("an entry").path();
-                if path.is_dir() { folders.push(path) } else { files += 1 }
-            }
-        }
-        files
+        files(&self.folder.path().join("data"))
     }
 
     async fn wait_for_files(&self, expected: usize) {

@@ -13,6 +13,7 @@
 //! | `permissions` | who may do what: every permission with every route |
 //! | `objects` | buckets and objects, headers, ranges, errors |
 //! | `s3` | the S3 face |
+//! | `routes` | requests that are nearly right: all are answered |
 //! | `slow` | senders that are slow |
 //! | `sorts` | dSort |
 //! | `recorded` | exchanges recorded from a real AIStore |
@@ -40,6 +41,7 @@ mod recorded_authn;
 mod recorded_jobs;
 mod remote;
 mod restart;
+mod routes;
 mod s3;
 mod slow;
 mod sorts;

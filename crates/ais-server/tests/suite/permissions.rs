@@ -8,11 +8,21 @@ use crate::support::header;
 use crate::users::Users;
 
 /// A request, and what it needs: all of these permissions, of the cluster and of the buckets `src` and `dst`.
-struct Route {
-    method: Method,
-    path: &'static str,
-    body: Value,
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) body: Value,
     needs: u64,
+}
+
+impl Route {
+    /// The path with the API's version where it has one.
+    pub(crate) fn full_path(&self) -> String {
+        match self.path.strip_prefix('/') {
+            Some(path) => format!("/{path}"),
+            None => format!("/v1/{}", self.path),
+        }
+    }
 }
 
 fn route(method: Method, path: &'static str, needs: u64) -> Route {
@@ -29,7 +39,7 @@ fn send(method: Method, path: &'static str, body: Value, needs: u64) -> Route {
 }
 
 /// Every route of the server.
-fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     let (get, head, put, post, patch, delete) =
         (Method::GET, Method::HEAD, Method::PUT, Method::POST, Method::PATCH, Method::DELETE);
     let to = json!({"name": "dst", "provider": "ais"});
@@ -215,11 +225,7 @@ impl Table {
 
     /// Whether the request was let through, whatever came of it then.
     async fn passes(&self, route: &Route, token: Option<&str>) -> Result<bool, String> {
-        let path = match route.path.strip_prefix('/') {
-            Some(path) => format!("/{path}"),
-            None => format!("/v1/{}", route.path),
-        };
-        let mut request = self.users.request(route.method.clone(), &path);
+        let mut request = self.users.request(route.method.clone(), &route.full_path());
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }

@@ -32,7 +32,7 @@ impl Spool {
         let opened = blobs.open(id, self.size);
         // Whoever has it open goes on reading.
         blobs.remove(id)?;
-        Ok(Content::of_blob(opened?, self.size, blobs.as_ref()))
+        Ok(Content::of_blob(opened?, self.size, blobs))
     }
 }
 

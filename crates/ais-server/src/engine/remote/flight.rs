@@ -83,6 +83,11 @@ impl Flights {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the object is on its way.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.lock().contains_key(key)
+    }
+
     /// Marks a flight whose object is not what it was.
     pub(super) fn outdate(&self, bid: u64, name: &str) {
         if let Some(flight) = self.lock().remove(&(bid, name.to_owned())) {

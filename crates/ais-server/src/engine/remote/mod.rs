@@ -74,6 +74,13 @@ pub(crate) struct Remote {
 /// Most open stores that are remembered.
 const MOST_STORES: usize = 256;
 
+impl Remotes {
+    /// Whether an object, by its bucket's id and its name, comes from its backend or goes there now.
+    pub(super) fn is_moving(&self, key: &(u64, String)) -> bool {
+        self.flights.has(key) || self.writes.is_taken(key)
+    }
+}
+
 impl Engine {
     pub(super) fn remotes(&self) -> &Remotes {
         &self.remotes

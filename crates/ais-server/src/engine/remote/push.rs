@@ -37,6 +37,12 @@ pub(super) struct Turns(Mutex<HashMap<Key, Weak<Turn<()>>>>);
 type Key = (u64, String);
 
 impl Turns {
+    /// Whether somebody writes the object.
+    pub(super) fn is_taken(&self, key: &Key) -> bool {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(key).and_then(Weak::upgrade).is_some_and(|turn| turn.try_lock().is_err())
+    }
+
     pub(super) async fn take(&self, bid: u64, name: &str) -> OwnedMutexGuard<()> {
         let turn = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

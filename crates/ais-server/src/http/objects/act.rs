@@ -6,12 +6,14 @@ use std::time::Instant;
 use holdall_ais_wire::action::{ActMsg, names};
 use holdall_ais_wire::object::PromoteMsg;
 use holdall_ais_wire::query;
+use http::StatusCode;
 use serde_json::Value;
 
 use super::{counted, multipart};
+use crate::engine::lock::Lock;
 use crate::engine::{Bucket, Op};
 use crate::error::{Error, Result};
-use crate::http::reply::{ok, text};
+use crate::http::reply::{ok, status, text};
 use crate::http::request::value;
 use crate::http::{Reply, Request, remote};
 
@@ -24,12 +26,17 @@ pub(super) async fn post(mut request: Request, bucket: &str, name: &str) -> Resu
         names::PROMOTE => promote(&request, &bucket, &message).await,
         names::BLOB_DOWNLOAD => remote::blob_download(&request, &bucket, &message),
         names::RENAME_OBJECT => rename(&request, &bucket, name, &message).await,
-        names::CHECK_LOCK => {
-            request.engine.head(&bucket, name).await?;
-            // Objects are replaced in one step, so that none is ever locked for readers.
-            Ok(ok())
-        }
+        names::CHECK_LOCK => check_lock(&request, &bucket, name).await,
         action => Err(Error::invalid(format!("invalid action \"{action}\""))),
+    }
+}
+
+/// 423 while the object comes from its backend or goes there, 202 while it is read, and 200.
+async fn check_lock(request: &Request, bucket: &Bucket, name: &str) -> Result<Reply> {
+    match request.engine.lock_of(bucket, name) {
+        Lock::Write => Ok(status(StatusCode::LOCKED)),
+        Lock::Read => Ok(status(StatusCode::ACCEPTED)),
+        Lock::Free => request.engine.head(bucket, name).await.map(|_| ok()),
     }
 }
 

@@ -134,13 +134,17 @@ fn describe(reply: &mut Reply, meta: &ObjectMeta, range: &Range<u64>, partial: b
 
 /// The bytes that were read, and then the rest.
 pub(crate) fn body(reading: Reading) -> Body {
-    let Reading { range, first, content, .. } = reading;
-    let (len, have) = (range.end - range.start, first.len() as u64);
-    if have == len {
-        return Body::whole(first);
+    if reading.is_whole() {
+        return Body::whole(reading.first);
     }
-    let rest = content.stream(range.start + have..range.end);
-    Body::stream(futures::stream::iter([Ok::<Bytes, std::io::Error>(first)]).chain(rest), Some(len))
+    let Reading { range, first, content, lock, .. } = reading;
+    let rest = content.stream(range.start + first.len() as u64..range.end);
+    let all = futures::stream::iter([Ok::<Bytes, std::io::Error>(first)]).chain(rest);
+    // The object is read until the stream is gone.
+    let all = all.inspect(move |_| {
+        let _reading = &lock;
+    });
+    Body::stream(all, Some(range.end - range.start))
 }
 
 async fn range_checksum(request: &Request, reading: &Reading) -> Result<String> {

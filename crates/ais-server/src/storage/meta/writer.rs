@@ -165,8 +165,9 @@ impl Writer {
         }
         for blob in stale {
             match self.blobs.remove(blob) {
-                Ok(()) if self.lasting => self.cleaned.push(blob),
-                Ok(()) => {}
+                Ok(true) if self.lasting => self.cleaned.push(blob),
+                // Somebody may still open it. Should the process be killed before it goes, the next start removes it.
+                Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(%error, blob, "old content was not removed; the next start tries again")
                 }
