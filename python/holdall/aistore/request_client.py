@@ -65,7 +65,13 @@ def _body(json: Any, data: Any) -> Any:
     try:
         return memoryview(data).cast("B")
     except TypeError:
+        pass
+    try:
         return b"".join(data)
+    except TypeError as error:
+        raise TypeError(
+            f"{type(data).__name__} cannot be sent: give bytes, text, a file, or pieces of bytes"
+        ) from error
 
 
 class RequestClient:

@@ -319,3 +319,15 @@ def test_pickled_and_forked(bucket):
         os._exit(0)
     os.waitpid(child, 0)
     assert os.read(reader, 10) == b"abc"
+
+
+def test_what_cannot_be_sent_or_read_is_named(bucket):
+    writer = bucket.object("o").get_writer()
+    with pytest.raises(TypeError, match="int cannot be sent"):
+        writer.put_content(5)
+    writer.put_content([b"pieces ", b"of bytes"])
+    with pytest.raises(ValueError, match="bytes=0-499"):
+        bucket.object("o").get_reader(byte_range="bytes=a-b")
+    with pytest.raises(ValueError, match="chunk_size"):
+        bucket.object("o").get_reader(chunk_size=-1)
+    assert bucket.object("o").get_reader().read_all() == b"pieces of bytes"

@@ -389,3 +389,28 @@ def test_data_pipes_of_the_first_generation(endpoint: str, objects: Bucket) -> N
     assert len(AISFileLoader(wanted, endpoint)) == len(wanted)
     sources = AISSourceLister([objects, objects.objects(obj_names=["o-001"])], prefix="o-001")
     assert list(sources) == [objects.object("o-001").get_url()] * 2
+
+
+def test_what_nothing_would_come_of_is_refused(client: Client, objects: Bucket) -> None:
+    twin = client.bucket(objects.name)
+    refused: list[tuple[type[Exception], str, Any]] = [
+        (TypeError, r"client\.bucket", lambda: AISIterDataset("name")),  # type: ignore[arg-type]
+        (TypeError, "mapping", lambda: AISIterDataset(objects, prefix_map="o-")),  # type: ignore[arg-type]
+        (ValueError, "same object", lambda: AISMapDataset(objects, prefix_map={twin: "o-01"})),
+        (
+            ValueError,
+            "max_batch_size",
+            lambda: AISBatchIterDataset(objects, client, max_batch_size=0),
+        ),
+        (ValueError, "batch_size", lambda: AISIterDataset(objects, batch_size=-1)),
+        (ValueError, "max_batch_size", lambda: DynamicBatchSampler(AISMapDataset(objects), 0)),
+    ]
+    for kind, words, make in refused:
+        with pytest.raises(kind, match=words):
+            make()
+
+
+def test_a_series_of_what_are_no_shards_is_an_error(endpoint: str, objects: Bucket) -> None:
+    stream = AISMultiShardStream([DataShard(endpoint, objects.name, prefix="o-00")])
+    with pytest.raises(tarfile.TarError, match="o-000"):
+        list(stream)

@@ -45,7 +45,10 @@ class BucketDetails:
 
 def _parse_range(text: str) -> tuple[int | None, int | None]:
     first, _, last = text[const.BYTE_RANGE_PREFIX_LENGTH :].partition("-")
-    return (int(first) if first else None, int(last) if last else None)
+    try:
+        return (int(first) if first else None, int(last) if last else None)
+    except ValueError:
+        raise ValueError(f"`byte_range` {text!r} is no range: write bytes=0-499") from None
 
 
 class Object:

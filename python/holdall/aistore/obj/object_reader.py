@@ -34,6 +34,8 @@ class ObjectReader:
         chunk_size: int | None = None,
         num_workers: int | None = None,
     ) -> None:
+        if chunk_size is not None and chunk_size < 0:
+            raise ValueError(f"`chunk_size` must not be negative: {chunk_size}")
         self._object_client = object_client
         self._chunk_size = chunk_size
         self._num_workers = num_workers

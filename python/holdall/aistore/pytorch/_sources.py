@@ -15,7 +15,36 @@ def listed(sources: Any, owner: str) -> list[AISSource]:
     """One source or several as a list."""
     if not sources:
         raise ValueError(f"<{owner}> ais_source_list must be provided")
-    return [sources] if isinstance(sources, AISSource) else list(sources)
+    found = [sources] if isinstance(sources, AISSource | str) else list(sources)
+    for source in found:
+        if not hasattr(source, "list_all_objects_iter"):
+            raise TypeError(
+                f"<{owner}> sources are buckets or groups of objects, not {type(source).__name__}: use "
+                "client.bucket(name)"
+            )
+    return found
+
+
+def prefixes(given: Any, sources: list[AISSource], owner: str) -> Prefixes:
+    """The prefixes of sources; those of anything else would be of no use to who gave them."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"<{owner}> prefix_map is a mapping from sources to prefixes, not {type(given).__name__}"
+        )
+    for source in given:
+        if source not in sources:
+            raise ValueError(
+                f"<{owner}> prefix_map has {source!r}, which is none of the sources: use the same object in both"
+            )
+    return given
+
+
+def positive(value: float | None, name: str, owner: str) -> None:
+    """Refuse a size of which nothing would come."""
+    if value is not None and not value > 0:
+        raise ValueError(f"<{owner}> {name} must be more than 0, not {value}")
 
 
 def objects(sources: Iterable[AISSource], prefixes: Prefixes) -> Iterator[Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..ais_source import AISSource
-from ._sources import Prefixes, Sources, listed, objects
+from ._sources import Prefixes, Sources, listed, objects, positive, prefixes
 from ._torch import data
 from ._turns import Worker, in_turn
 
@@ -41,7 +41,8 @@ class AISBaseIterDataset(ABC, data.IterableDataset):  # type: ignore[misc, type-
         batch_size: int | None = None,
     ) -> None:
         self._ais_source_list = listed(ais_source_list, type(self).__name__)
-        self._prefix_map = prefix_map or {}
+        self._prefix_map = prefixes(prefix_map, self._ais_source_list, type(self).__name__)
+        positive(batch_size, "batch_size", type(self).__name__)
         self._partition_sources_by_worker = partition_sources_by_worker
         self._shuffle = shuffle
         self._seed = seed

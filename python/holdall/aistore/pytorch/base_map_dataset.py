@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from ._sources import Prefixes, Sources, listed, objects
+from ._sources import Prefixes, Sources, listed, objects, prefixes
 from ._torch import data
 
 
@@ -19,7 +19,7 @@ class AISBaseMapDataset(ABC, data.Dataset):  # type: ignore[misc, type-arg]
 
     def __init__(self, ais_source_list: Sources, prefix_map: Prefixes | None = None) -> None:
         self._ais_source_list = listed(ais_source_list, type(self).__name__)
-        self._prefix_map = prefix_map or {}
+        self._prefix_map = prefixes(prefix_map, self._ais_source_list, type(self).__name__)
         self._obj_list = self._create_objects_list()
 
     def _create_objects_list(self) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from ..client import Client
 from ..enums import Colocation
 from ._ahead import ahead
-from ._sources import Prefixes, Sources, progress
+from ._sources import Prefixes, Sources, positive, progress
 from .base_iter_dataset import AISBaseIterDataset
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ class AISBatchIterDataset(AISBaseIterDataset):
         **options: Any,
     ) -> None:
         super().__init__(ais_source_list, prefix_map, partition_sources_by_worker, **options)
+        positive(max_batch_size, "max_batch_size", type(self).__name__)
         self.client = client
         self.max_batch_size = max_batch_size
         self.output_format = output_format

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 
+from ._sources import positive
 from ._torch import data, torch
 from .base_map_dataset import AISBaseMapDataset
 
@@ -30,7 +31,7 @@ class DynamicBatchSampler(data.Sampler):  # type: ignore[misc, type-arg]
             that has this sampler.
 
     Raises:
-        ValueError: When the factor is not between 0 and 1.
+        ValueError: When the factor is not between 0 and 1, or no batch could have a byte.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class DynamicBatchSampler(data.Sampler):  # type: ignore[misc, type-arg]
     ) -> None:
         if not 0 <= saturation_factor <= 1:
             raise ValueError("`saturation_factor` must be between 0 and 1")
+        positive(max_batch_size, "max_batch_size", type(self).__name__)
         self._data_source = data_source
         self._samples_list = data_source.get_obj_list()
         self._max_batch_size = max_batch_size

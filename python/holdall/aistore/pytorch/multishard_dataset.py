@@ -11,6 +11,7 @@ from ..dataset.data_shard import DataShard
 from ..etl.etl_config import ETLConfig
 from ._ahead import ahead
 from ._shards import in_order, member_names
+from ._sources import positive
 from ._torch import data
 from ._turns import Worker, in_turn
 
@@ -27,6 +28,7 @@ class AISMultiShardStream(data.IterableDataset):  # type: ignore[misc, type-arg]
     """
 
     def __init__(self, data_sources: list[DataShard], *, batch_size: int | None = None) -> None:
+        positive(batch_size, "batch_size", type(self).__name__)
         self._data_sources = data_sources
         self.batch_size = batch_size
 
