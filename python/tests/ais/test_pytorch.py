@@ -348,6 +348,27 @@ def test_shards_side_by_side(endpoint: str, bucket: Bucket, workers: int) -> Non
     assert batches_of(stream, workers, 2) == in_batches(wanted, 2)
 
 
+@pytest.mark.parametrize("before", [0, 2])
+@pytest.mark.parametrize("after", [0, 3])
+def test_shards_side_by_side_go_on(endpoint: str, bucket: Bucket, before: int, after: int) -> None:
+    for name in ("left", "right"):
+        put_shard(bucket, f"{name}.tar", {f"{n:02d}.x": b"%d" % n for n in range(11)})
+
+    def loader(workers: int) -> AISDataLoader:
+        series = [DataShard(endpoint, bucket.name, prefix=name) for name in ("left", "right")]
+        return AISDataLoader(
+            AISMultiShardStream(series), batch_size=2, num_workers=workers, collate_fn=as_they_are
+        )
+
+    wanted = list(loader(0))
+    first = loader(before)
+    batches = iter(first)
+    taken = [next(batches) for _ in range(3)]
+    second = loader(after)
+    second.load_state_dict(first.state_dict())
+    assert taken + list(second) == wanted == list(second)
+
+
 def test_batches_by_size(bucket: Bucket) -> None:
     sizes = [40, 0, 30, 30, 100, 70, 250, 20]
     bucket.put_many({f"{n}": b"x" * size for n, size in enumerate(sizes)})

@@ -15,7 +15,7 @@ def listed(sources: Any, owner: str) -> list[AISSource]:
     """One source or several as a list."""
     if not sources:
         raise ValueError(f"<{owner}> ais_source_list must be provided")
-    found = [sources] if isinstance(sources, AISSource | str) else list(sources)
+    found: list[Any] = [sources] if isinstance(sources, AISSource | str) else list(sources)
     for source in found:
         if not hasattr(source, "list_all_objects_iter"):
             raise TypeError(

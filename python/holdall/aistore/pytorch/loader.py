@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from ._resumable import Resumable
 from ._torch import data, torch
-from .base_iter_dataset import AISBaseIterDataset
 
 
 class _Order:
@@ -38,7 +38,8 @@ class AISDataLoader(data.DataLoader):  # type: ignore[misc, type-arg]
     between any two batches.
 
     Args:
-        dataset: Any data set; those that iterate have `AISBaseIterDataset` as their base.
+        dataset: Any data set; those that iterate have `AISBaseIterDataset` as their base, or are an
+            `AISMultiShardStream`.
         seed: What the order of ``shuffle=True`` follows from, together with the epoch.
         *args: Those of ``torch.utils.data.DataLoader``.
         **kwargs: Those of ``torch.utils.data.DataLoader``.
@@ -64,9 +65,7 @@ class AISDataLoader(data.DataLoader):  # type: ignore[misc, type-arg]
         self._passed = 0
         self._next = 0
         self._per_batch = self.batch_size or 1
-        if isinstance(dataset, data.IterableDataset) and not isinstance(
-            dataset, AISBaseIterDataset
-        ):
+        if isinstance(dataset, data.IterableDataset) and not isinstance(dataset, Resumable):
             raise TypeError(
                 f"{type(dataset).__name__} cannot be continued: it is no AISBaseIterDataset"
             )
@@ -76,7 +75,7 @@ class AISDataLoader(data.DataLoader):  # type: ignore[misc, type-arg]
     @property
     def _index_sampler(self) -> Any:
         sampler = super()._index_sampler
-        return sampler if isinstance(self.dataset, AISBaseIterDataset) else _Order(sampler, self)
+        return sampler if isinstance(self.dataset, Resumable) else _Order(sampler, self)
 
     def _seed_order(self) -> None:
         self.generator.manual_seed(self._seed + self._epoch)
@@ -85,7 +84,7 @@ class AISDataLoader(data.DataLoader):  # type: ignore[misc, type-arg]
         """Tell the data set, or the order, where to begin."""
         self._seed_order()
         dataset = self.dataset
-        if not isinstance(dataset, AISBaseIterDataset):
+        if not isinstance(dataset, Resumable):
             return
         dataset.batch_size = self._per_batch
         start = self._first * self._per_batch

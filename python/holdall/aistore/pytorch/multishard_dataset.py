@@ -10,17 +10,17 @@ from ..bucket import Bucket
 from ..dataset.data_shard import DataShard
 from ..etl.etl_config import ETLConfig
 from ._ahead import ahead
+from ._resumable import Resumable
 from ._shards import in_order, member_names
-from ._sources import positive
-from ._torch import data
 from ._turns import Worker, in_turn
 
 
-class AISMultiShardStream(data.IterableDataset):  # type: ignore[misc, type-arg]
+class AISMultiShardStream(Resumable):
     """Members of several shards, or of several series of shards, side by side: tuples of contents, one of each series. It
     ends with the shortest.
 
-    Members come in the order of their names. Workers take turns, so that the order is the same for any number of them.
+    Members come in the order of their names. Workers take turns, so that the order is the same for any number of them. An
+    epoch can be continued where it was left, as of `AISBaseIterDataset`.
 
     Args:
         data_sources: The series.
@@ -28,9 +28,8 @@ class AISMultiShardStream(data.IterableDataset):  # type: ignore[misc, type-arg]
     """
 
     def __init__(self, data_sources: list[DataShard], *, batch_size: int | None = None) -> None:
-        positive(batch_size, "batch_size", type(self).__name__)
+        super().__init__(batch_size)
         self._data_sources = data_sources
-        self.batch_size = batch_size
 
     def __iter__(self) -> Iterator[tuple[bytes, ...]]:
         series = [
@@ -38,7 +37,9 @@ class AISMultiShardStream(data.IterableDataset):  # type: ignore[misc, type-arg]
             for source in self._data_sources
         ]
         # Each worker reads all: what belongs together is known by its place alone.
-        return in_turn(zip(*series, strict=False), Worker.this(), 0, 0, self.batch_size)
+        samples = zip(*series, strict=False)
+        own = in_turn(samples, Worker.this(), self._start, self._skip, self.batch_size)
+        return self._delivered(own)
 
     def _get_shard_objects_iterator(
         self, bucket: Bucket, prefix: str = "", etl_name: str | None = None
