@@ -59,5 +59,6 @@ pub use search::{Pages, Request};
 pub use select::Selection;
 pub use template::Template;
 pub use transfer::{
-    Report, TransferOptions, Written, default_file_name, transfer, transfer_planned, write_catalog,
+    Report, TransferOptions, Written, default_file_name, transfer, transfer_assets,
+    transfer_planned, write_catalog, write_transferred,
 };

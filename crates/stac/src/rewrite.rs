@@ -249,7 +249,8 @@ fn links(
         changed = true;
     }
     if let Some(place) = self_place.filter(|_| kind != Kind::ItemCollection) {
-        fresh.push(new_link("self", &place.href(), Some("application/json")));
+        // Links to themselves are absolute (STAC, relation types): a path as it was given is one from the working directory.
+        fresh.push(new_link("self", &place.absolute_href(), Some("application/json")));
         changed = true;
     }
     changed.then_some(fresh)

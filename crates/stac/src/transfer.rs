@@ -99,6 +99,23 @@ pub async fn transfer_planned(
     options: &TransferOptions,
     observer: Observer,
 ) -> Result<Report> {
+    let mut report = transfer_assets(clients, document, directory, plan, options, observer).await?;
+    write_transferred(document, directory, &mut report, options).await?;
+    Ok(report)
+}
+
+/// The first half of a transfer: everything but the document, which must be one that can be written as asked.
+///
+/// # Errors
+/// Those of [`transfer`] but for failures to write the JSON.
+pub async fn transfer_assets(
+    clients: &Clients,
+    document: &Document,
+    directory: &Place,
+    plan: Plan,
+    options: &TransferOptions,
+    observer: Observer,
+) -> Result<Report> {
     if let Written::Document(name) = &options.written {
         // What cannot be written shows before anything moves.
         Format::of_name(name).check(document.kind())?;
@@ -107,9 +124,21 @@ pub async fn transfer_planned(
     let jobs = Arc::new(plan.jobs);
     let outcomes = run(clients, jobs.clone(), &options.run, observer).await?;
     let jobs = Arc::try_unwrap(jobs).unwrap_or_else(|shared| (*shared).clone());
-    let plan = Plan { jobs, ..plan };
-    let written = write(document, directory, &plan, &outcomes, options).await?;
-    Ok(Report { plan, outcomes, written })
+    Ok(Report { plan: Plan { jobs, ..plan }, outcomes, written: Vec::new() })
+}
+
+/// The second half: rewrites the document, writes it as asked, and adds its files to the report.
+///
+/// # Errors
+/// Failures to write; the assets are where the report says.
+pub async fn write_transferred(
+    document: &mut Document,
+    directory: &Place,
+    report: &mut Report,
+    options: &TransferOptions,
+) -> Result<()> {
+    report.written = write(document, directory, &report.plan, &report.outcomes, options).await?;
+    Ok(())
 }
 
 async fn write(
@@ -215,7 +244,8 @@ fn self_contained(item: &mut Json, place: &Place, root: &Place) {
         }
     }
     let kept = item.get("links").and_then(Json::as_array).unwrap_or_default();
-    let structural = ["self", "root", "parent", "collection"];
+    // The collection stays where it is: items of a collection have to link it.
+    let structural = ["self", "root", "parent"];
     let mut links: Vec<Json> = kept
         .iter()
         .filter(|link| {

@@ -349,8 +349,9 @@ async def save(stac_object: Item | Collection, config: Config) -> None:
     if own_href is None:
         return
     for asset in stac_object.assets.values():
-        if _is_absolute(asset.href):
-            asset.href = make_relative_href(asset.href, own_href)
+        # Files in a directory that was given as a relative path are seen from the working directory until now.
+        href = asset.href if _is_absolute(asset.href) else os.path.abspath(asset.href)
+        asset.href = make_relative_href(href, own_href)
     text = json.dumps(stac_object.to_dict(include_self_link=True, transform_hrefs=False))
     await stac_write(own_href, text, config.target_config)
 

@@ -60,6 +60,21 @@ async def test_copy_between_stores(item, form, s3_store, monkeypatch, s3_environ
         assert file.read() == b"image"
 
 
+async def test_a_directory_as_seen_from_here(item, form, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = await stac.download_item(form(item), "out")
+    saved = json.loads((tmp_path / "out/one.json").read_text())
+    for found in (as_dict(done), saved):
+        assert found["assets"]["data"]["href"] == "./image.tif"
+        own = [link["href"] for link in found["links"] if link["rel"] == "self"]
+        assert own == [str(tmp_path / "out/one.json")]
+    copied = await stac.copy_item(done, "again")
+    assert (tmp_path / "again/image.tif").read_bytes() == b"image" * 1000
+    assert [found.error for found in await stac.verify(as_dict(copied))] == [None, None]
+    with stac.open_asset(tmp_path / "out" / "image.tif") as file:
+        assert file.read(5) == b"image"
+
+
 async def test_copy_of_many(server, tmp_path):
     document = {
         "type": "FeatureCollection",

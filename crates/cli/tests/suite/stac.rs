@@ -1,12 +1,14 @@
 //! `holdall stac`, with local files.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{err, holdall, json as lines, out};
+use crate::{command, err, holdall, json as lines, out};
 
 /// The SHA-256 of "image" as a multihash: `printf image | sha256sum`.
 const IMAGE: &str = "12206105d6cc76af400325e94d588ce511be5bfdbb73b437dc51eca43917d7a43e3d";
@@ -73,6 +75,8 @@ fn writes_the_document_beside_its_files() {
     let text = fs::read_to_string(dir.path().join("out/item.json")).unwrap();
     let document: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(document["assets"]["data"]["href"], "./image.tif");
+    let own = document["links"].as_array().unwrap().iter().find(|link| link["rel"] == "self");
+    assert!(Path::new(own.unwrap()["href"].as_str().unwrap()).is_absolute());
     // The document works where it is.
     assert_eq!(
         out(&holdall(dir.path(), &["stac", "verify", "out/item.json"])),
@@ -258,4 +262,26 @@ fn the_verbosity_is_where_stac_asset_has_it() {
     assert_eq!(holdall(dir.path(), &arguments).status.code(), Some(0));
     let own = ["-v", "stac", "download", "in/item.json", "out", "-i", "meta", "-q"];
     assert_eq!(holdall(dir.path(), &own).status.code(), Some(0));
+}
+
+#[test]
+fn what_download_prints_can_be_piped_on() {
+    let dir = tree();
+    let printed = holdall(dir.path(), &["stac", "download", "in/item.json", "out", "-x", "gone"]);
+    let arguments = ["stac", "copy", "-", "again", "-f", "item.json"];
+    let mut child = command(dir.path(), &arguments).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&printed.stdout).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(names(&dir.path().join("again")), ["image.tif", "item.json", "meta.txt"]);
+}
+
+#[test]
+fn the_report_is_there_when_the_document_cannot_be_written() {
+    let dir = tree();
+    fs::create_dir_all(dir.path().join("out/taken.json")).unwrap();
+    let arguments = ["stac", "download", "in/item.json", "out", "-i", "data", "-f", "taken.json"];
+    let failed = holdall(dir.path(), &[&arguments[..], &["--report", "report"]].concat());
+    assert_eq!(failed.status.code(), Some(1));
+    let report = fs::read_to_string(dir.path().join("report")).unwrap();
+    assert!(report.contains(r#""status":"done""#), "{report}");
 }

@@ -4,8 +4,9 @@ use std::io::Read;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use holdall::stac::json::Json;
 use holdall::stac::{
-    ClientConfig, Clients, Crawl, Credential, Document, Kind, PlanOptions, Selection,
+    ClientConfig, Clients, Crawl, Credential, Document, Kind, PlanOptions, Selection, href,
 };
 
 use super::args::{ClientArgs, SelectArgs};
@@ -72,9 +73,30 @@ pub(super) async fn document(clients: &Clients, href: Option<&str>) -> Result<Do
                 std::io::stdin().lock().read_to_end(&mut text).map(|_| text)
             });
             let data = read.await?.context("cannot read standard input")?;
-            Ok(Document::from_bytes(&data).context("standard input")?)
+            let mut document = Document::from_bytes(&data).context("standard input")?;
+            from_here(&mut document);
+            Ok(document)
         }
         Some(href) => Ok(clients.read_document(href).await?),
+    }
+}
+
+/// Makes relative hrefs of assets absolute that lead to files from here: a document that comes through a pipe tells nothing of
+/// where it was, and what `download` prints names its files as they were given.
+fn from_here(document: &mut Document) {
+    for object in document.objects_mut() {
+        if holdall::stac::link(object, "self").is_some_and(|own| href::is_absolute(&own)) {
+            continue;
+        }
+        let assets = object.get_mut("assets").and_then(Json::as_object_mut);
+        for asset in assets.into_iter().flat_map(|assets| assets.values_mut()) {
+            let written = asset.get("href").and_then(Json::as_str).map(|href| href.into_owned());
+            let relative = written.filter(|written| !href::is_absolute(written));
+            let found = relative.and_then(|path| std::path::absolute(path).ok());
+            if let Some(path) = found.filter(|path| path.exists()) {
+                asset.set("href", path.to_string_lossy().into_owned());
+            }
+        }
     }
 }
 

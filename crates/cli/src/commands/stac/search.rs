@@ -42,7 +42,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Search) -> Result<Exit> {
         };
         skip = 0;
         if args.ndjson {
-            keep(position.as_ref(), args)?;
+            keep(context, position.as_ref(), args)?;
         }
     }
     if args.ndjson {
@@ -58,8 +58,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Search) -> Result<Exit> {
         text.push('\n');
         context.printer.bytes(text.as_bytes())?;
     }
-    // Items that were not written yet would be lost to the next run.
-    keep(position.as_ref(), args)?;
+    keep(context, position.as_ref(), args)?;
     Ok(Exit::Done)
 }
 
@@ -101,9 +100,10 @@ fn first(args: &Search) -> Result<Position> {
     from_start(Request::search(&args.url, body))
 }
 
-/// Writes down where the next run goes on, if it was asked for.
-fn keep(position: Option<&Position>, args: &Search) -> Result<()> {
+/// Writes down where the next run goes on, if it was asked for. Items that were not written yet would be lost to it.
+fn keep(context: &Context<'_>, position: Option<&Position>, args: &Search) -> Result<()> {
     let Some(file) = &args.resume else { return Ok(()) };
+    context.printer.flush()?;
     let kept = match position {
         Some(Position { request, skip }) => {
             json!({"href": request.href, "body": request.body, "skip": skip})

@@ -5,7 +5,8 @@ use futures::{StreamExt, stream};
 use holdall::stac::multihash::Algorithm;
 use holdall::stac::{
     Clients, Collision, Document, Hrefs, Kind, Naming, Place, Plan, PlanOptions, Report,
-    RunOptions, Template, TransferOptions, Written, default_file_name, transfer_planned,
+    RunOptions, Template, TransferOptions, Written, default_file_name, transfer_assets,
+    write_transferred,
 };
 use holdall::store::OpenOptions;
 use serde_json::json;
@@ -113,10 +114,9 @@ async fn execute(
     }
     let progress = Progress::new(printer, &plan);
     let ended =
-        transfer_planned(clients, &mut document, directory, plan, options, progress.observer())
-            .await;
+        transfer_assets(clients, &document, directory, plan, options, progress.observer()).await;
     progress.finish(printer);
-    let report = ended?;
+    let mut report = ended?;
     for (at, outcome) in report.outcomes.iter().enumerate() {
         let Ok(done) = outcome else { continue };
         if printer.verbose {
@@ -130,6 +130,7 @@ async fn execute(
     if let Some(file) = &args.report {
         write_report(&report, file).await?;
     }
+    write_transferred(&mut document, directory, &mut report, options).await?;
     print(context, &document, &report)?;
     let failed = report.failures().count();
     Ok(if failed > 0 && !args.lenient { Exit::Partial } else { Exit::Done })
