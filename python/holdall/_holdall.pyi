@@ -1232,6 +1232,6 @@ def _serve_ais(
     faults_file: str | PathLike[str] | None,
     faults_json: str | None,
     etl: _Transformers | None,
-    backends: list[str],
+    backends: list[tuple[str, list[tuple[str, str]]]],
     cache_size: int | None,
 ) -> _AisServer: ...

@@ -27,9 +27,19 @@ struct AisServer {
 }
 
 fn to_py(error: &Error) -> PyErr {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(why) = cause {
+        let why_text = why.to_string();
+        // Some say it in their own words already.
+        if !text.contains(&why_text) {
+            text = format!("{text}: {why_text}");
+        }
+        cause = why.source();
+    }
     match error.kind() {
-        ErrorKind::Invalid => PyValueError::new_err(error.to_string()),
-        _ => PyOSError::new_err(error.to_string()),
+        ErrorKind::Invalid => PyValueError::new_err(text),
+        _ => PyOSError::new_err(text),
     }
 }
 
@@ -169,7 +179,7 @@ fn _serve_ais(
     faults_file: Option<PathBuf>,
     faults_json: Option<&str>,
     etl: Option<Transformers>,
-    backends: Vec<String>,
+    backends: Vec<(String, Vec<(String, String)>)>,
     cache_size: Option<u64>,
 ) -> PyResult<AisServer> {
     let invalid = |what: &str, text: &str, e: &dyn std::fmt::Display| {
@@ -198,11 +208,12 @@ fn _serve_ais(
     };
     let faults = faults.transpose().map_err(|e| to_py(&e))?;
     let mut reached = Backends::of(holdall::registry());
-    for backend in &backends {
-        // The text may hold a secret: it is not told.
-        let parsed: Backend =
-            backend.parse().map_err(|e| PyValueError::new_err(format!("backends: {e}")))?;
-        reached = reached.with(parsed);
+    for (name, settings) in backends {
+        // Settings may be secret: they are not told.
+        let backend: Result<Backend, String> =
+            if settings.is_empty() { name.parse() } else { Backend::new(&name, settings) };
+        let backend = backend.map_err(|e| PyValueError::new_err(format!("backends: {e}")))?;
+        reached = reached.with(backend);
     }
     let options = Options {
         data: path,

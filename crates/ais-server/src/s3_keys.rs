@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Pairs of access keys and secret keys. Without any, every signature is accepted, as AIStore does.
+/// Pairs of access keys and secret keys. Without any, every signature is accepted, as AIStore does. Where AuthN asks, a key
+/// acts as the user of the same name.
 ///
 /// ```
 /// use holdall_ais_server::S3Keys;
@@ -64,8 +65,7 @@ impl S3Keys {
     /// When the file cannot be read or holds no pair, and as there.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| {
-            Error::invalid(format!("cannot read the S3 keys {}: {e}", path.display()))
-                .with_source(e)
+            Error::invalid(format!("cannot read the S3 keys {}", path.display())).with_source(e)
         })?;
         let keys = Self::parse(&text)?;
         if keys.is_empty() {

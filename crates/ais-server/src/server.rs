@@ -108,6 +108,7 @@ impl Server {
         if let Some(auth) = &options.auth {
             check_exposure(&options, auth)?;
         }
+        options.backends.check()?;
         let listener = listen(options.listen).await?;
         let authn_listener = match options.auth.as_ref().and_then(|auth| auth.listen) {
             Some(address) => Some(listen(address).await?),
@@ -228,7 +229,7 @@ impl Drop for Server {
 async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address)
         .await
-        .map_err(|e| Error::internal(format!("cannot listen on {address}: {e}")).with_source(e))
+        .map_err(|e| Error::internal(format!("cannot listen on {address}")).with_source(e))
 }
 
 /// Fewest characters of an administrator's password that others can try.
@@ -301,7 +302,7 @@ fn acceptor(certificate: &std::path::Path, key: &std::path::Path) -> Result<TlsA
         .with_safe_default_protocol_versions()
         .and_then(|config| config.with_no_client_auth().with_single_cert(chain, secret))
         .map_err(|e| {
-            Error::internal(format!("cannot use the certificate {}: {e}", certificate.display()))
+            Error::internal(format!("cannot use the certificate {}", certificate.display()))
                 .with_source(e)
         })?;
     Ok(TlsAcceptor::from(Arc::new(config)))

@@ -29,7 +29,8 @@ function row(bucket, item) {
   const href = item.is_folder ? bucketHref(bucket, item.name) : objectHref(bucket, item.name);
   const name = last(item.name) || item.name;
   return el("tr", {},
-    el("td", { class: item.is_folder ? "folder" : "" }, el("a", { href }, name)),
+    el("td", { class: item.is_folder ? "folder" : "" }, el("a", { href }, name),
+      item.is_kept ? el("span", { class: "tag", title: "A copy is kept on this server" }, "kept") : ""),
     el("td", { class: "number" }, item.is_folder ? "" : bytes(item.size)),
     el("td", { class: "time wide" }, item.is_folder ? "" : time(item.modified_millis)));
 }
@@ -52,6 +53,7 @@ export async function objects({ put, signal }, bucket, params) {
     more.disabled = false;
     const shown = body.children.length;
     state.textContent = after ? `the first ${shown}` : `${shown} item${shown === 1 ? "" : "s"}`;
+    if (page.is_part) state.textContent += ", kept here: the server was started without this backend";
   };
   more.addEventListener("click", () => next().catch((error) => { state.textContent = error.message; }));
   const search = el("input", {

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from .._holdall import _AisServer, _serve_ais
 
 Path = str | os.PathLike[str]
+Settings = Mapping[str, str | bool | float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +128,53 @@ class Server:
         return f"<holdall.aistore.Server {self.url}{' (closed)' if self.closed else ''}>"
 
 
+def _backends(
+    backends: Mapping[str, Settings | Sequence[Settings]] | Sequence[str],
+) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The backends by name, each with its settings as text."""
+    if isinstance(backends, Mapping):
+        found = []
+        for name, settings in backends.items():
+            each = [settings] if isinstance(settings, Mapping) else settings
+            if isinstance(each, str) or not isinstance(each, Sequence):
+                raise TypeError(
+                    f"backends: the settings of {name!r} must be a mapping, or a list of mappings,"
+                    f" not {type(settings).__name__}"
+                )
+            found.extend((name, _settings(name, one)) for one in each)
+        return found
+    if isinstance(backends, str):
+        raise TypeError(f"backends must be a mapping or a sequence: write [{backends!r}]")
+    texts = list(backends)
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(
+                f"backends: each must be a text, not {type(text).__name__};"
+                ' settings are a mapping by name: {"aws": {"region": "us-east-1"}}'
+            )
+    return [(text, []) for text in texts]
+
+
+def _settings(name: str, settings: Settings) -> list[tuple[str, str]]:
+    if not isinstance(settings, Mapping):
+        raise TypeError(
+            f"backends: the settings of {name!r} must be a mapping, not {type(settings).__name__}"
+        )
+    found = []
+    for key, value in settings.items():
+        if isinstance(value, bool):
+            found.append((key, str(value).lower()))
+        elif isinstance(value, str | int | float):
+            found.append((key, str(value)))
+        else:
+            # The value may be secret.
+            raise TypeError(
+                f"backends: the setting {key!r} of {name!r} must be a text, a number or a bool,"
+                f" not {type(value).__name__}"
+            )
+    return found
+
+
 def serve(
     path: Path | None = None,
     *,
@@ -141,7 +189,7 @@ def serve(
     auth: Auth | bool = False,
     faults: Path | Mapping[str, Any] | None = None,
     allow_etl: Transformers | bool = False,
-    backends: Sequence[str] = (),
+    backends: Mapping[str, Settings | Sequence[Settings]] | Sequence[str] = (),
     cache_size: int | None = None,
 ) -> Server:
     """Start a server for AIStore's API in this process. It answers when this returns.
@@ -168,16 +216,20 @@ def serve(
             if its name ends in ``.json``; or the same as a dictionary.
         allow_etl: Let clients start transformers, which are programs on this machine that run with this process's
             rights: whoever may make an ETL may do what this process may do.
-        backends: Providers whose buckets may be used: ``"aws"``, ``"gcp"``, ``"azure"``, ``"ht"``, and
-            ``"ais,alias=NAME,endpoint=URL"`` for another cluster. Settings follow after commas, as in
-            ``"aws,endpoint=http://localhost:9000,region=us-east-1"``; what they do not say is looked up in the
-            environment.
+        backends: Providers whose buckets may be used, with their settings:
+            ``{"aws": {"endpoint": "http://localhost:9000", "region": "us-east-1"}, "gcp": {}}``. The names are
+            ``"aws"``, ``"gcp"``, ``"azure"``, ``"ht"``, and ``"ais"`` for another cluster, whose settings have an
+            ``alias`` and an ``endpoint``; a list of settings names several clusters. What settings do not say is
+            looked up in the environment. A sequence of texts does as well, written as for the command:
+            ``["aws,endpoint=http://localhost:9000", "ais,alias=west,endpoint=http://west:8080"]``.
         cache_size: Most bytes of copies of what backends have; what was read longest ago goes first. Without it,
             90 % of the disk.
 
     Raises:
         OSError: When the folder, the address or the certificate cannot be used.
-        ValueError: When an argument cannot be, or the plan of faults says something that cannot be meant.
+        TypeError: When an argument is of another kind.
+        ValueError: When an argument cannot be, a backend does not know one of its settings, or the plan of faults says
+            something that cannot be meant.
     """
     if isinstance(auth, bool):
         auth_or_none = Auth() if auth else None
@@ -211,7 +263,7 @@ def serve(
             faults_file,
             faults_json,
             transformers,
-            list(backends),
+            _backends(backends),
             cache_size,
         )
     )

@@ -128,6 +128,17 @@ pub(super) async fn check(request: &mut Request) -> Result<()> {
 
 /// Checks a permission outside the table: for faces with requests of their own kind.
 pub(crate) fn allow(request: &Request, bck: Option<&Bck>, perms: u64) -> Result<()> {
+    allow_as(request, None, bck, perms)
+}
+
+/// The same for a request that may have proved in another way than by a token which user it is of. A token that it has,
+/// too, says what it may do.
+pub(crate) fn allow_as(
+    request: &Request,
+    user: Option<&str>,
+    bck: Option<&Bck>,
+    perms: u64,
+) -> Result<()> {
     let need = match bck {
         Some(bck) => Need::bucket(bck.clone(), perms),
         None => Need::cluster(perms),
@@ -139,7 +150,10 @@ pub(crate) fn allow(request: &Request, bck: Option<&Bck>, perms: u64) -> Result<
     // A signed URL carries it as a parameter.
     let in_url = Some(request.params.get(AMZ_TOKEN)).filter(|token| !token.is_empty());
     let found = token(&request.headers).or(in_url.map(|token| (AMZ_TOKEN, token)));
-    let claims = authn.authenticate(found)?;
+    let claims = match (found, user) {
+        (None, Some(user)) => Arc::new(authn.claims_of(user)?),
+        (found, _) => authn.authenticate(found)?,
+    };
     need.check(request, &claims, bucket.as_ref())
 }
 

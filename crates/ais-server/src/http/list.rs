@@ -92,6 +92,7 @@ async fn page_of_backend(
     let query = RemoteQuery {
         prefix: lsmsg.prefix.trim_end_matches('*').to_owned(),
         token: lsmsg.continuation_token.clone(),
+        after: String::new(),
         limit: if size == 0 { REMOTE_PAGE_SIZE } else { size.min(MAX_PAGE) },
         flat: lsmsg.has(flag::NO_RECURSION),
     };

@@ -14,6 +14,7 @@ use super::access::allow;
 use super::reply::{self, not_allowed, ok, set, status};
 use super::{Body, Reply, Request};
 use crate::engine::list::{Item, Query};
+use crate::engine::remote::{RemoteEntry, RemoteQuery};
 use crate::engine::{Bucket, Work as _};
 use crate::error::{Error, Result};
 use crate::storage::ObjectMeta;
@@ -43,6 +44,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const MAX_ITEMS: usize = 1000;
 /// Objects that are counted for the size of a bucket; a larger one is shown as "more than".
 const MAX_COUNTED: usize = 20_000;
+/// The same for a bucket of a backend, which is asked: that may take its time, and cost money.
+const MAX_COUNTED_THERE: usize = 2000;
 /// Jobs that are shown, the latest first.
 const MAX_JOBS: usize = 200;
 
@@ -168,6 +171,14 @@ fn bucket(request: &Request, perms: u64) -> Result<Bucket> {
 
 /// How much a bucket holds, as far as it is quickly counted.
 async fn size(request: &Request, bucket: &Bucket) -> Result<Value> {
+    if request.engine.reaches(bucket) {
+        let query = RemoteQuery { limit: MAX_COUNTED_THERE, ..RemoteQuery::default() };
+        let page = request.engine.list_there(bucket, &query).await?;
+        let bytes: u64 =
+            page.entries.iter().filter_map(|entry| Some(entry.there.as_ref()?.size)).sum();
+        let is_more = !page.token.is_empty();
+        return Ok(json!({"objects": page.entries.len(), "bytes": bytes, "is_more": is_more}));
+    }
     let rows = request.engine.scan(bucket, "", None, MAX_COUNTED + 1).await?;
     let is_more = rows.len() > MAX_COUNTED;
     let counted = &rows[..rows.len().min(MAX_COUNTED)];
@@ -179,6 +190,9 @@ async fn size(request: &Request, bucket: &Bucket) -> Result<Value> {
 async fn objects(request: &Request, bucket: &Bucket) -> Result<Value> {
     let params = &request.params;
     let limit = params.get("limit").parse().unwrap_or(100).clamp(1, MAX_ITEMS);
+    if request.engine.reaches(bucket) {
+        return objects_there(request, bucket, limit).await;
+    }
     let query = Query {
         prefix: params.get("prefix").to_owned(),
         after: params.get("after").to_owned(),
@@ -191,6 +205,29 @@ async fn objects(request: &Request, bucket: &Bucket) -> Result<Value> {
     items.truncate(limit);
     let after = items.last().filter(|_| is_more).map(|item| item.name().to_owned());
     let rows: Vec<Value> = items.into_iter().map(row).collect();
+    // What is known from a time when there was a backend is not all of the bucket.
+    Ok(json!({"items": rows, "after": after, "is_part": bucket.is_remote()}))
+}
+
+/// A page of one level of what a backend has, with what is kept here of it.
+async fn objects_there(request: &Request, bucket: &Bucket, limit: usize) -> Result<Value> {
+    let query = RemoteQuery {
+        prefix: request.params.get("prefix").to_owned(),
+        token: request.params.get("after").to_owned(),
+        after: String::new(),
+        limit,
+        flat: true,
+    };
+    let page = request.engine.list_there(bucket, &query).await?;
+    let after = Some(page.token).filter(|token| !token.is_empty());
+    let row = |entry: RemoteEntry| {
+        let (name, is_kept) = (entry.name.clone(), entry.here.is_some());
+        let Some(meta) = entry.into_meta() else { return folder(&name) };
+        let mut row = object(&name, &meta);
+        row["is_kept"] = is_kept.into();
+        row
+    };
+    let rows: Vec<Value> = page.entries.into_iter().map(row).collect();
     Ok(json!({"items": rows, "after": after}))
 }
 
@@ -204,10 +241,12 @@ async fn one(request: &Request, bucket: &Bucket) -> Result<Value> {
 fn row(item: Item) -> Value {
     match item {
         Item::Object { name, meta, .. } => object(&name, &meta),
-        Item::Directory(name) | Item::Member { name, .. } => {
-            json!({"name": name, "is_folder": true})
-        }
+        Item::Directory(name) | Item::Member { name, .. } => folder(&name),
     }
+}
+
+fn folder(name: &str) -> Value {
+    json!({"name": name, "is_folder": true})
 }
 
 fn object(name: &str, meta: &ObjectMeta) -> Value {

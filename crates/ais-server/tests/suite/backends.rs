@@ -121,6 +121,24 @@ async fn web_servers() {
     assert_eq!(Ais::memory().await.get("web/o?provider=ht").await.status(), 400);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_setting_that_no_store_knows_is_refused_at_the_start() {
+    static REGISTRY: std::sync::LazyLock<Registry> = std::sync::LazyLock::new(Registry::default);
+    let start = async |backend: &str| {
+        let backends = Backends::of(&REGISTRY).with(backend.parse().expect("a backend"));
+        Server::start(Options { backends, ..Options::default() }).await.map(drop)
+    };
+    for backend in ["aws,no_such=http://h:1", "ht,no_such=1", "azure,no_such=1", "gcp,no_such=1"] {
+        let error = start(backend).await.expect_err(backend).to_string();
+        let name = backend.split(',').next().expect("a name");
+        assert!(error.starts_with(&format!("backend {name}: ")), "{error}");
+    }
+    // What else a bucket needs, it may say itself.
+    for backend in ["aws", "azure", "gcp", "ht", "aws,endpoint=http://h:1"] {
+        start(backend).await.expect(backend);
+    }
+}
+
 /// Tells the child where its folder is.
 const FOLDER: &str = "HOLDALL_COLD_FOLDER";
 

@@ -3,9 +3,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use holdall_ais_server::{Options, S3Keys};
+use holdall_ais_wire::authn::access;
+use holdall_store::object_store::path::Path;
+use holdall_store::object_store::{self, ObjectStoreExt as _};
+use holdall_store::{OpenOptions, Registry, Store};
 use reqwest::{Method, Response, StatusCode};
+use serde_json::json;
 
 use crate::support::{Ais, header};
+use crate::{standin, users};
 
 /// MD5 of `hello`, as an entity tag.
 const HELLO: &str = "\"5d41402abc4b2a76b9719d911017c592\"";
@@ -479,6 +485,110 @@ async fn with_keys_requests_must_be_signed() {
     assert_eq!(failure(reply).await, (403, "SignatureDoesNotMatch".into()));
     // AIStore's API is not what these keys are for.
     assert_eq!(ais.put("bucket/o", "x").await.status(), 200);
+}
+
+/// A store that signs with this key.
+fn signing(ais: &Ais, key: &str, secret: &str) -> Store {
+    let options = [
+        ("endpoint", format!("{}/s3", ais.server.url())),
+        ("access_key_id", key.to_owned()),
+        ("secret_access_key", secret.to_owned()),
+        ("region", "us-east-1".to_owned()),
+        ("allow_http", "true".to_owned()),
+    ];
+    let options = options
+        .into_iter()
+        .fold(OpenOptions::default(), |options, (key, value)| options.with(key, value));
+    Registry::default().open("s3://bucket/", &options).expect("a store").0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_users_are_asked_a_key_acts_as_the_user_of_its_name() {
+    let keys = S3Keys::parse("admin s1\nreader s2\nnobody s3").unwrap();
+    let auth = Some(users::with_password("secret-of-admin"));
+    let options = Options { s3_keys: keys, auth, ..Options::default() };
+    let users = users::Users { ais: Ais::with(options).await };
+    let token = users.admin().await;
+    let create = json!({"action": "create-bck"});
+    users.done(&token, Method::POST, "buckets/bucket", create).await;
+    let may = json!([{"id": users.uuid(), "perm": (access::GET | access::OBJ_HEAD).to_string()}]);
+    users.user(&token, "reader", may, json!(null)).await;
+
+    let path = Path::from("o");
+    let admin = signing(&users.ais, "admin", "s1");
+    admin.put(&path, "hello".into()).await.expect("the administrator writes");
+    let reader = signing(&users.ais, "reader", "s2");
+    assert_eq!(reader.get(&path).await.unwrap().bytes().await.unwrap(), "hello");
+    let denied = |result: object_store::Result<()>| match result {
+        Err(object_store::Error::PermissionDenied { source, .. }) => source.to_string(),
+        other => panic!("expected a refusal: {other:?}"),
+    };
+    let refused = denied(reader.put(&path, "x".into()).await.map(drop));
+    assert!(refused.contains("user `reader` has insufficient permissions"), "{refused}");
+    // A secret that is wrong proves nothing, and a key of nobody may nothing.
+    let wrong = denied(signing(&users.ais, "admin", "s2").get(&path).await.map(drop));
+    assert!(wrong.contains("SignatureDoesNotMatch"), "{wrong}");
+    let nobody = denied(signing(&users.ais, "nobody", "s3").get(&path).await.map(drop));
+    assert!(nobody.contains("add a user of this name"), "{nobody}");
+    // A user who is gone takes the key along.
+    users.done(&token, Method::DELETE, "users/reader", json!(null)).await;
+    denied(reader.get(&path).await.map(drop));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn listings_of_a_bucket_of_a_backend_show_what_is_there() {
+    let (control, options) = standin::options();
+    for key in ["a/1", "a/2", "b-1", "b-2", "c"] {
+        control.put("b", key, "hello").await;
+    }
+    let ais = Ais::with(options).await;
+    let list = async |query: &str| {
+        let reply = ais.send(Method::GET, &format!("/s3/b?{query}")).await;
+        assert_eq!(reply.status(), 200, "{query}");
+        reply.text().await.unwrap()
+    };
+    // Nobody has named it before, and nothing is kept here.
+    let text = list("list-type=2").await;
+    assert_eq!(elements(&text, "Key"), ["a/1", "a/2", "b-1", "b-2", "c"]);
+    assert_eq!((element(&text, "Size"), element(&text, "IsTruncated")), ("5", "false"));
+    let shown = elements(&text, "ETag")[4].to_owned();
+    // Reading one changes nothing of what is shown.
+    assert_eq!(ais.send(Method::GET, "/s3/b/c").await.text().await.unwrap(), "hello");
+    let text = list("list-type=2").await;
+    assert_eq!((elements(&text, "Key").len(), elements(&text, "ETag")[4]), (5, shown.as_str()));
+
+    // Page by page, in all three forms: nothing twice, nothing left out.
+    for (form, delimiter, all) in [
+        ("list-type=2", "", vec!["a/1", "a/2", "b-1", "b-2", "c"]),
+        ("list-type=2", "/", vec!["a/", "b-1", "b-2", "c"]),
+        ("list-type=2", "-", vec!["a/1", "a/2", "b-", "c"]),
+        ("list-type=1", "", vec!["a/1", "a/2", "b-1", "b-2", "c"]),
+        ("list-type=1", "/", vec!["a/", "b-1", "b-2", "c"]),
+        ("versions", "/", vec!["a/", "b-1", "b-2", "c"]),
+    ] {
+        let (mut seen, mut next): (Vec<String>, _) = (Vec::new(), String::new());
+        loop {
+            let text = list(&format!("{form}&delimiter={delimiter}&max-keys=1{next}")).await;
+            let inside = elements(&text, "CommonPrefixes");
+            let names = inside.iter().map(|inside| element(inside, "Prefix"));
+            seen.extend(elements(&text, "Key").into_iter().chain(names).map(str::to_owned));
+            let after = |name| element(&text, name).to_owned();
+            next = match form {
+                "list-type=2" => format!("&continuation-token={}", after("NextContinuationToken")),
+                "list-type=1" => format!("&marker={}", after("NextMarker")),
+                _ => format!("&key-marker={}", after("NextKeyMarker")),
+            };
+            if element(&text, "IsTruncated") == "false" {
+                break;
+            }
+            assert!(seen.len() <= 5, "{form} {delimiter}: {seen:?}");
+        }
+        assert_eq!(seen, all, "{form} {delimiter}");
+    }
+    let text = list("list-type=2&start-after=a/1&prefix=a").await;
+    assert_eq!(elements(&text, "Key"), ["a/2"]);
+    assert_eq!(failure(ais.send(Method::GET, "/s3/nope").await).await.1, "NoSuchBucket");
+    assert_eq!(failure(ais.send(Method::DELETE, "/s3/nope").await).await.1, "NoSuchBucket");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The pages' files and data. What they look like in a browser is tested in `python/tests/test_ui.py`.
 
+use holdall_ais_server::Options;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -82,6 +83,45 @@ async fn data_of_buckets_and_objects() {
         let reply = ais.send(Method::GET, &format!("/ui/api/{url}")).await;
         assert_eq!(reply.status(), status, "{url}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn data_of_a_bucket_of_a_backend() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (control, mut options) = crate::standin::options();
+    options.data = Some(folder.path().to_owned());
+    for key in ["a/1", "b", "c"] {
+        control.put("b", key, "hello").await;
+    }
+    let ais = Ais::with(options).await;
+    assert_eq!(ais.get("b/b?provider=aws").await.status(), 200);
+    let size = data(&ais, "size?bucket=b&provider=aws").await;
+    assert_eq!(size, json!({"objects": 3, "bytes": 15, "is_more": false}));
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let url = format!("objects?bucket=b&provider=aws&limit=1&after={after}");
+        let page = data(&ais, &url).await;
+        for item in page["items"].as_array().expect("a list") {
+            seen.push((item["name"].clone(), item["is_kept"].clone()));
+        }
+        match page["after"].as_str() {
+            Some(token) => token.clone_into(&mut after),
+            None => break,
+        }
+        assert!(seen.len() < 4, "{seen:?}");
+    }
+    let all = [(json!("a/"), json!(null)), (json!("b"), json!(true)), (json!("c"), json!(false))];
+    assert_eq!(seen, all);
+    let object = data(&ais, "object?bucket=b&provider=aws&name=c").await;
+    assert_eq!(object["size"], json!(5));
+    ais.server.shutdown().await;
+
+    // A later start without the backend knows what was kept, and says that this is a part.
+    let options = Options { data: Some(folder.path().to_owned()), ..Options::default() };
+    let ais = Ais::with(options).await;
+    let page = data(&ais, "objects?bucket=b&provider=aws").await;
+    assert_eq!((&page["items"][0]["name"], &page["is_part"]), (&json!("b"), &json!(true)));
+    assert_eq!(page["items"].as_array().expect("a list").len(), 1);
 }
 
 #[tokio::test]

@@ -190,6 +190,24 @@ impl Authn {
         })
     }
 
+    /// What the user may do, for somebody who has proved to be that user without a token.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Forbidden`] when there is no such user.
+    pub fn claims_of(&self, user: &str) -> Result<Claims> {
+        let account = self.state().users.get(user).cloned();
+        let account = account.ok_or_else(|| {
+            Counts::add(&self.counts.invalid);
+            let text = format!(
+                "the access key {user:?} is no user of AuthN: add a user of this name, whose roles say what the key allows, or send a token"
+            );
+            Error::new(ErrorKind::Forbidden, text)
+        })?;
+        Counts::add(&self.counts.accepted);
+        self.claims(&account, self.life)
+    }
+
     /// Checks that the claims allow all that is asked; refusals are counted.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use holdall_ais_wire::bucket::{Bck, Provider};
 use holdall_ais_wire::props::BucketProps;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{BackoffConfig, RetryConfig};
-use holdall_store::{OpenOptions, Opener, Registry, Store};
+use holdall_store::{ErrorKind, OpenOptions, Opener, Registry, Store};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -41,12 +41,17 @@ pub struct Backend {
     settings: Vec<(String, String)>,
 }
 
-impl FromStr for Backend {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut parts = text.split(',').map(str::trim);
-        let name = parts.next().unwrap_or_default();
+impl Backend {
+    /// A backend by its name (`aws`, `gcp`, `azure`, `ht`, `ais`) and settings. Another cluster (`ais`) needs `alias` and
+    /// `endpoint` among them.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such backend, or a setting is missing. The text has no setting's value.
+    pub fn new(
+        name: &str,
+        settings: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, String> {
         let provider: Provider = match name {
             "" => return Err("the name of a backend is missing: aws, gcp, azure, ht or ais".into()),
             name => name.parse().map_err(|_| {
@@ -56,13 +61,7 @@ impl FromStr for Backend {
         if provider == Provider::Oci {
             return Err("there is no backend for oci: reach it as aws, by its S3 endpoint".into());
         }
-        let mut settings = Vec::new();
-        for part in parts.filter(|part| !part.is_empty()) {
-            let (key, value) = part
-                .split_once('=')
-                .ok_or_else(|| format!("the setting of {name} is no KEY=VALUE"))?;
-            settings.push((key.trim().to_owned(), value.trim().to_owned()));
-        }
+        let mut settings: Vec<_> = settings.into_iter().collect();
         let alias =
             settings.iter().position(|(key, _)| key == "alias" && provider == Provider::Ais);
         let alias = alias.map(|at| settings.remove(at).1).unwrap_or_default();
@@ -74,6 +73,22 @@ impl FromStr for Backend {
             );
         }
         Ok(Self { provider, alias, settings })
+    }
+}
+
+impl FromStr for Backend {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.split(',').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let settings = parts.filter(|part| !part.is_empty()).map(|part| {
+            let (key, value) = part
+                .split_once('=')
+                .ok_or_else(|| format!("the setting of {name} is no KEY=VALUE"))?;
+            Ok((key.trim().to_owned(), value.trim().to_owned()))
+        });
+        Self::new(name, settings.collect::<Result<Vec<_>, String>>()?)
     }
 }
 
@@ -117,6 +132,29 @@ impl Backends {
             provider => self.enabled.insert(provider, settings),
         };
         self
+    }
+
+    /// Checks that there are such settings, before the first bucket needs them.
+    ///
+    /// # Errors
+    ///
+    /// When a backend does not know one of its settings.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Some(opener) = &self.opener else { return Ok(()) };
+        let clouds = self.enabled.iter().map(|(provider, settings)| (*provider, "", settings));
+        let clusters = self.clusters.iter().map(|(alias, all)| (Provider::Ais, &**alias, all));
+        for (provider, alias, settings) in clouds.chain(clusters) {
+            let scheme = if provider == Provider::Ht { "https" } else { provider.scheme() };
+            // What else is missing, a bucket's own properties may say.
+            if let Err(error) = opener(&format!("{scheme}://any/"), &options(settings.clone()))
+                && error.kind() == ErrorKind::UnknownConfigurationKey
+            {
+                let name = format!("{provider} {alias}");
+                let text = format!("backend {}: {error}", name.trim_end());
+                return Err(Error::invalid(text));
+            }
+        }
+        Ok(())
     }
 
     /// Whether buckets of this provider can be reached.
@@ -176,17 +214,9 @@ impl Backends {
 
     fn open_url(&self, bck: &Bck, url: &str, pairs: Vec<(String, String)>) -> Result<Store> {
         let opener = self.opener.as_ref().ok_or_else(|| missing(bck.provider))?;
-        let mut options = OpenOptions::default();
-        options.retry = RetryConfig {
-            backoff: BackoffConfig::default(),
-            max_retries: 4,
-            retry_timeout: RETRIES,
-        };
         let plain =
             bck.provider != Provider::Ais && !pairs.iter().any(|(key, _)| key == "allow_http");
-        for (key, value) in pairs {
-            options = options.with(key, value);
-        }
+        let mut options = options(pairs);
         if plain {
             // Who runs the server has chosen its endpoints.
             options = options.with("allow_http", "true");
@@ -195,6 +225,13 @@ impl Backends {
             .map_err(|e| Error::invalid(format!("cannot open bucket \"{bck}\": {e}")))?;
         Ok(store.with_prefix(&path))
     }
+}
+
+fn options(settings: Vec<(String, String)>) -> OpenOptions {
+    let mut options = OpenOptions::default();
+    options.retry =
+        RetryConfig { backoff: BackoffConfig::default(), max_retries: 4, retry_timeout: RETRIES };
+    settings.into_iter().fold(options, |options, (key, value)| options.with(key, value))
 }
 
 /// The URL that a bucket of `ht` stands for.

@@ -20,10 +20,24 @@ pub struct RemoteQuery {
     pub prefix: String,
     /// Where the page before ended, as it said; empty for the beginning.
     pub token: String,
+    /// Only names after this one, and directories with such names; empty for all.
+    pub after: String,
     /// Most entries.
     pub limit: usize,
     /// One level.
     pub flat: bool,
+}
+
+impl RemoteQuery {
+    fn wants(&self, name: &str) -> bool {
+        name > self.after.as_str()
+    }
+
+    /// Of a directory that was given itself, nothing more is wanted; of one with the name in it, the rest.
+    fn wants_directory(&self, name: &str) -> bool {
+        let rest = self.after.strip_prefix(name).and_then(|rest| rest.strip_prefix('/'));
+        rest.map_or_else(|| self.wants(name), |rest| !rest.is_empty())
+    }
 }
 
 /// One line.
@@ -35,6 +49,14 @@ pub struct RemoteEntry {
     pub there: Option<ObjectMeta>,
     /// What is here.
     pub here: Option<ObjectMeta>,
+}
+
+impl RemoteEntry {
+    /// The object as readers see it: what is here, if that is what is there; none of directories.
+    pub(crate) fn into_meta(self) -> Option<ObjectMeta> {
+        let there = self.there?;
+        Some(self.here.filter(|here| facts::is_same(here, &there)).unwrap_or(there))
+    }
 }
 
 /// A page of a listing.
@@ -70,6 +92,11 @@ impl Engine {
         Ok(RemotePage { entries, token })
     }
 
+    /// Whether the backend of a bucket can be asked at all: one that is known from an earlier start may have none now.
+    pub(crate) fn reaches(&self, bucket: &Bucket) -> bool {
+        bucket.backing().is_some_and(|bck| bck.is_remote_ais() || self.backends().has(bck.provider))
+    }
+
     /// Adds what is here of each entry.
     pub(super) async fn add_here(
         &self,
@@ -103,7 +130,10 @@ async fn service_page(
     let mut token = (!query.token.is_empty()).then(|| query.token.clone());
     loop {
         let have = all.objects.len() + all.common_prefixes.len();
+        // Services know this of the beginning only, and some not at all: what they give is looked at below.
+        let offset = (token.is_none() && !query.after.is_empty()).then(|| query.after.clone());
         let options = PaginatedListOptions {
+            offset,
             delimiter: query.flat.then_some("/".into()),
             max_keys: Some((query.limit - have).min(SERVICE_PAGE)),
             page_token: token.take(),
@@ -114,8 +144,10 @@ async fn service_page(
             provider.paginated().ok_or_else(|| provider.not_supported("list_paginated"))?;
         let prefix = (!query.prefix.is_empty()).then_some(query.prefix.as_str());
         let page = listing.list_paginated(prefix, options).await?;
-        all.objects.extend(page.result.objects);
-        all.common_prefixes.extend(page.result.common_prefixes);
+        let (objects, directories) = (page.result.objects, page.result.common_prefixes);
+        all.objects.extend(objects.into_iter().filter(|of| query.wants(of.location.as_ref())));
+        all.common_prefixes
+            .extend(directories.into_iter().filter(|of| query.wants_directory(of.as_ref())));
         let full = all.objects.len() + all.common_prefixes.len() >= query.limit;
         match page.page_token {
             None => return Ok((all, String::new())),
@@ -131,8 +163,9 @@ async fn walked_page(
     query: &RemoteQuery,
 ) -> holdall_store::Result<(ListResult, String)> {
     let mut options = ListOptions::default().with_prefix(query.prefix.clone());
-    if !query.token.is_empty() {
-        options = options.with_start_after(query.token.clone());
+    let after = if query.token.is_empty() { &query.after } else { &query.token };
+    if !after.is_empty() {
+        options = options.with_start_after(after.clone());
     }
     let mut objects: Vec<ThereMeta> = store.list_with(options).try_collect().await?;
     objects.sort_by(|a, b| a.location.as_ref().cmp(b.location.as_ref()));
@@ -151,6 +184,7 @@ async fn walked_page(
             .map(|end| name[..query.prefix.len() + end].to_owned());
         if let Some(directory) = &directory
             && (query.token.strip_prefix(directory.as_str()).is_some_and(|r| r.starts_with('/'))
+                || !query.wants_directory(directory)
                 || result.common_prefixes.last().is_some_and(|p| p.as_ref() == directory))
         {
             continue;

@@ -1,7 +1,7 @@
 //! Who asks: AWS signatures, version 4, in the header or in the URL; in URLs also those of version 2.
 //!
-//! Without keys every signature is accepted, and none is needed. Where AuthN asks, a token with the permissions is
-//! needed, too.
+//! Without keys every signature is accepted, and none is needed. Where AuthN asks, a request needs a token, or a signature
+//! with a key: that acts as the user of the same name.
 
 use aws_lc_rs::{constant_time, digest, hmac};
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
@@ -23,9 +23,19 @@ const WEEK: i64 = 7 * 24 * 3600;
 /// What AWS does not encode.
 const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// Who asks, as far as a signature says.
+#[derive(Default)]
+pub(crate) struct Caller {
+    /// The access key; none where signatures are not checked.
+    pub(super) key: Option<String>,
+    /// What signs the pieces of the body, where it may be signed piece by piece.
+    pub(super) chain: Option<Chain>,
+}
+
 /// What signs the pieces of a body: made from a request whose signature was right.
 #[derive(Clone)]
 pub(crate) struct Chain {
+    access: String,
     key: hmac::Key,
     date: String,
     scope: String,
@@ -33,24 +43,32 @@ pub(crate) struct Chain {
     last: String,
 }
 
-/// Checks that the request may be made. The chain is there when its body may be signed piece by piece.
+/// Checks that the request may be made.
 ///
 /// # Errors
 ///
-/// `AccessDenied`, `SignatureDoesNotMatch` and their like.
-pub(crate) fn check(request: &Request, operation: &Operation) -> Result<Option<Chain>> {
-    permissions::check(request, operation)?;
+/// `NoSuchBucket`, `AccessDenied`, `SignatureDoesNotMatch` and their like.
+pub(crate) async fn check(request: &Request, operation: &Operation) -> Result<Caller> {
+    let target = permissions::target(request, operation)?;
+    let caller = caller(request)?;
+    permissions::check(request, operation.kind, target, &caller).await?;
+    Ok(caller)
+}
+
+fn caller(request: &Request) -> Result<Caller> {
     let keys = request.engine.s3_keys();
     if keys.is_empty() {
-        return Ok(None);
+        return Ok(Caller::default());
     }
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let message =
         Message { method: request.method.as_str(), path, query, headers: &request.headers };
     if old_urls::is_signed(query) {
-        return old_urls::verify(&message, keys, Utc::now()).map(|()| None);
+        let key = old_urls::verify(&message, keys, Utc::now())?;
+        return Ok(Caller { key: Some(key), chain: None });
     }
-    verify(&message, keys, Utc::now()).map(Some)
+    let chain = verify(&message, keys, Utc::now())?;
+    Ok(Caller { key: Some(chain.access.clone()), chain: Some(chain) })
 }
 
 /// What is signed.
@@ -95,7 +113,8 @@ fn verify(message: &Message<'_>, keys: &S3Keys, now: DateTime<Utc>) -> Result<Ch
             "the signature does not match the one computed here: check the secret key, the path (it begins with /s3) and the signing method",
         ));
     }
-    Ok(Chain { key, date: signature.date, scope: signature.scope, last: signature.value })
+    let Signature { access, scope, date, value, .. } = signature;
+    Ok(Chain { access, key, date, scope, last: value })
 }
 
 pub(super) fn denied(code: &'static str, text: &str) -> Fault {
@@ -430,6 +449,7 @@ mod tests {
         let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
         let scope = "20130524/us-east-1/s3/aws4_request";
         let mut chain = Chain {
+            access: "AKIAIOSFODNN7EXAMPLE".to_owned(),
             key: signing_key(secret, scope),
             date: "20130524T000000Z".to_owned(),
             scope: scope.to_owned(),

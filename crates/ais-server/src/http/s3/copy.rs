@@ -46,7 +46,7 @@ async fn open(call: &Call) -> Result<Source> {
         return Err(invalid());
     }
     let source = find_bucket(&call.request, bucket)?;
-    permissions::check_source(&call.request, &source)?;
+    permissions::check_source(call, &source)?;
     let opened = call.request.engine.open(&source, key).await;
     let (meta, content) = opened.map_err(|error| match error.kind() {
         ErrorKind::NotFound => Fault::no_key(key),

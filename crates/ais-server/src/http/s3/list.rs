@@ -9,6 +9,7 @@ use super::fault::{Fault, Result};
 use super::xml::Xml;
 use super::{Call, document, iso_time};
 use crate::engine::Bucket;
+use crate::engine::remote::RemoteQuery;
 use crate::http::Reply;
 use crate::http::objects::etag;
 use crate::storage::ObjectMeta;
@@ -93,24 +94,107 @@ impl Entry {
     }
 }
 
+/// Where a page begins.
+#[derive(Debug, Clone, Copy)]
+struct Start<'a> {
+    /// After this name; empty for the beginning.
+    name: &'a str,
+    /// Where the page before ended, as it said; empty where only a name is known.
+    token: &'a str,
+}
+
+impl<'a> Start<'a> {
+    fn name(name: &'a str) -> Self {
+        Self { name, token: "" }
+    }
+}
+
 struct Page {
     entries: Vec<Entry>,
     is_truncated: bool,
+    /// For the next page, where the last name is not enough.
+    token: Option<String>,
 }
 
 impl Page {
+    const EMPTY: Self = Self { entries: Vec::new(), is_truncated: false, token: None };
+
     fn last(&self) -> Option<&str> {
         self.entries.last().filter(|_| self.is_truncated).map(Entry::name)
     }
 }
 
-/// A page of what comes after `after`.
-async fn page(call: &Call, bucket: &Bucket, query: &Query<'_>, after: &str) -> Result<Page> {
+async fn page(call: &Call, bucket: &Bucket, query: &Query<'_>, from: Start<'_>) -> Result<Page> {
+    if query.max_keys == 0 {
+        return Ok(Page::EMPTY);
+    }
+    // Backends know one delimiter.
+    if bucket.is_remote() && matches!(query.delimiter, "" | "/") {
+        return page_of_backend(call, bucket, query, from).await;
+    }
+    let after = if from.token.is_empty() { from.name } else { from.token };
+    page_by_name(call, bucket, query, after).await
+}
+
+/// A page as the backend gives it, which says itself how to go on.
+async fn page_of_backend(
+    call: &Call,
+    bucket: &Bucket,
+    query: &Query<'_>,
+    from: Start<'_>,
+) -> Result<Page> {
+    let asked = RemoteQuery {
+        prefix: query.prefix.to_owned(),
+        token: from.token.to_owned(),
+        after: from.name.to_owned(),
+        limit: query.max_keys,
+        flat: !query.delimiter.is_empty(),
+    };
+    let found = call.request.engine.list_there(bucket, &asked).await?;
+    let entries = found.entries.into_iter().map(|entry| {
+        let name = entry.name.clone();
+        match entry.into_meta() {
+            Some(meta) => Entry::Object(name, meta),
+            None => Entry::Prefix(name),
+        }
+    });
+    let is_truncated = !found.token.is_empty();
+    Ok(Page { entries: entries.collect(), is_truncated, token: Some(found.token) })
+}
+
+/// Objects after `after`: those that are here, of a backend those that are there.
+async fn rows(
+    call: &Call,
+    bucket: &Bucket,
+    prefix: &str,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<(String, ObjectMeta)>> {
+    let engine = &call.request.engine;
+    if !bucket.is_remote() {
+        let start = Some(after).filter(|after| !after.is_empty());
+        return Ok(engine.scan(bucket, prefix, start, limit).await?);
+    }
+    let (prefix, after) = (prefix.to_owned(), after.to_owned());
+    let asked = RemoteQuery { prefix, after, limit, ..RemoteQuery::default() };
+    let found = engine.list_there(bucket, &asked).await?.entries.into_iter();
+    Ok(found
+        .filter_map(|entry| {
+            let name = entry.name.clone();
+            Some((name, entry.into_meta()?))
+        })
+        .collect())
+}
+
+/// A page of what comes after `after`, put together from names.
+async fn page_by_name(
+    call: &Call,
+    bucket: &Bucket,
+    query: &Query<'_>,
+    after: &str,
+) -> Result<Page> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut from = after.to_owned();
-    if query.max_keys == 0 {
-        return Ok(Page { entries, is_truncated: false });
-    }
     // The page before may have ended with a common prefix: then that is over.
     if !query.delimiter.is_empty() && after.starts_with(query.prefix) {
         let inside = &after[query.prefix.len()..];
@@ -123,8 +207,7 @@ async fn page(call: &Call, bucket: &Bucket, query: &Query<'_>, after: &str) -> R
     let want = query.max_keys + 1;
     'all: while entries.len() < want {
         let limit = (want - entries.len()).min(BATCH);
-        let start = Some(from.as_str()).filter(|from| !from.is_empty());
-        let rows = call.request.engine.scan(bucket, query.prefix, start, limit).await?;
+        let rows = rows(call, bucket, query.prefix, &from, limit).await?;
         let Some(last) = rows.last().map(|(name, _)| name.clone()) else { break };
         from = last;
         for (name, meta) in rows {
@@ -146,7 +229,7 @@ async fn page(call: &Call, bucket: &Bucket, query: &Query<'_>, after: &str) -> R
     }
     let is_truncated = entries.len() > query.max_keys;
     entries.truncate(query.max_keys);
-    Ok(Page { entries, is_truncated })
+    Ok(Page { entries, is_truncated, token: None })
 }
 
 /// A text after all that begins with this one, and before all else: no text has a character above.
@@ -158,7 +241,7 @@ pub(super) async fn v1(call: &Call) -> Result<Reply> {
     let query = Query::of(call)?;
     let bucket = call.bucket()?;
     let marker = call.param("marker");
-    let page = page(call, &bucket, &query, marker).await?;
+    let page = page(call, &bucket, &query, Start::name(marker)).await?;
     let mut xml = Xml::new("ListBucketResult");
     query.tell(call, &mut xml);
     xml.text("Marker", query.encode(marker)).value("IsTruncated", page.is_truncated);
@@ -174,15 +257,15 @@ pub(super) async fn v2(call: &Call) -> Result<Reply> {
     let bucket = call.bucket()?;
     let token = call.param("continuation-token");
     let after = call.param("start-after");
-    let from = if token.is_empty() { after.to_owned() } else { read_token(token)? };
-    let page = page(call, &bucket, &query, &from).await?;
+    let went_on = if token.is_empty() { String::new() } else { read_token(token)? };
+    let page = page(call, &bucket, &query, Start { name: after, token: &went_on }).await?;
     let mut xml = Xml::new("ListBucketResult");
     query.tell(call, &mut xml);
     xml.value("KeyCount", page.entries.len()).value("IsTruncated", page.is_truncated);
     if !token.is_empty() {
         xml.text("ContinuationToken", token);
     }
-    if let Some(last) = page.last() {
+    if let Some(last) = page.token.as_deref().filter(|_| page.is_truncated).or(page.last()) {
         xml.text("NextContinuationToken", URL_SAFE_NO_PAD.encode(last));
     }
     if !after.is_empty() {
@@ -234,7 +317,7 @@ pub(super) async fn versions(call: &Call) -> Result<Reply> {
     let query = Query::of(call)?;
     let bucket = call.bucket()?;
     let marker = call.param("key-marker");
-    let page = page(call, &bucket, &query, marker).await?;
+    let page = page(call, &bucket, &query, Start::name(marker)).await?;
     let mut xml = Xml::new("ListVersionsResult");
     query.tell(call, &mut xml);
     xml.text("KeyMarker", query.encode(marker)).text("VersionIdMarker", "");

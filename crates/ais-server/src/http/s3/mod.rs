@@ -29,7 +29,7 @@ use fault::{Fault, Result};
 pub(crate) use operation::{Kind, Operation};
 use serde::de::DeserializeOwned;
 
-use self::access::Chain;
+use self::access::Caller;
 use self::checksum::{Announced, Digests};
 use self::payload::Payload;
 use self::xml::Xml;
@@ -78,8 +78,8 @@ pub(super) fn refuse(path: &str, is_head: bool, error: crate::Error) -> Reply {
 
 async fn answer(request: Request) -> Result<Reply> {
     let operation = Operation::of(&request)?;
-    let chain = access::check(&request, &operation)?;
-    let mut call = Call { request, chain, bucket: operation.bucket, key: operation.key };
+    let caller = access::check(&request, &operation).await?;
+    let mut call = Call { request, caller, bucket: operation.bucket, key: operation.key };
     match operation.kind {
         Kind::ListBuckets => buckets::list(&call),
         Kind::CreateBucket => buckets::create(&mut call).await,
@@ -115,8 +115,7 @@ async fn answer(request: Request) -> Result<Reply> {
 /// An operation being answered.
 struct Call {
     request: Request,
-    /// What signs the pieces of the body, where signatures are checked.
-    chain: Option<Chain>,
+    caller: Caller,
     bucket: String,
     key: String,
 }
@@ -148,7 +147,7 @@ impl Call {
     /// The body of a message.
     async fn body(&mut self) -> Result<bytes::Bytes> {
         let announced = Announced::of(&self.request.headers)?;
-        let chain = self.chain.take();
+        let chain = self.caller.chain.take();
         let mut payload = Payload::new(&self.request.headers, &mut self.request.body, chain)?;
         let body = payload.all(MAX_DOCUMENT).await?;
         let mut digests = Digests::new(&announced);

@@ -60,12 +60,12 @@ pub(super) fn is_signed(query: &str) -> bool {
     all.contains_key("AWSAccessKeyId") && all.contains_key("Signature")
 }
 
-/// Checks the signature.
+/// Checks the signature; the access key it was made with.
 ///
 /// # Errors
 ///
 /// When it is wrong or too late.
-pub(super) fn verify(message: &Message<'_>, keys: &S3Keys, now: DateTime<Utc>) -> Result<()> {
+pub(super) fn verify(message: &Message<'_>, keys: &S3Keys, now: DateTime<Utc>) -> Result<String> {
     let all = parameters(message.query);
     let get = |name: &str| all.get(name).map(String::as_str).unwrap_or_default();
     let expires: i64 = get("Expires")
@@ -74,7 +74,8 @@ pub(super) fn verify(message: &Message<'_>, keys: &S3Keys, now: DateTime<Utc>) -
     if now.timestamp() > expires {
         return Err(denied("AccessDenied", "Request has expired"));
     }
-    let secret = keys.secret(get("AWSAccessKeyId")).ok_or_else(|| {
+    let access = get("AWSAccessKeyId");
+    let secret = keys.secret(access).ok_or_else(|| {
         denied("InvalidAccessKeyId", "the access key that you provided is not known here")
     })?;
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
@@ -83,7 +84,7 @@ pub(super) fn verify(message: &Message<'_>, keys: &S3Keys, now: DateTime<Utc>) -
     for path in paths {
         let signature = hmac::sign(&key, text(message, path, &all).as_bytes());
         if same(&STANDARD.encode(signature), get("Signature")) {
-            return Ok(());
+            return Ok(access.to_owned());
         }
     }
     let text = "the signature in the URL does not match the one computed here: check the secret key, the path, and the content type, which is signed";
@@ -137,7 +138,7 @@ mod tests {
         let check = |path, at| {
             let message = Message { method: "GET", path, query, headers: &headers };
             let now = DateTime::from_timestamp(at, 0).unwrap();
-            verify(&message, &keys, now).map_err(|fault| fault.code)
+            verify(&message, &keys, now).map(drop).map_err(|fault| fault.code)
         };
         assert_eq!(check("/johnsmith/photos/puppy.jpg", 1_175_139_620), Ok(()));
         assert_eq!(check("/johnsmith/photos/puppy.jpg", 1_175_139_621), Err("AccessDenied"));

@@ -116,7 +116,7 @@ pub(super) async fn receive_into<S: Sink>(
     announced: &Announced,
     begin: impl FnOnce() -> crate::Result<S> + Send + 'static,
 ) -> Result<(S, Sums)> {
-    let chain = call.chain.take();
+    let chain = call.caller.chain.take();
     let mut payload = Payload::new(&call.request.headers, &mut call.request.body, chain)?;
     let digests = Digests::new(announced);
     let begin = move || Ok(Digested(begin()?, digests));
