@@ -108,7 +108,8 @@ pub fn check(expected: &Checksum, have: &Checksum, what: &str) -> Result<()> {
     Err(Error::new(ErrorKind::Checksum, text).with_code("ErrBadCksum"))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
 
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {

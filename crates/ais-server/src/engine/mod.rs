@@ -55,6 +55,7 @@ mod piece;
 pub(crate) mod pour;
 mod producer;
 mod promote;
+mod random;
 pub mod remote;
 pub mod sort;
 pub mod stats;

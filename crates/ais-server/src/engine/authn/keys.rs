@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Algorithm, Claims, Secret, random};
+use super::{Algorithm, Claims, Secret, hex, random};
 use crate::error::{Error, Result};
 
 /// Fewest bytes of a secret: RFC 7518 asks for as many as the hash has.
@@ -38,7 +38,7 @@ impl Stored {
     /// When the system has no random bytes.
     pub(super) fn new(algorithm: Algorithm) -> Result<Self> {
         let key = match algorithm {
-            Algorithm::Hs256 => random::hex(&random::bytes::<32>()?),
+            Algorithm::Hs256 => hex(&random::bytes::<32>()?),
             Algorithm::Rs256 => {
                 let failed = |_| Error::internal("an RSA key cannot be made");
                 let pair = KeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
@@ -147,7 +147,7 @@ impl Keys {
                     verifying: DecodingKey::from_secret(secret),
                     validation: validation(jsonwebtoken::Algorithm::HS256),
                     public: None,
-                    sum: Some(random::hex(&Sha256::digest(secret))),
+                    sum: Some(hex(&Sha256::digest(secret))),
                 })
             }
             Algorithm::Rs256 => Self::rsa(&stored.key),

@@ -10,7 +10,7 @@
 //! | `claims` | what a token says, and what it allows |
 //! | `keys` | tokens signed and verified |
 //! | `tokens` | tokens that were seen, and tokens that were taken back |
-//! | `password`, `random`, `secret` | secrets: hashed, made, hidden |
+//! | `password`, `secret` | secrets: hashed, hidden |
 
 mod attempts;
 mod claims;
@@ -19,7 +19,6 @@ mod keys;
 mod manage;
 mod options;
 mod password;
-mod random;
 mod secret;
 mod start;
 mod state;
@@ -38,6 +37,8 @@ pub use keys::Refused;
 pub use options::{Algorithm, AuthOptions};
 pub use secret::Secret;
 
+use super::checksum::hex;
+use super::random;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Meta;
 use state::{Change, State};
@@ -300,7 +301,7 @@ impl Authn {
             aud: Vec::new(),
             exp: now + i64::try_from(life.as_secs()).unwrap_or(0),
             iat: now,
-            jti: random::hex(&random::bytes::<12>()?),
+            jti: hex(&random::bytes::<12>()?),
             clusters: None,
             buckets: None,
             admin: false,

@@ -9,14 +9,14 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use sha2::{Digest as _, Sha256};
 
 use super::keys::Refused;
-use super::{Claims, random};
+use super::{Claims, hex};
 
 /// Most tokens that are remembered as verified.
 const MOST: usize = 8192;
 
 /// The name of a token where tokens are listed.
 pub(super) fn digest(token: &str) -> String {
-    random::hex(&Sha256::digest(token.as_bytes()))
+    hex(&Sha256::digest(token.as_bytes()))
 }
 
 #[derive(Default)]

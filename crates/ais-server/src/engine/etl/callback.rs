@@ -22,9 +22,9 @@ use percent_encoding::percent_decode_str;
 use tokio::net::TcpListener;
 
 use super::Allowed;
-use super::supervisor::random;
 use super::transform::Streamed;
 use crate::engine::pour::pour;
+use crate::engine::random;
 use crate::engine::writer::Sealed;
 use crate::engine::{Bucket, PutOptions, Work as _};
 use crate::error::{Error, ErrorKind, Result};
@@ -50,8 +50,13 @@ pub(super) struct Delivery {
 
 impl Delivery {
     /// Expects a result for this object from this ETL.
-    pub(super) fn expect(allowed: &Arc<Allowed>, etl: &str, bucket: &Bucket, name: &str) -> Self {
-        let token = format!("{:032x}", random());
+    pub(super) fn expect(
+        allowed: &Arc<Allowed>,
+        etl: &str,
+        bucket: &Bucket,
+        name: &str,
+    ) -> Result<Self> {
+        let token = random::word()?;
         let expected = Expected {
             etl: etl.to_owned(),
             bucket: bucket.clone(),
@@ -59,7 +64,7 @@ impl Delivery {
             sealed: None,
         };
         allowed.deliveries.all().insert(token.clone(), expected);
-        Self { allowed: Arc::clone(allowed), token }
+        Ok(Self { allowed: Arc::clone(allowed), token })
     }
 
     /// The word that stands for it.

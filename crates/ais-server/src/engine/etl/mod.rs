@@ -122,11 +122,13 @@ impl Engine {
         // It is new.
         let _ = allowed.answering.set(answering.abort_handle());
         for Kept { message, runs } in self.kept_etls()? {
-            let etl = match Plan::of(&message, &allowed.options) {
-                Ok(plan) => Etl::new(message, plan),
+            let name = message.name.clone();
+            let plan = Plan::of(&message, &allowed.options);
+            let etl = match plan.and_then(|plan| Etl::new(message, plan)) {
+                Ok(etl) => etl,
                 // It could be made once; a changed option may have taken what it needs.
                 Err(error) => {
-                    self.log().add(Severity::Warning, format!("ETL {}: {error}", message.name));
+                    self.log().add(Severity::Warning, format!("ETL {name}: {error}"));
                     continue;
                 }
             };
@@ -193,7 +195,7 @@ impl Engine {
     pub(crate) async fn init_etl(self: &Arc<Self>, message: InitMsg) -> Result<String> {
         let allowed = Arc::clone(self.etl_allowed()?);
         let plan = Plan::of(&message, &allowed.options)?;
-        let etl = Etl::new(message, plan);
+        let etl = Etl::new(message, plan)?;
         {
             let mut known = allowed.known();
             if known.contains_key(etl.name()) {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aws_lc_rs::constant_time;
 use holdall_ais_wire::etl::{Info, InitMsg, MAX_OBJECT_ERRORS, ObjectError, Stage};
 use holdall_ais_wire::job::kind;
 use tokio::net::TcpListener;
@@ -19,6 +20,7 @@ use super::logs::Logs;
 use super::process::Process;
 use super::socket::Socket;
 use super::{Allowed, stage_name};
+use crate::engine::random;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jobs::{Job, Jobs, NewJob};
 
@@ -111,9 +113,9 @@ enum End {
 }
 
 impl Etl {
-    pub(super) fn new(message: InitMsg, plan: Plan) -> Arc<Self> {
-        let secret = (0..2).map(|_| format!("{:032x}", random())).collect();
-        Arc::new(Self {
+    pub(super) fn new(message: InitMsg, plan: Plan) -> Result<Arc<Self>> {
+        let secret = format!("{}{}", random::word()?, random::word()?);
+        Ok(Arc::new(Self {
             message,
             plan,
             secret,
@@ -134,7 +136,7 @@ impl Etl {
             out_bytes: AtomicI64::new(0),
             errors: Mutex::default(),
             alone: RwLock::default(),
-        })
+        }))
     }
 
     pub(super) fn name(&self) -> &str {
@@ -155,8 +157,7 @@ impl Etl {
 
     pub(super) fn is_secret(&self, secret: &str) -> bool {
         // Every byte is looked at, so that the time says nothing.
-        secret.len() == self.secret.len()
-            && secret.bytes().zip(self.secret.bytes()).fold(0, |all, (a, b)| all | (a ^ b)) == 0
+        constant_time::verify_slices_are_equal(secret.as_bytes(), self.secret.as_bytes()).is_ok()
     }
 
     pub(super) fn stage(&self) -> Stage {
@@ -636,15 +637,4 @@ async fn healthy_once(etl: &Etl, allowed: &Allowed, port: u16) -> bool {
 /// A port that nobody listens on now.
 async fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port())
-}
-
-/// A number that nobody can guess.
-pub(super) fn random() -> u128 {
-    let mut bytes = [0; 16];
-    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    match filled {
-        Ok(16) => u128::from_ne_bytes(bytes),
-        // Before the system has any randomness, which a server does not see.
-        _ => fastrand::u128(..),
-    }
 }

@@ -299,7 +299,7 @@ impl Step<'_> {
         };
         let delivery = match want {
             Want::Object(to, to_name) if self.etl.plan().direct_put => {
-                Some(Delivery::expect(allowed, self.etl.name(), to, to_name))
+                Some(Delivery::expect(allowed, self.etl.name(), to, to_name)?)
             }
             _ => None,
         };

@@ -7,6 +7,7 @@ use crc_fast::CrcAlgorithm;
 use md5::Digest as _;
 
 use super::fault::{Fault, Result};
+pub(crate) use crate::engine::checksum::hex;
 
 /// An algorithm that clients may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -292,11 +293,6 @@ fn value_of(algorithm: Algorithm, text: &str) -> Result<Vec<u8>> {
 /// In base64, as in headers.
 pub(crate) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
-}
-
-/// In hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The bytes of 64 hexadecimal digits.

@@ -1,7 +1,8 @@
-//! Random bytes for keys, passwords and ids, from the system.
+//! Random bytes for keys, passwords, tokens and ids, from the system.
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 
+use super::checksum::hex;
 use crate::error::{Error, Result};
 
 /// Letters and digits without those that look alike.
@@ -39,9 +40,13 @@ pub(super) fn password() -> Result<String> {
     Ok(text)
 }
 
-/// Bytes as text.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// A word that nobody can guess: 128 bits.
+///
+/// # Errors
+///
+/// When the system has no random bytes.
+pub(super) fn word() -> Result<String> {
+    Ok(hex(&bytes::<16>()?))
 }
 
 #[cfg(test)]
