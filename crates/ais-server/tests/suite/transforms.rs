@@ -37,6 +37,14 @@ impl Ais {
         (reply.status().as_u16(), reply.text().await.unwrap())
     }
 
+    /// How many objects the ETL has transformed.
+    async fn transformed(&self, etl: &str) -> i64 {
+        let all = self.json("/v1/etl").await;
+        let all = all.as_array().expect("a list");
+        let found = all.iter().find(|info| info["id"] == etl).expect("the ETL");
+        found["obj_count"].as_i64().expect("a number")
+    }
+
     async fn init(&self, name: &str, change: Value) {
         let (status, text) = self.ask_for(name, change).await;
         assert_eq!(status, 200, "{text}");
@@ -314,22 +322,25 @@ async fn killed_transformers_lose_and_double_nothing() {
             json!({"runtime": runtime, "communication": way, "support_direct_put": true}),
         )
         .await;
-        let killing = {
-            let mark = mark.clone();
-            tokio::spawn(async move {
-                let mut kills = 0;
-                loop {
-                    tokio::time::sleep(Duration::from_millis(600)).await;
-                    // One of the two, while it starts or works.
-                    if let Some(&id) = processes(&mark).last() {
-                        kill(id);
-                        kills += 1;
-                    }
-                    if kills > 12 {
-                        return;
-                    }
+        let ended = std::cell::Cell::new(false);
+        let killing = async {
+            let mut kills = 0;
+            // As objects get done. An object is given up after five tries, so no object can fail by these.
+            for done in [10, 30, 50, 70] {
+                while !ended.get() && ais.transformed(etl).await < done {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-            })
+                // One of the two, while it starts or works; none may be there for a moment.
+                let victim = loop {
+                    match processes(&mark).last() {
+                        None if !ended.get() => tokio::time::sleep(Duration::from_millis(20)).await,
+                        found => break found.copied(),
+                    }
+                };
+                kills += u32::from(!ended.get());
+                victim.into_iter().for_each(kill);
+            }
+            kills
         };
         // Slow enough for kills in between: every object costs the transformer 50 ms.
         let to = format!("to-{etl}");
@@ -337,9 +348,13 @@ async fn killed_transformers_lose_and_double_nothing() {
             let ais = &ais;
             async move { ais.text(&format!("from/{name}?etl_name={etl}&etl_args=sleep")).await }
         }));
-        let ((snap, _), read) =
-            tokio::join!(ais.transform(&to, json!({"id": etl, "num-workers": 8})), read);
-        killing.abort();
+        let work = async {
+            let done = tokio::join!(ais.transform(&to, json!({"id": etl, "num-workers": 8})), read);
+            ended.set(true);
+            done
+        };
+        let (((snap, _), read), kills) = tokio::join!(work, killing);
+        assert!(kills > 0);
         assert_eq!((&snap["err"], &snap["stats"]["loc-objs"]), (&json!(""), &json!("150")));
         for (name, (status, text)) in names.iter().zip(read) {
             assert_eq!((status, text), (200, format!("TEXT OF {}", name.to_uppercase())));

@@ -508,10 +508,9 @@ async fn tend(
     replica: Arc<Replica>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut was_ready = false;
     loop {
         let began = Instant::now();
-        let end = live(&etl, &allowed, &replica, &mut stop, &mut was_ready).await;
+        let end = live(&etl, &allowed, &replica, &mut stop).await;
         replica.set(|life| *life = Life { number: life.number + 1, ..Life::default() });
         etl.tell();
         let how = match end {
@@ -546,7 +545,6 @@ async fn live(
     allowed: &Allowed,
     replica: &Replica,
     stop: &mut watch::Receiver<bool>,
-    was_ready: &mut bool,
 ) -> End {
     let started = async {
         let port = free_port().await?;
@@ -561,7 +559,8 @@ async fn live(
     let ready = tokio::time::timeout(etl.plan.init_timeout, healthy(etl, allowed, port));
     tokio::select! {
         ended = process.ended() => {
-            if *was_ready {
+            // Where one has been ready, this one can be, too: it may have been killed for memory.
+            if etl.stage() != Stage::Initializing {
                 return End::Crashed(ended.text);
             }
             tokio::time::sleep(LOOK).await;
@@ -578,7 +577,6 @@ async fn live(
             return End::Stopped;
         }
     }
-    *was_ready = true;
     replica.set(|life| life.port = Some(port));
     {
         let mut state = etl.state();
