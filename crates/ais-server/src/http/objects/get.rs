@@ -7,9 +7,9 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use holdall_ais_wire::{header, query};
 use http::StatusCode;
-use http::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, RANGE};
+use http::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 
-use super::{cname, counted, set_custom, set_version};
+use super::{cname, counted, set_custom, set_etag, set_version};
 use crate::engine::checksum::Hasher;
 use crate::engine::remote::{STREAMING_COLD_GET, Want};
 use crate::engine::{Bucket, Op, Reading, Work as _};
@@ -121,9 +121,7 @@ fn describe(reply: &mut Reply, meta: &ObjectMeta, range: &Range<u64>, partial: b
     set_version(reply, meta);
     set_custom(reply, meta);
     set(reply, CONTENT_TYPE, "application/octet-stream");
-    if let Some(etag) = meta.custom("ETag") {
-        set(reply, ETAG, etag);
-    }
+    set_etag(reply, meta);
     if partial {
         *reply.status_mut() = StatusCode::PARTIAL_CONTENT;
         set(reply, ACCEPT_RANGES, "bytes");

@@ -5,7 +5,7 @@ use std::time::Instant;
 use holdall_ais_wire::{header, query};
 use http::header::{ETAG, LAST_MODIFIED};
 
-use super::{cname, counted, set_checksum, set_custom, set_object, set_version};
+use super::{cname, counted, set_checksum, set_custom, set_etag, set_object, set_version};
 use crate::engine::{Bucket, Op};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::reply::{ok, set, set_length};
@@ -103,9 +103,7 @@ fn elsewhere(
         set_version(reply, meta);
         set_custom(reply, meta);
         set_names(reply, bucket, name);
-        if let Some(etag) = meta.custom("ETag") {
-            set(reply, ETAG, etag);
-        }
+        set_etag(reply, meta);
         set(reply, header::MIRROR_COPIES, "0");
         set(reply, header::MIRROR_PATHS, "[]");
         if meta.size > 0 {
@@ -145,9 +143,7 @@ fn set_names(reply: &mut Reply, bucket: &Bucket, name: &str) {
 fn all(request: &Request, reply: &mut Reply, bucket: &Bucket, name: &str, meta: &ObjectMeta) {
     set_object(reply, meta);
     set_names(reply, bucket, name);
-    if let Some(etag) = meta.custom("ETag") {
-        set(reply, ETAG, etag);
-    }
+    set_etag(reply, meta);
     let path = request.engine.mountpath();
     set(reply, header::LOCATION, request.engine.location());
     set(reply, header::MIRROR_COPIES, "1");

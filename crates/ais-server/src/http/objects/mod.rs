@@ -83,6 +83,13 @@ fn set_custom(reply: &mut Reply, meta: &ObjectMeta) {
     }
 }
 
+/// The entity tag that a backend has given.
+fn set_etag(reply: &mut Reply, meta: &ObjectMeta) {
+    if let Some(etag) = meta.custom("ETag") {
+        set(reply, http::header::ETAG, etag);
+    }
+}
+
 /// Counts an operation that failed, and passes the error on.
 fn counted<T>(request: &Request, op: Op, result: Result<T>) -> Result<T> {
     if result.is_err() {

@@ -7,7 +7,7 @@ use http::StatusCode;
 use http::header::LOCATION;
 
 use super::head::base36;
-use super::{append, counted, custom, multipart, set_object};
+use super::{append, counted, custom, multipart, set_etag, set_object};
 use crate::engine::checksum::Checksum;
 use crate::engine::pour::pour;
 use crate::engine::{Bucket, Op, PutOptions, Work as _};
@@ -41,6 +41,7 @@ pub(super) async fn put(mut request: Request, bucket: &Bucket, name: &str) -> Re
     request.engine.counters().done(Op::Put, meta.size, started.elapsed());
     let mut reply = ok();
     set_object(&mut reply, &meta);
+    set_etag(&mut reply, &meta);
     Ok(reply)
 }
 

@@ -295,7 +295,11 @@ pub(super) async fn complete(call: &mut Call) -> Result<Reply> {
         let kind = if value.contains('-') { "COMPOSITE" } else { "FULL_OBJECT" };
         xml.text("ChecksumType", kind);
     }
-    Ok(document(xml))
+    let mut reply = document(xml);
+    // AIStore tells these in headers.
+    set(&mut reply, http::header::ETAG, etag(&meta));
+    set(&mut reply, http::header::LAST_MODIFIED, facts::http_time(meta.mtime));
+    Ok(reply)
 }
 
 /// The numbers of the parts that make the object. Parts that are not named are left out, as in S3.

@@ -38,6 +38,7 @@ pub(super) async fn put(call: &mut Call) -> Result<Reply> {
     engine.counters().done(Op::Put, meta.size, started.elapsed());
     let mut reply = ok();
     set(&mut reply, http::header::ETAG, etag(&meta));
+    set(&mut reply, http::header::LAST_MODIFIED, facts::http_time(meta.mtime));
     tell_checksum(&mut reply, &sums);
     Ok(reply)
 }
