@@ -1,7 +1,6 @@
 //! Get-batch: every format, as a stream and as a form; what is missing; the same for stores of all kinds.
 
 use futures::{StreamExt, TryStreamExt};
-use holdall_ais::wire::Bck;
 use holdall_ais::{BatchEntry, BatchOptions, ErrorKind, PutOptions};
 use holdall_store::memory::MemoryStore;
 use holdall_store::{BatchOptions as StoreBatch, Store};
@@ -14,7 +13,7 @@ use crate::support::{Ais, content};
 async fn every_format() {
     let ais = Ais::start().await;
     let bucket = ais.bucket().await;
-    let other = ais.client.bucket("other");
+    let other = ais.other("other");
     other.create(Default::default()).await.unwrap();
     let large = content(3 << 20);
     for (bucket, name, bytes) in [
@@ -27,7 +26,7 @@ async fn every_format() {
     let entries = || {
         [
             BatchEntry::new("a"),
-            BatchEntry { bck: Some(Bck::ais("other")), ..BatchEntry::new("large") },
+            BatchEntry { bck: Some(other.bck().clone()), ..BatchEntry::new("large") },
             BatchEntry { opaque: "mine".into(), ..BatchEntry::new("none") },
             BatchEntry::new("d/empty"),
             BatchEntry::new("a").with_range(1, 3),

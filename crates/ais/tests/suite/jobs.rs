@@ -28,7 +28,7 @@ async fn many_objects() {
     let group = bucket.objects(template("o{0..2}"));
     assert_eq!(group.names().unwrap(), ["o0", "o1", "o2"]);
     assert!(bucket.objects(template("o")).names().is_err());
-    let to = ais.client.bucket("to");
+    let to = ais.other("to");
     for job in group.copy(&to, &CopyMsg::default()).await.unwrap() {
         assert_eq!(job.kind(), kind::COPY_OBJECTS);
         assert!(job.wait(DEFAULT_WAIT).await.unwrap().success);

@@ -12,16 +12,16 @@ use crate::support::{Ais, content};
 fn opened(ais: &Ais, url: &str) -> (Store, Path) {
     let registry = Registry::default();
     holdall_ais::register(&registry);
-    let options = OpenOptions::default().with("endpoint", ais.server.url());
+    let options = OpenOptions::default().with("endpoint", ais.url());
     registry.open(url, &options).unwrap()
 }
 
 #[tokio::test]
 async fn by_url() {
     let ais = Ais::start().await;
-    ais.bucket().await;
-    let (store, path) = opened(&ais, "ais://b/d/a%231");
-    assert_eq!((path.as_ref(), store.url().as_str()), ("d/a#1", "ais://b"));
+    let name = ais.bucket().await.bck().name.clone();
+    let (store, path) = opened(&ais, &format!("ais://{name}/d/a%231"));
+    assert_eq!((path.as_ref(), store.url()), ("d/a#1", format!("ais://{name}")));
     store.put(&path, "x".into()).await.unwrap();
     let again = opened(&ais, &store.url_of(&path));
     assert_eq!(again.0.get(&again.1).await.unwrap().bytes().await.unwrap(), "x");
