@@ -126,6 +126,7 @@ struct Inner {
     reply: Option<Refusal>,
     cause: Option<HttpError>,
     pause: Option<Duration>,
+    at_named_node: bool,
 }
 
 /// A reply that refused a request.
@@ -162,6 +163,7 @@ impl Error {
             reply: None,
             cause: None,
             pause: None,
+            at_named_node: false,
         }))
     }
 
@@ -236,6 +238,16 @@ impl Error {
         self.0.pause
     }
 
+    /// Whether it happened at a node that another node of the cluster had named.
+    pub(crate) fn is_at_named_node(&self) -> bool {
+        self.0.at_named_node
+    }
+
+    pub(crate) fn at_named_node(mut self, at_named_node: bool) -> Self {
+        self.0.at_named_node = at_named_node;
+        self
+    }
+
     pub(crate) fn retry_after(mut self, pause: Option<Duration>) -> Self {
         self.0.pause = pause;
         self
@@ -263,6 +275,10 @@ fn kind_of(reply: &Refusal, detail: &str) -> ErrorKind {
         423 => ErrorKind::Conflict,
         429 | 503 => ErrorKind::Busy,
         507 => ErrorKind::NoSpace,
+        // A directory of the names of other objects, where a target keeps them; it has no attributes of an object.
+        500 if has("no data available") && reply.url.contains("/v1/objects/") => {
+            ErrorKind::ObjectNotFound
+        }
         _ if has("BAD DATA CHECKSUM") => ErrorKind::Corrupt,
         400..=499 => ErrorKind::InvalidArgument,
         _ => ErrorKind::Other,
@@ -271,7 +287,8 @@ fn kind_of(reply: &Refusal, detail: &str) -> ErrorKind {
 
 fn missing(code: &str, detail: &str, url: &str) -> ErrorKind {
     use holdall_ais_wire::error::code as known;
-    let is_bucket = detail.contains("bucket \"");
+    // The second is what a cluster says of buckets of clouds that it was not built or set up for.
+    let is_bucket = detail.contains("bucket \"") || detail.contains("failed to lookup bucket ");
     match code {
         known::BCK_NOT_FOUND => return ErrorKind::BucketNotFound,
         known::REMOTE_BCK_NOT_FOUND => return ErrorKind::RemoteBucketNotFound,
@@ -371,8 +388,8 @@ impl From<holdall_store::Error> for Error {
 fn own_kind(error: &holdall_store::Error) -> Option<ErrorKind> {
     let mut cause = error.store_error().map(|e| e as &(dyn std::error::Error + 'static));
     while let Some(e) = cause {
-        if let Some(own) = e.downcast_ref::<Error>() {
-            return Some(own.kind());
+        if let Some(shown) = e.downcast_ref::<Shown>() {
+            return Some(shown.error.kind());
         }
         cause = e.source();
     }
@@ -415,10 +432,7 @@ impl fmt::Display for Shown {
 impl std::error::Error for Shown {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         // The classification of the store crate wants to see a failure of the transport.
-        match &self.error.0.cause {
-            Some(cause) => Some(cause),
-            None => Some(&self.error),
-        }
+        self.error.0.cause.as_ref().map(|cause| cause as _)
     }
 }
 

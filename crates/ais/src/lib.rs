@@ -49,6 +49,7 @@ mod request;
 mod smap;
 mod store;
 mod transport;
+mod upload;
 
 pub use holdall_ais_wire as wire;
 

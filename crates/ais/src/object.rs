@@ -17,6 +17,7 @@ use crate::call::{Call, encode_path};
 use crate::error::{Error, ErrorKind, Result};
 use crate::etl::EtlOptions;
 use crate::job::Job;
+use crate::upload;
 
 /// An object of a bucket. A cheap handle.
 #[derive(Debug, Clone)]
@@ -292,13 +293,14 @@ impl Object {
         }
     }
 
-    /// Begins an upload in parts; its id.
+    /// Begins an upload in parts; its id, which holds the custom properties, too.
     ///
     /// # Errors
     /// [`ErrorKind::BucketNotFound`].
     pub async fn create_upload(&self, custom: &[(String, String)]) -> Result<String> {
         let call = self.call("create upload", Method::POST).action(names::MPT_UPLOAD, &Value::Null);
-        self.transport().text(&with_custom(call, custom)?).await
+        let id = self.transport().text(&with_custom(call, custom)?).await?;
+        Ok(upload::id(id, custom))
     }
 
     /// Puts part `number`, from 1 on, in place of an earlier one of that number. Parts are not empty.
@@ -313,24 +315,32 @@ impl Object {
     ) -> Result<()> {
         let call = self
             .call("put part", Method::PUT)
-            .query(query::UPLOAD_ID, upload)
+            .query(query::UPLOAD_ID, upload::split(upload).0)
             .query(query::PART_NUMBER, number.to_string())
             .data(content);
         self.transport().fetch(&call).await.map(drop)
     }
 
-    /// Makes the parts the object: all that were put, 1 to `parts`.
+    /// Makes the parts the object: all that were put, 1 to `parts`. What the server says of it then.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] when these are not all parts.
-    pub async fn complete_upload(&self, upload: &str, parts: u32) -> Result<()> {
+    pub async fn complete_upload(&self, upload: &str, parts: u32) -> Result<ObjectAttributes> {
+        let (upload, custom) = upload::split(upload);
         let parts: Vec<Part> =
             (1..=parts).map(|n| Part { number: i64::from(n), etag: String::new() }).collect();
         let call = self
             .call("complete upload", Method::POST)
             .query(query::UPLOAD_ID, upload)
             .action(names::MPT_COMPLETE, &parts);
-        self.transport().fetch(&call).await.map(drop)
+        self.transport().fetch(&call).await?;
+        let mut of = self.head(COMPLETED).await?;
+        // AIStore 5.0 forgets the custom properties that an upload to one of its own buckets began with.
+        if !custom.iter().all(|pair| of.custom.contains(pair)) {
+            self.set_custom(&custom, false).await?;
+            of.custom.extend(custom);
+        }
+        Ok(of)
     }
 
     /// Ends an upload without an object.
@@ -340,7 +350,7 @@ impl Object {
     pub async fn abort_upload(&self, upload: &str) -> Result<()> {
         let call = self
             .call("abort upload", Method::DELETE)
-            .query(query::UPLOAD_ID, upload)
+            .query(query::UPLOAD_ID, upload::split(upload).0)
             .action(names::MPT_ABORT, &Value::Null);
         self.transport().fetch(&call).await.map(drop)
     }
@@ -368,6 +378,9 @@ impl Object {
         })
     }
 }
+
+/// What is asked of an object that was uploaded in parts.
+const COMPLETED: &str = "checksum,atime,version,custom,last-modified";
 
 /// How a file gets into an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,6 +29,10 @@ const MOST_HOPS: usize = 5;
 /// How long reads go through the proxy after a target could not be reached or did not let them in.
 const DIRECT_PAUSE: Duration = Duration::from_secs(60);
 
+/// How many times longer the pauses are when a node that the cluster named cannot be reached: with the defaults, half a
+/// minute in all.
+const GONE_NODE_PAUSES: u32 = 20;
+
 /// Sends requests to one cluster.
 pub(crate) struct Transport {
     config: ClientConfig,
@@ -184,10 +188,13 @@ impl Transport {
     async fn follow(&self, call: &Call, url: Url) -> Result<Response> {
         let mut url = url;
         let mut with_body = !(call.is_data && self.redirects_data(&url).await);
-        for _ in 0..=MOST_HOPS {
+        for hop in 0..=MOST_HOPS {
             let request = self.request(call, &url, with_body).await?;
             let reply = self.client(call)?.execute(request).await;
-            let reply = reply.map_err(|e| Error::transport(call.operation, &call.target, e))?;
+            let reply = reply.map_err(|e| {
+                let error = Error::transport(call.operation, &call.target, e);
+                error.at_named_node(hop > 0)
+            })?;
             match redirect(&reply, &url) {
                 Some(next) => {
                     self.check_redirect(call, &url, &next).await?;
@@ -291,7 +298,9 @@ fn redirect(reply: &holdall_store::object_store::client::HttpResponse, url: &Url
     if !matches!(reply.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
     }
-    url.join(reply.headers().get(LOCATION)?.to_str().ok()?).ok()
+    let location = reply.headers().get(LOCATION)?.to_str().ok()?;
+    // Proxies leave backslashes of names as they are, and URLs take them for slashes.
+    url.join(&location.replace('\\', "%5C")).ok()
 }
 
 /// The reply, when it is a good one.
@@ -341,7 +350,11 @@ impl<'a> Patience<'a> {
         let of_network = error.status().is_none();
         let (repetition, attempts) = (&self.config.repetition, &mut self.attempts);
         let asked = error.asked_pause().filter(|_| repetition.keep_retry_after);
-        let wait = self.pause.max(asked.unwrap_or_default());
+        let mut wait = self.pause.max(asked.unwrap_or_default());
+        if error.kind() == ErrorKind::Connection && error.is_at_named_node() {
+            // It takes a cluster a while to see that a node is gone.
+            wait = (wait * GONE_NODE_PAUSES).min(retry.backoff.max_backoff.max(wait));
+        }
         let most = match repetition.network_retries {
             Some(most) if of_network => most,
             // A count of its own where they have one; otherwise all share one.
@@ -435,7 +448,9 @@ fn worth_repeating(error: &Error, call: &Call, repetition: &Repetition) -> bool 
         // The server said that it did nothing.
         Some(429 | 503) => true,
         Some(408 | 500 | 502 | 504) => {
-            call.idempotent && (error.status() != Some(500) || call.method == Method::GET)
+            let is_missing = error.kind() == ErrorKind::ObjectNotFound;
+            let is_bad_luck = error.status() != Some(500) || call.method == Method::GET;
+            call.idempotent && is_bad_luck && !is_missing
         }
         Some(_) => false,
         None => match error.kind() {

@@ -256,7 +256,19 @@ impl Batch {
             }
         });
         let expected: Vec<_> = expected.collect();
-        Ok(items(archive, format, expected, target).boxed())
+        let items = items(archive, format, expected, target.clone());
+        if self.options.continue_on_error {
+            return Ok(items.boxed());
+        }
+        // Clusters go on in some cases all the same.
+        let strict = items.map(move |item| match item {
+            Ok(BatchItem { content: Err(missing), .. }) => {
+                let kind = ErrorKind::ObjectNotFound;
+                Err(Error::new(kind, "batch", target.clone(), missing.message))
+            }
+            item => item,
+        });
+        Ok(strict.boxed())
     }
 
     /// All items.

@@ -13,6 +13,7 @@ use holdall_store::object_store::{
 
 use super::{AisStore, meta};
 use crate::object::{Object, PutOptions};
+use crate::upload;
 
 impl AisStore {
     pub(super) async fn begin_upload(
@@ -23,12 +24,7 @@ impl AisStore {
         let custom = meta::custom(options.attributes, &options.tags)?;
         let object = self.object(location);
         let id = object.create_upload(&custom).await?;
-        Ok(Box::new(Upload { object, custom, id, parts: 0, done: Arc::default() }))
-    }
-
-    /// What the object is once an upload is complete.
-    async fn completed(object: &Object) -> Result<PutResult> {
-        Ok(meta::put_result(&object.head(meta::PROPS).await?))
+        Ok(Box::new(Upload { object, id, parts: 0, done: Arc::default() }))
     }
 }
 
@@ -36,7 +32,6 @@ impl AisStore {
 #[derive(Debug)]
 struct Upload {
     object: Object,
-    custom: Vec<(String, String)>,
     id: String,
     parts: u32,
     done: Arc<AtomicU32>,
@@ -65,7 +60,7 @@ impl MultipartUpload for Upload {
             let source = format!("only {done} of {} parts were put", self.parts).into();
             return Err(Error::Generic { store: "AIStore", source });
         }
-        finish(&self.object, &self.id, self.parts, &self.custom).await
+        finish(&self.object, &self.id, self.parts).await
     }
 
     async fn abort(&mut self) -> Result<()> {
@@ -74,19 +69,13 @@ impl MultipartUpload for Upload {
 }
 
 /// Completes an upload; one without parts becomes an empty object.
-async fn finish(
-    object: &Object,
-    id: &str,
-    parts: u32,
-    custom: &[(String, String)],
-) -> Result<PutResult> {
+async fn finish(object: &Object, id: &str, parts: u32) -> Result<PutResult> {
     if parts == 0 {
         object.abort_upload(id).await?;
-        let options = PutOptions { custom: custom.to_vec(), checksum: None };
+        let options = PutOptions { custom: upload::split(id).1, checksum: None };
         return Ok(meta::put_result(&object.put(PutPayload::new(), &options).await?));
     }
-    object.complete_upload(id, parts).await?;
-    AisStore::completed(object).await
+    Ok(meta::put_result(&object.complete_upload(id, parts).await?))
 }
 
 /// The number of a part, which is not zero-based.
@@ -128,7 +117,7 @@ impl MultipartStore for AisStore {
         parts: Vec<PartId>,
     ) -> Result<PutResult> {
         let parts = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-        finish(&self.object(path), id, parts, &[]).await
+        finish(&self.object(path), id, parts).await
     }
 
     async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> Result<()> {

@@ -6,6 +6,7 @@ mod conformance;
 mod faults;
 mod jobs;
 mod objects;
+mod real;
 mod script;
 mod stores;
 mod support;

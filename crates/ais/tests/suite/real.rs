@@ -1,0 +1,87 @@
+//! What AIStore 5.0 does and our own server does not, played back.
+
+use holdall_ais::{BatchEntry, BatchOptions, Client, ClientConfig, ErrorKind, GetOptions};
+use http::Method;
+use object_store::{Attribute, Attributes, ObjectStore, PutMultipartOptions};
+
+use crate::script::{Script, redirect, reply};
+
+fn client(server: &Script) -> Client {
+    Client::new(ClientConfig::new(&server.url)).unwrap()
+}
+
+#[tokio::test]
+async fn backslashes_of_names_survive_redirects() {
+    let target = Script::start(|_| reply(200, "content")).await;
+    let to = target.url.clone();
+    let proxy = Script::start(move |seen| match seen.uri.contains("what=smap") {
+        true => reply(404, ""),
+        false => redirect(307, &format!("{to}{}", seen.uri.replace("%5C", "\\"))),
+    })
+    .await;
+    let object = client(&proxy).bucket("b").object(r"a\(b\)");
+    assert_eq!(object.get(GetOptions::default()).await.unwrap().bytes().await.unwrap(), "content");
+    assert_eq!(target.seen()[0].uri, "/v1/objects/b/a%5C%28b%5C%29?provider=ais");
+}
+
+#[tokio::test]
+async fn a_directory_of_other_names_is_no_object() {
+    let server = Script::start(|seen| match seen.uri.contains("what=smap") {
+        true => reply(404, ""),
+        false => reply(500, r#"{"message":"ais://b/dir, err: no data available","status":500}"#),
+    })
+    .await;
+    let error = client(&server).bucket("b").object("dir").get(GetOptions::default()).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::ObjectNotFound);
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn custom_properties_that_an_upload_forgot_are_set_at_its_end() {
+    let server = Script::start(|seen| match (&seen.method, seen.uri.as_str()) {
+        (_, uri) if uri.contains("what=smap") => reply(404, ""),
+        (&Method::POST, uri) if !uri.contains("uploadId") => reply(200, "abc-1"),
+        _ => reply(200, ""),
+    })
+    .await;
+    let store = client(&server).bucket("b").as_store();
+    let attributes: Attributes = [(Attribute::ContentType, "text/csv")].into_iter().collect();
+    let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+    let mut upload = store.put_multipart_opts(&"o".into(), options).await.unwrap();
+    upload.put_part("part".into()).await.unwrap();
+    upload.complete().await.unwrap();
+    let seen = server.seen();
+    let ids = seen.iter().filter(|seen| seen.uri.contains("uploadId"));
+    assert!(ids.into_iter().all(|seen| seen.uri.contains("uploadId=abc-1")), "{seen:?}");
+    let last = seen.last().unwrap();
+    assert_eq!(last.method, Method::PATCH);
+    assert!(last.body.windows(10).any(|text| text == b"\"text/csv\""), "{last:?}");
+}
+
+#[tokio::test]
+async fn a_strict_batch_ends_at_what_is_missing() {
+    let server = Script::start(|seen| {
+        if seen.uri.contains("what=smap") {
+            return reply(404, "");
+        }
+        let mut tar = vec![0; 3 * 512];
+        tar[..16].copy_from_slice(b"__404__/b/none\0\0");
+        tar[100..107].copy_from_slice(b"0000644");
+        tar[124..135].copy_from_slice(b"00000000000");
+        tar[156] = b'0';
+        tar[257..265].copy_from_slice(b"ustar\x0000");
+        tar[148..156].fill(b' ');
+        let sum: u32 = tar[..512].iter().map(|byte| u32::from(*byte)).sum();
+        tar[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        reply(200, tar)
+    })
+    .await;
+    let bucket = client(&server).bucket("b");
+    let batch = |continue_on_error| {
+        let options = BatchOptions { continue_on_error, ..BatchOptions::default() };
+        bucket.client().batch(Some(&bucket)).with_options(options).with([BatchEntry::new("none")])
+    };
+    assert!(batch(true).collect().await.unwrap()[0].content.is_err());
+    let error = batch(false).collect().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ObjectNotFound);
+}
