@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::args::WaitArgs;
 use super::table::{Table, properties};
-use super::{Session, job};
+use super::{Session, job, new_bucket_name};
 use crate::Exit;
 use crate::printer::size;
 
@@ -51,7 +51,7 @@ pub(crate) enum BucketCommand {
     /// Rename a bucket.
     Mv {
         bucket: String,
-        /// The new name.
+        /// The new name, or the URL.
         name: String,
         #[command(flatten)]
         wait: WaitArgs,
@@ -158,7 +158,9 @@ pub(super) async fn run(ais: &Session<'_>, command: &BucketCommand) -> Result<Ex
             }
         }
         BucketCommand::Mv { bucket, name, wait } => {
-            let renamed = ais.bucket(bucket)?.rename(name).await?;
+            let bucket = ais.bucket(bucket)?;
+            let name = new_bucket_name(bucket.bck(), name)?;
+            let renamed = bucket.rename(&name).await?;
             return job::started(ais, &[renamed], wait).await;
         }
         BucketCommand::Show { bucket } => {

@@ -92,6 +92,30 @@ fn place(text: &str) -> Result<(Bck, String)> {
     Ok(parse_url(&url)?)
 }
 
+/// The new name of an object of `bck`: told alone, or by a URL.
+fn new_object_name(bck: &Bck, told: &str) -> Result<String> {
+    if !told.contains("://") {
+        return Ok(told.to_owned());
+    }
+    let (to, name) = place(told)?;
+    if to != *bck || name.is_empty() {
+        bail!("{told}: an object keeps its bucket, {bck}: use `holdall mv` to move it elsewhere");
+    }
+    Ok(name)
+}
+
+/// The new name of the bucket `bck`: told alone, or by a URL.
+fn new_bucket_name(bck: &Bck, told: &str) -> Result<String> {
+    if !told.contains("://") {
+        return Ok(told.to_owned());
+    }
+    let (to, rest) = place(told)?;
+    if !rest.is_empty() || (to.provider, &to.namespace) != (bck.provider, &bck.namespace) {
+        bail!("{told}: a bucket keeps all but its name: write it alone");
+    }
+    Ok(to.name)
+}
+
 fn provider(text: &str) -> Result<Provider, String> {
     text.trim_end_matches("://").parse().map_err(|e| format!("{e}"))
 }

@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::args::{SelectArgs, WaitArgs};
 use super::table::properties;
-use super::{Session, job, place};
+use super::{Session, job, new_object_name, place};
 use crate::Exit;
 use crate::printer::size;
 
@@ -59,7 +59,11 @@ pub(crate) enum ObjectCommand {
         latest: bool,
     },
     /// Rename an object in its bucket.
-    Mv { object: String, name: String },
+    Mv {
+        object: String,
+        /// The new name, or a URL in the same bucket.
+        name: String,
+    },
     /// Set metadata of an object.
     Set {
         object: String,
@@ -227,7 +231,11 @@ pub(super) async fn run(ais: &Session<'_>, command: &ObjectCommand) -> Result<Ex
             let options = CopyOptions { etl, latest: *latest, ..CopyOptions::default() };
             ais.object(from)?.copy(&ais.object(to)?, &options).await?;
         }
-        ObjectCommand::Mv { object, name } => ais.object(object)?.rename(name).await?,
+        ObjectCommand::Mv { object, name } => {
+            let object = ais.object(object)?;
+            let name = new_object_name(object.bucket().bck(), name)?;
+            object.rename(&name).await?;
+        }
         ObjectCommand::Set { object, custom, replace } => {
             ais.object(object)?.set_custom(&pairs(custom)?, *replace).await?;
         }
