@@ -78,6 +78,15 @@ async fn work(url: String, worker: usize, mut known: Known, mut number: u64) -> 
         number += 1;
         let name = format!("w{worker}/k{}", fastrand::usize(..KEYS));
         let target = format!("{url}/v1/objects/b/{name}");
+        if fastrand::u8(..10) == 0 {
+            let states = known.entry(name).or_insert_with(|| vec![None]);
+            states.push(Some(number));
+            if upload(&client, &target, &content(number)).await.is_err() {
+                return (known, number);
+            }
+            *states = vec![Some(number)];
+            continue;
+        }
         let (request, after) = match fastrand::u8(..10) {
             0..2 => (client.delete(&target), None),
             2 => {
@@ -103,6 +112,25 @@ async fn work(url: String, worker: usize, mut known: Known, mut number: u64) -> 
             Err(_) => return (known, number),
         }
     }
+}
+
+/// Writes an object in parts; an error when the server is gone.
+async fn upload(client: &Client, target: &str, content: &[u8]) -> reqwest::Result<()> {
+    let checked = async |request: reqwest::RequestBuilder| {
+        let reply = request.send().await?;
+        let (status, text) = (reply.status(), reply.text().await?);
+        assert_eq!(status, 200, "{text}");
+        Ok::<_, reqwest::Error>(text)
+    };
+    let id = checked(client.post(target).json(&json!({"action": "mpt-upload"}))).await?;
+    let (one, two) = content.split_at(content.len() / 2);
+    for (number, part) in [(2, two), (1, one)] {
+        let target = format!("{target}?partNumber={number}&uploadId={id}");
+        checked(client.put(target).body(part.to_vec())).await?;
+    }
+    let all = json!([{"part-number": 1, "etag": ""}, {"part-number": 2, "etag": ""}]);
+    let message = json!({"action": "mpt-complete", "value": all});
+    checked(client.post(format!("{target}?uploadId={id}")).json(&message)).await.map(drop)
 }
 
 /// Checks all objects, and that the list has them and no others.
@@ -206,6 +234,10 @@ async fn tidy(data: &Path) {
         Options { data: Some(data.to_owned()), fsync: Fsync::Commit, ..Options::default() };
     let server = Server::start(options).await.expect("the server starts");
     let bucket = server.engine().bucket(&holdall_ais_wire::Bck::ais("b")).expect("the bucket");
+    for begun in server.engine().uploads(&bucket).await.expect("uploads") {
+        let aborted = server.engine().abort_upload(&bucket, &begun.name, &begun.id).await;
+        aborted.expect("an upload that was listed is there");
+    }
     let objects = server.engine().scan(&bucket, "", None, 10_000).await.expect("objects");
     server.shutdown().await;
     let mut files = 0;
