@@ -193,25 +193,7 @@ impl Error {
         error
     }
 
-    /// What went wrong.
-    pub fn kind(&self) -> ErrorKind {
-        self.0.kind
-    }
-
-    /// The operation that failed, e.g. `"get"`.
-    pub fn operation(&self) -> &'static str {
-        self.0.operation
-    }
-
-    /// What the operation was applied to, e.g. `ais://bucket/object`.
-    pub fn target(&self) -> &str {
-        &self.0.target
-    }
-
-    /// The reason alone: the server's own message where there is one.
-    pub fn detail(&self) -> &str {
-        &self.0.detail
-    }
+    holdall_store::error_accessors!(ErrorKind);
 
     /// The HTTP status of the reply, where there was one.
     pub fn status(&self) -> Option<u16> {

@@ -179,25 +179,7 @@ impl Error {
         self
     }
 
-    /// What went wrong.
-    pub fn kind(&self) -> ErrorKind {
-        self.0.kind
-    }
-
-    /// The operation that failed, e.g. `"download"`.
-    pub fn operation(&self) -> &'static str {
-        self.0.operation
-    }
-
-    /// What the operation was applied to, without credentials.
-    pub fn target(&self) -> &str {
-        &self.0.target
-    }
-
-    /// The reason alone.
-    pub fn detail(&self) -> &str {
-        &self.0.detail
-    }
+    holdall_store::error_accessors!(ErrorKind);
 
     /// The HTTP status of the reply that caused the error, where there was one.
     pub fn status(&self) -> Option<u16> {

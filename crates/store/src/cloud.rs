@@ -3,6 +3,7 @@
 pub(crate) mod attributes;
 pub(crate) mod send;
 pub(crate) mod tags;
+pub(crate) mod uploads;
 pub(crate) mod versions;
 
 use object_store::RetryConfig;

@@ -104,6 +104,34 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+/// What the errors of all crates of this project can be asked: accessors of the fields `kind`, `operation`, `target` and
+/// `detail` of what is in the box of an error. For these crates alone.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! error_accessors {
+    ($kind:ty) => {
+        /// What went wrong.
+        pub fn kind(&self) -> $kind {
+            self.0.kind
+        }
+
+        /// The operation that failed, e.g. `"get"`.
+        pub fn operation(&self) -> &'static str {
+            self.0.operation
+        }
+
+        /// What the operation was applied to, without credentials.
+        pub fn target(&self) -> &str {
+            &self.0.target
+        }
+
+        /// The reason alone, without operation, target and kind; in the server's own words where it gave some.
+        pub fn detail(&self) -> &str {
+            &self.0.detail
+        }
+    };
+}
+
 /// A failed operation: what was attempted, on what, and why it failed.
 ///
 /// The text is one line: `get s3://bucket/key: not found: …`. It never holds a secret: URLs lose their user
@@ -155,25 +183,7 @@ impl Error {
         }))
     }
 
-    /// What went wrong.
-    pub fn kind(&self) -> ErrorKind {
-        self.0.kind
-    }
-
-    /// The operation that failed, e.g. `"get"`.
-    pub fn operation(&self) -> &'static str {
-        self.0.operation
-    }
-
-    /// What the operation was applied to, without credentials.
-    pub fn target(&self) -> &str {
-        &self.0.target
-    }
-
-    /// The reason alone, without operation, target and kind.
-    pub fn detail(&self) -> &str {
-        &self.0.detail
-    }
+    crate::error_accessors!(ErrorKind);
 
     /// The HTTP status of the reply that caused the error, where there was one.
     pub fn status(&self) -> Option<u16> {

@@ -5,6 +5,8 @@
 //! * `operations`: listing, deletion and copies beyond the trait.
 //! * `listing`: listing with many requests at once.
 //! * `cache`: what is kept of a store is never wrong, never older than allowed, and survives kills.
+//! * `changing`: objects that change while they are read.
+//! * `unfinished`: uploads and jobs that were cut off.
 //! * `inspect`: somebody sees every byte in order and has the last word.
 //! * `cloud`: versions, tags, attributes and copies inside the services.
 //! * `http`: servers that speak HTTP in their own way.

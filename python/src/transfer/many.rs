@@ -214,7 +214,7 @@ async fn run(
             biased;
             Some(outcome) = running.next() => many.done.push(done(transfer, outcome)),
             job = jobs.next(), if !ended && running.len() < transfer.options().workers => match job {
-                Some(Ok(job)) => running.push(transfer.run_one(source, target, job)),
+                Some(Ok(job)) => running.push(transfer.start(source, target, job)),
                 Some(Err(error)) => (many.broken, ended) = (Some(error), true),
                 None => ended = true,
             },

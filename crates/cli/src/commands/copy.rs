@@ -136,7 +136,7 @@ async fn run_jobs(
                     report.planned();
                     match args.dry_run {
                         true => report.would(&job, None)?,
-                        false => running.push(transfer.run_one(source, target, job)),
+                        false => running.push(transfer.start(source, target, job)),
                     }
                 }
                 Some(Err(error)) => failed = Some(error),

@@ -15,7 +15,6 @@ mod profile;
 mod region;
 mod request;
 mod tags;
-mod uploads;
 mod versions;
 
 use std::any::Any;
@@ -23,6 +22,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use http::Method;
 use object_store::aws::{AmazonS3, AwsCredentialProvider};
 use object_store::list::PaginatedListStore;
 use object_store::multipart::MultipartStore;
@@ -32,7 +32,7 @@ use object_store::{Attributes, CopyMode, Result};
 
 use self::open::Plan;
 use crate::checksum::Checksum;
-use crate::cloud::CloudOptions;
+use crate::cloud::{CloudOptions, uploads};
 use crate::config::{S3Key, Settings};
 use crate::provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider, Tags};
 
@@ -97,7 +97,8 @@ impl Provider for S3Store {
     }
 
     async fn open_uploads(&self, location: &Path) -> Result<Vec<OpenUpload>> {
-        self.uploads_to(location).await
+        let call = self.request(Method::GET, &Path::default(), &uploads::query(location)).await?;
+        uploads::to_key(&self.send(location, &call).await?, location, "S3")
     }
 
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {

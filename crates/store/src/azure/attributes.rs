@@ -1,11 +1,12 @@
 //! Attributes of blobs: properties, metadata and tier, each with a request of its own.
 
+use std::borrow::Cow;
+
 use http::Method;
 use object_store::path::Path;
 use object_store::{Attribute, Attributes, Error, Result};
 
 use super::AzureStore;
-use crate::cloud::send::Call;
 
 impl AzureStore {
     /// Replaces properties and metadata. When another writer comes between the requests, the operation fails and the
@@ -20,27 +21,11 @@ impl AzureStore {
         let mut metadata = self.request(Method::PUT, location, &[("comp", "metadata")]);
         let mut tier = None;
         for (attribute, value) in attributes {
-            let set = |call: Call, name: &str| call.header(name, value);
+            let name = header(attribute)?;
             match attribute {
-                Attribute::CacheControl => properties = set(properties, "x-ms-blob-cache-control")?,
-                Attribute::ContentDisposition => {
-                    properties = set(properties, "x-ms-blob-content-disposition")?;
-                }
-                Attribute::ContentEncoding => {
-                    properties = set(properties, "x-ms-blob-content-encoding")?;
-                }
-                Attribute::ContentLanguage => {
-                    properties = set(properties, "x-ms-blob-content-language")?;
-                }
-                Attribute::ContentType => properties = set(properties, "x-ms-blob-content-type")?,
-                Attribute::Metadata(key) => {
-                    metadata = metadata.header(&format!("x-ms-meta-{key}"), value)?;
-                }
                 Attribute::StorageClass => tier = Some(value.as_ref()),
-                other => {
-                    let source = format!("the attribute {other:?} cannot be set here").into();
-                    return Err(Error::NotSupported { source });
-                }
+                Attribute::Metadata(_) => metadata = metadata.header(&name, value)?,
+                _ => properties = properties.header(&name, value)?,
             }
         }
         let reply = self.send(location, &properties).await?;
@@ -55,4 +40,21 @@ impl AzureStore {
         }
         Ok(())
     }
+}
+
+/// The header that sets an attribute of a blob that is written.
+pub(super) fn header(attribute: &Attribute) -> Result<Cow<'static, str>> {
+    Ok(match attribute {
+        Attribute::CacheControl => "x-ms-blob-cache-control".into(),
+        Attribute::ContentDisposition => "x-ms-blob-content-disposition".into(),
+        Attribute::ContentEncoding => "x-ms-blob-content-encoding".into(),
+        Attribute::ContentLanguage => "x-ms-blob-content-language".into(),
+        Attribute::ContentType => "x-ms-blob-content-type".into(),
+        Attribute::StorageClass => "x-ms-access-tier".into(),
+        Attribute::Metadata(key) => format!("x-ms-meta-{key}").into(),
+        other => {
+            let source = format!("the attribute {other:?} cannot be set here").into();
+            return Err(Error::NotSupported { source });
+        }
+    })
 }

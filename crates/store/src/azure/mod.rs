@@ -5,6 +5,7 @@ mod copy;
 mod request;
 mod sas;
 mod tags;
+mod upload;
 mod versions;
 
 use std::any::Any;
@@ -145,7 +146,7 @@ impl Provider for AzureStore {
     }
 
     fn multipart(&self) -> Option<&dyn MultipartStore> {
-        Some(&*self.inner)
+        Some(self)
     }
 
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use http::Method;
 use object_store::gcp::{
     GcpCredentialProvider, GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleConfigKey,
 };
@@ -20,10 +21,10 @@ use object_store::{Attributes, CopyMode, CopyOptions, ObjectStore};
 
 use crate::client::{SharedConnector, shared_client};
 use crate::cloud::send::Sender;
-use crate::cloud::{CloudOptions, delegate_object_store, open_error};
+use crate::cloud::{CloudOptions, delegate_object_store, open_error, uploads};
 use crate::config::{ConfigKey, GcsKey, Settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{CopyOutcome, ObjectVersion, Provider};
+use crate::provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider};
 
 /// How to open a store on Google Cloud Storage.
 pub type GcsOptions = CloudOptions<GcsKey, GcpCredentialProvider>;
@@ -141,6 +142,11 @@ impl Provider for GcsStore {
 
     fn multipart(&self) -> Option<&dyn MultipartStore> {
         Some(&*self.inner)
+    }
+
+    async fn open_uploads(&self, location: &Path) -> object_store::Result<Vec<OpenUpload>> {
+        let call = self.request(Method::GET, &Path::default(), &uploads::query(location))?;
+        uploads::to_key(&self.send(location, &call).await?, location, "GCS")
     }
 
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {

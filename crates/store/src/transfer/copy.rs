@@ -7,6 +7,7 @@ use object_store::{CopyMode, CopyOptions, ObjectMeta, ObjectStore, ObjectStoreEx
 
 use super::object::Object;
 use super::partial::Publication;
+use super::restart::Restarts;
 use super::send::Target;
 use super::source::{LocalFile, Source};
 use super::{Report, Transfer};
@@ -21,7 +22,7 @@ impl Transfer {
     ///
     /// # Errors
     /// [`ErrorKind::AlreadyExists`] with `CopyMode::Create`; [`ErrorKind::Corrupt`] when what arrives is not what the
-    /// source states, [`ErrorKind::Precondition`] when it changes meanwhile; then nothing is published.
+    /// source states, [`ErrorKind::Precondition`] when it keeps changing meanwhile; then nothing is published.
     pub async fn copy(
         &self,
         source: &Store,
@@ -67,7 +68,14 @@ impl Transfer {
             };
             return self.to_file(&object, size, &path, &publication, true).await;
         }
-        self.to_object(object, size, target, to).await
+        let object = object.uncounted();
+        let mut restarts = Restarts::default();
+        loop {
+            match self.to_object(&object, size, target, to).await {
+                Ok(report) => return Ok(report),
+                Err(error) => restarts.again(self, &object, error)?,
+            }
+        }
     }
 
     /// Whether the copy is to be what the source is.
@@ -104,12 +112,11 @@ impl Transfer {
 
     async fn to_object(
         &self,
-        object: Object,
+        object: &Object,
         size: Option<u64>,
         target: &Store,
         to: &Path,
     ) -> Result<Report> {
-        let object = object.uncounted();
         let part = self.options.part_bytes;
         let memory = self.budget.memory(size.unwrap_or(part).min(part)).await?;
         let request = self.budget.request(&object.store).await;
@@ -123,9 +130,10 @@ impl Transfer {
         let report = Report::of(&meta, expected.clone());
         let attributes =
             self.options.attributes.clone().unwrap_or_else(|| opened.attributes.clone());
-        let target = Target { transfer: self, store: target, path: to, attributes };
+        let moved = object.moved.clone();
+        let target = Target { transfer: self, store: target, path: to, attributes, moved };
         if meta.size <= part {
-            let pieces = self.collect(&object, opened, expected, inspected).await?;
+            let pieces = self.collect(object, opened, expected, inspected).await?;
             drop(request);
             let sent = target.put(pieces.into_iter().collect()).await?;
             return Ok(report.with_sent(sent));
@@ -136,7 +144,7 @@ impl Transfer {
                 let path = path.map_err(|e| object.error(e))?;
                 Source::File(super::place::blocking(move || LocalFile::open(&path)).await??)
             }
-            None => Source::Object(object, meta.clone()),
+            None => Source::Object(object.clone(), meta.clone()),
         };
         let again = || self.inspection.begin(&meta, &opened.attributes);
         drop((memory, request, opened.body));

@@ -12,13 +12,11 @@ use super::journal::DownloadHead;
 use super::object::{Accept, Object, Opened, mismatch};
 use super::partial::{Partial, Publication};
 use super::place::{Place, blocking};
+use super::restart::Restarts;
 use super::{Report, Transfer};
 use crate::checksum::{Checksum, Hasher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
-
-/// How often a transfer begins anew because the object has changed meanwhile.
-const MOST_RESTARTS: u32 = 3;
 
 impl Transfer {
     /// Downloads an object to a file, making its directory where needed.
@@ -53,21 +51,14 @@ impl Transfer {
         publication: &Publication,
         keeps_attributes: bool,
     ) -> Result<Report> {
-        let mut restarts = 0;
+        let mut restarts = Restarts::default();
         loop {
             let attempt =
                 self.to_file_once(object, size, target, publication.clone(), keeps_attributes);
-            let error = match attempt.await {
+            match attempt.await {
                 Ok(report) => return Ok(report),
-                Err(error) => error,
-            };
-            let moved = object.moved.swap(0, Ordering::Relaxed);
-            restarts += 1;
-            if error.kind() != ErrorKind::Precondition || restarts > MOST_RESTARTS {
-                return Err(error);
+                Err(error) => restarts.again(self, object, error)?,
             }
-            self.events.taken_back(moved);
-            self.events.retried();
         }
     }
 

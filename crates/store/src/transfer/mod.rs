@@ -29,6 +29,7 @@
 
 mod backoff;
 mod budget;
+mod cleaning;
 mod compare;
 mod copy;
 mod download;
@@ -46,6 +47,7 @@ mod place;
 mod postponed;
 mod read;
 mod region;
+mod restart;
 mod run;
 mod send;
 mod source;
@@ -57,14 +59,14 @@ mod whole;
 use object_store::ObjectMeta;
 
 pub use budget::{Budget, Limits};
+pub use cleaning::aborting;
 pub use compare::Compare;
 pub use events::{Events, Snapshot};
 pub use filter::Filter;
 pub use inspect::{Inspect, Inspector};
-pub use multipart::aborting;
 pub use options::{TransferOptions, Verify};
 pub use read::has_ranges;
-pub use run::{Job, Outcome, Verb};
+pub use run::{Job, Outcome, Running, Verb};
 pub use stream::ObjectStream;
 pub use sync::{Action, Reason, Step, SyncOptions, plan};
 

@@ -1,6 +1,6 @@
 //! Uploads in parts that a service keeps open between requests.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,6 +12,7 @@ use object_store::{MultipartId, ObjectStoreExt, PutPayload, PutResult};
 
 use super::backoff::Backoff;
 use super::budget::Held;
+use super::cleaning::Cleaning;
 use super::fetch::Grid;
 use super::journal::{Journal, UploadEntry, UploadHead};
 use super::leftover::Slot;
@@ -29,6 +30,10 @@ pub(super) struct Upload {
     store: Store,
     full: Path,
     id: MultipartId,
+    /// Bytes of the object; zero where nobody knows before the end.
+    size: u64,
+    /// Bytes that this process has sent.
+    sent: AtomicU64,
     /// The parts that the service has, by index.
     parts: Mutex<Vec<Option<String>>>,
     journal: Option<Journal>,
@@ -57,6 +62,8 @@ impl Upload {
             store: target.store.clone(),
             full,
             id: MultipartId::new(),
+            size: grid.range.end,
+            sent: AtomicU64::new(0),
             parts: Mutex::default(),
             journal: None,
             slot,
@@ -84,7 +91,7 @@ impl Upload {
             }
             match left.upload.is_empty() {
                 true => upload.abort_unnamed(left.begun).await,
-                false => upload.abort().await,
+                false => drop(upload.abort().await),
             }
         }
         // Noted before it begins: a process that is killed in between leaves an upload whose name nobody knows.
@@ -107,10 +114,17 @@ impl Upload {
     /// Aborts the upload that a process began and was killed before it knew the name: the one to this key that is not
     /// older. Only one process of a user uploads to a key at a time; the journal is locked.
     async fn abort_unnamed(&self, begun: DateTime<Utc>) {
-        let Ok(open) = self.store.provider().open_uploads(&self.full).await else { return };
+        let open = match self.store.provider().open_uploads(&self.full).await {
+            Ok(open) => open,
+            Err(error) => {
+                let key = self.full.as_ref();
+                tracing::warn!(%error, key, "an upload that was cut off may be left");
+                return;
+            }
+        };
         let since = begun - CLOCKS_DIFFER;
         for upload in open.into_iter().filter(|upload| upload.begun.is_some_and(|at| at >= since)) {
-            drop(self.service().abort_multipart(&self.full, &upload.id).await);
+            self.abort_named(&upload.id).await;
         }
     }
 
@@ -170,7 +184,8 @@ impl Upload {
                 parts.resize(index + 1, None);
             }
             parts[index] = Some(id.content_id);
-            target.transfer.events.moved(length);
+            target.moved(length);
+            self.sent.fetch_add(length, Ordering::Relaxed);
             Ok(())
         }
         .boxed()
@@ -241,6 +256,10 @@ impl Upload {
             if asked_before && error.kind() == ErrorKind::NotFound {
                 // The answer to the first request was lost; the upload is gone because it is complete.
                 let meta = self.store.head(target.path).await.map_err(|e| target.error(e))?;
+                let sent = self.sent.load(Ordering::Relaxed);
+                if meta.size != (if self.size > 0 { self.size } else { sent }) {
+                    return Err(error);
+                }
                 return Ok(PutResult {
                     e_tag: meta.e_tag,
                     version: meta.version,
@@ -260,45 +279,31 @@ impl Upload {
             ErrorKind::Precondition | ErrorKind::NotFound | ErrorKind::AlreadyExists
         );
         self.keep = self.keep && !useless && target.transfer.options.resume;
-        if !self.keep {
-            self.abort().await;
-            if let Some(journal) = self.journal.take() {
-                journal.remove();
-            }
+        // What could not be aborted stays in the journal, for the next upload to this key.
+        if !self.keep
+            && self.abort().await
+            && let Some(journal) = self.journal.take()
+        {
+            journal.remove();
         }
         self.ended = true;
     }
 
-    async fn abort(&self) {
-        if let Err(error) = self.service().abort_multipart(&self.full, &self.id).await {
-            tracing::debug!(%error, "the upload could not be aborted");
+    /// Drops what the service has; whether nothing is left there.
+    async fn abort(&self) -> bool {
+        self.abort_named(&self.id).await
+    }
+
+    async fn abort_named(&self, id: &MultipartId) -> bool {
+        match self.service().abort_multipart(&self.full, id).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => true,
+            Err(error) => {
+                let key = self.full.as_ref();
+                tracing::warn!(%error, key, "an upload could not be aborted: its parts are left");
+                false
+            }
         }
     }
-}
-
-/// How many cancelled uploads are being aborted.
-static CLEANING: AtomicUsize = AtomicUsize::new(0);
-
-/// One of them.
-struct Cleaning;
-
-impl Cleaning {
-    fn begin() -> Self {
-        CLEANING.fetch_add(1, Ordering::AcqRel);
-        Self
-    }
-}
-
-impl Drop for Cleaning {
-    fn drop(&mut self) {
-        CLEANING.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// How many cancelled uploads of this process are still being aborted in the background. A process that is about to end
-/// waits for them, a little: what is cut off here is left to the next transfer to the same target.
-pub fn aborting() -> usize {
-    CLEANING.load(Ordering::Acquire)
 }
 
 impl Drop for Upload {

@@ -12,6 +12,7 @@ use super::inspect::Inspected;
 use super::object::{Body, Object, Opened};
 use super::place::{Memory, Place};
 use super::region::Region;
+use super::restart::Restarts;
 use crate::checksum::Checksum;
 use crate::client::Integrity;
 use crate::error::{Error, ErrorKind, Result};
@@ -19,12 +20,26 @@ use crate::store::Store;
 
 impl Transfer {
     /// Reads an object, its parts side by side, checked against what the service states of it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Precondition`] when the object keeps changing, [`ErrorKind::Corrupt`] when what arrives is not what the
+    /// service states.
     pub async fn read(&self, store: &Store, path: &Path) -> Result<Bytes> {
         let object = Object::new(store, path);
+        let mut restarts = Restarts::default();
+        loop {
+            match self.read_version(&object).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => restarts.again(self, &object, error)?,
+            }
+        }
+    }
+
+    async fn read_version(&self, object: &Object) -> Result<Bytes> {
         let opened = object.open(None, self.options.part_bytes).await?;
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
         if opened.meta.size <= self.options.part_bytes {
-            let mut pieces = self.collect(&object, opened, expected, Inspected::default()).await?;
+            let mut pieces = self.collect(object, opened, expected, Inspected::default()).await?;
             return Ok(match pieces.len() {
                 1 => pieces.remove(0),
                 _ => pieces.concat().into(),
@@ -32,16 +47,27 @@ impl Transfer {
         }
         let length = in_memory(opened.meta.size)?;
         let mut region = Region::new(length);
-        self.fill_memory(&object, opened, expected, region.as_mut_slice()).await?;
+        self.fill_memory(object, opened, expected, region.as_mut_slice()).await?;
         Ok(region.into())
     }
 
     /// Reads an object into `buffer`, which must have its length; returns that length.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when the buffer is too small. What the buffer holds after an error is undefined.
+    /// [`ErrorKind::InvalidArgument`] when the buffer is too small, and those of [`read`](Self::read). What the buffer holds
+    /// after an error is undefined.
     pub async fn read_into(&self, store: &Store, path: &Path, buffer: &mut [u8]) -> Result<usize> {
         let object = Object::new(store, path);
+        let mut restarts = Restarts::default();
+        loop {
+            match self.read_version_into(&object, buffer).await {
+                Ok(length) => return Ok(length),
+                Err(error) => restarts.again(self, &object, error)?,
+            }
+        }
+    }
+
+    async fn read_version_into(&self, object: &Object, buffer: &mut [u8]) -> Result<usize> {
         let opened = object.open(None, self.options.part_bytes).await?;
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
         let length = in_memory(opened.meta.size)?;
@@ -50,7 +76,7 @@ impl Transfer {
                 format!("it has {length} bytes, and the buffer has room for {}", buffer.len());
             return Err(Error::new(ErrorKind::InvalidArgument, "read", object.url(), detail));
         }
-        self.fill_memory(&object, opened, expected, &mut buffer[..length]).await?;
+        self.fill_memory(object, opened, expected, &mut buffer[..length]).await?;
         Ok(length)
     }
 

@@ -1,11 +1,17 @@
 //! Many objects.
 
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::path::Path;
+use tokio::task::JoinHandle;
 
+use super::cleaning::Cleaning;
 use super::{Report, Transfer};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
 
 /// One object to be copied.
@@ -47,16 +53,23 @@ impl Transfer {
     ) -> BoxStream<'static, Outcome> {
         let (transfer, source, target) = (self.clone(), source.clone(), target.clone());
         let workers = self.options.workers;
-        jobs.map(move |job| {
-            let (transfer, source, target) = (transfer.clone(), source.clone(), target.clone());
-            async move { transfer.run_one(&source, &target, job).await }
-        })
-        .buffer_unordered(workers)
-        .boxed()
+        jobs.map(move |job| transfer.start(&source, &target, job)).buffer_unordered(workers).boxed()
     }
 
-    /// Runs one job.
-    pub async fn run_one(&self, source: &Store, target: &Store, job: Job) -> Outcome {
+    /// Starts one job, on the Tokio runtime that this is called on: several jobs share its threads.
+    pub fn start(&self, source: &Store, target: &Store, job: Job) -> Running {
+        let cleared = Arc::new(Mutex::new(None));
+        let (transfer, source, target) = (self.clone(), source.clone(), target.clone());
+        let (own, until_cleared) = (job.clone(), cleared.clone());
+        let task = tokio::spawn(async move {
+            // Dropped after the job.
+            let _until_cleared = until_cleared;
+            transfer.run_one(&source, &target, &own).await
+        });
+        Running { job: Some(job), task, cleared }
+    }
+
+    async fn run_one(&self, source: &Store, target: &Store, job: &Job) -> Result<Report> {
         let run = async {
             match self.options.verb {
                 Verb::Copy => {
@@ -67,7 +80,43 @@ impl Transfer {
                 }
             }
         };
-        let result = self.tracked(Some(job.size), run).await;
-        Outcome { job, result }
+        self.tracked(Some(job.size), run).await
+    }
+}
+
+/// A job under way, whose outcome can be waited for. Dropped, it is cancelled.
+#[derive(Debug)]
+pub struct Running {
+    /// Until it has ended.
+    job: Option<Job>,
+    task: JoinHandle<Result<Report>>,
+    /// Where a cancelled job keeps what counts until it is cleared away.
+    cleared: Arc<Mutex<Option<Cleaning>>>,
+}
+
+impl Future for Running {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let ended = ready!(Pin::new(&mut self.task).poll(cx));
+        let job = self.job.take().expect("a future is not polled after its end");
+        let result = ended.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => {
+                let detail = error.to_string();
+                Err(Error::new(ErrorKind::Join, "copy", job.from.as_ref(), detail))
+            }
+        });
+        Poll::Ready(Outcome { job, result })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.job.is_some() {
+            let cleaning = Some(Cleaning::begin());
+            *self.cleared.lock().unwrap_or_else(PoisonError::into_inner) = cleaning;
+            self.task.abort();
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! Writing an object: with one request, or in parts.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
@@ -27,6 +30,8 @@ pub(super) struct Target<'a> {
     pub(super) store: &'a Store,
     pub(super) path: &'a Path,
     pub(super) attributes: Attributes,
+    /// Bytes of it that have been counted as moved.
+    pub(super) moved: Arc<AtomicU64>,
 }
 
 /// What came of it.
@@ -44,6 +49,12 @@ impl From<PutResult> for Sent {
 }
 
 impl Target<'_> {
+    /// Counts bytes that the service has.
+    pub(super) fn moved(&self, bytes: u64) {
+        self.moved.fetch_add(bytes, Ordering::Relaxed);
+        self.transfer.events.moved(bytes);
+    }
+
     pub(super) fn error(&self, error: object_store::Error) -> Error {
         self.store.error("put", self.path, error)
     }
@@ -66,7 +77,7 @@ impl Target<'_> {
             };
             match checked {
                 Ok(result) => {
-                    self.transfer.events.moved(length);
+                    self.moved(length);
                     return Ok(result.into());
                 }
                 Err(error) => backoff.again(error).await?,
@@ -244,7 +255,7 @@ impl Target<'_> {
         let put = provider.put_file(&full, file.handle(), file.size(), self.put_options()).await;
         let put = put.map_err(|e| self.error(e))?;
         if put.is_some() {
-            self.transfer.events.moved(file.size());
+            self.moved(file.size());
         }
         Ok(put.map(Sent::from))
     }
@@ -253,6 +264,7 @@ impl Target<'_> {
         let length = |i: &usize| grid.part(*i).end - grid.part(*i).start;
         let all = grid.range.end - grid.range.start;
         let resumed = all - missing.iter().map(length).sum::<u64>();
+        self.moved.fetch_add(resumed, Ordering::Relaxed);
         self.transfer.events.resumed(resumed);
         resumed
     }
@@ -299,7 +311,7 @@ impl Target<'_> {
                 let (put, _held, length) = put?;
                 self.transfer.budget.pace(length as usize).await;
                 put.await.map_err(|e| self.error(e))?;
-                self.transfer.events.moved(length);
+                self.moved(length);
                 Ok(())
             }
         });

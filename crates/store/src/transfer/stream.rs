@@ -22,8 +22,10 @@ impl Transfer {
     /// Reads an object as a stream: its bytes in order, parts fetched side by side ahead of whoever reads.
     ///
     /// # Errors
-    /// The stream ends with an error when the object changes or breaks off for good, and after its last byte when the
-    /// bytes are not what the service states: what was read before is of no use then.
+    /// The stream ends with an error when the object breaks off for good, and after its last byte when the bytes are not what
+    /// the service states: what was read before is of no use then. It ends with
+    /// [`ErrorKind::Precondition`](crate::ErrorKind::Precondition) when the object changes: whoever has been told what it
+    /// was, and has its first bytes, must begin anew himself.
     pub async fn stream(
         &self,
         store: &Store,

@@ -3,16 +3,16 @@
 use std::cmp::Ordering;
 use std::pin::Pin;
 
-use futures::future::{self, BoxFuture};
+use futures::future;
 use futures::stream::{BoxStream, FuturesUnordered, Peekable};
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::postponed::Postponed;
-use super::{Compare, Filter, Job, Outcome, Transfer};
+use super::{Compare, Filter, Job, Outcome, Running, Transfer};
 use crate::error::{Error, Result};
 use crate::listing::ParallelOptions;
 use crate::store::Store;
@@ -241,7 +241,7 @@ struct Run {
     target: Store,
     /// What is still to be looked at.
     plan: Option<BoxStream<'static, Result<Action>>>,
-    running: FuturesUnordered<BoxFuture<'static, Outcome>>,
+    running: FuturesUnordered<Running>,
     deletions: Postponed,
     has_failed: bool,
     error: Option<Error>,
@@ -267,10 +267,7 @@ impl Run {
             match action {
                 Some(Ok(Action::Copy { path, size, .. })) => {
                     let job = Job { from: path.clone(), to: path, size };
-                    let (transfer, source, target) =
-                        (self.transfer.clone(), self.source.clone(), self.target.clone());
-                    let run = async move { transfer.run_one(&source, &target, job).await };
-                    self.running.push(run.boxed());
+                    self.running.push(self.transfer.start(&self.source, &self.target, job));
                 }
                 Some(Ok(Action::Skip { path, size })) => {
                     return Some(Ok(Step::Skipped { path, size }));

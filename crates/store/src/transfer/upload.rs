@@ -48,7 +48,8 @@ impl Transfer {
     async fn send(&self, source: Source, target: &Store, to: &Path) -> Result<Report> {
         let size = source.size();
         let attributes = self.options.attributes.clone().unwrap_or_default();
-        let target = Target { transfer: self, store: target, path: to, attributes };
+        let moved = Default::default();
+        let target = Target { transfer: self, store: target, path: to, attributes, moved };
         let one = size <= self.options.part_bytes && !self.options.always_parts;
         let sent = if one || size == 0 {
             let _memory = self.budget.memory(size).await?;
@@ -101,7 +102,8 @@ impl Transfer {
         to: &Path,
     ) -> Result<Report> {
         let attributes = self.options.attributes.clone().unwrap_or_default();
-        let target = Target { transfer: self, store: target, path: to, attributes };
+        let moved = Default::default();
+        let target = Target { transfer: self, store: target, path: to, attributes, moved };
         let mut pieces = Pieces { stream, carried: Bytes::new(), ended: false, taken: 0 };
         let (first, held) = self.part(&mut pieces, 0).await?;
         let bytes = first.content_length() as u64;

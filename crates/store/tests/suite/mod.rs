@@ -1,4 +1,5 @@
 mod cache;
+mod changing;
 mod cloud;
 mod conformance;
 mod direct;
@@ -20,3 +21,4 @@ mod paged;
 mod profiles;
 mod services;
 mod transfer;
+mod unfinished;

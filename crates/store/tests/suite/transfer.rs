@@ -17,20 +17,20 @@ use holdall_store::transfer::{
 use holdall_store::{ErrorKind, Store};
 use tempfile::TempDir;
 
-use super::origin::{FAULTS, Fault, Objects, Origin};
+use super::origin::{FAULTS, Fault, Origin};
 use super::services;
 
-const MIB: usize = 1024 * 1024;
+pub(super) const MIB: usize = 1024 * 1024;
 
 /// Bytes that differ everywhere, so that a part in a wrong place shows.
-fn data(length: usize) -> Vec<u8> {
+pub(super) fn data(length: usize) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(length as u64);
     let mut data = vec![0; length];
     random.fill(&mut data);
     data
 }
 
-fn memory() -> Store {
+pub(super) fn memory() -> Store {
     Store::new(Arc::new(MemoryStore::new()))
 }
 
@@ -39,7 +39,7 @@ fn local(dir: &TempDir) -> Store {
 }
 
 /// An engine with small parts, whose uploads are remembered in a directory of their own.
-fn engine(state: &TempDir) -> Transfer {
+pub(super) fn engine(state: &TempDir) -> Transfer {
     let options = TransferOptions::default()
         .with_part_bytes(256 * 1024)
         .with_state_dir(Some(state.path().to_owned()));
@@ -158,33 +158,6 @@ async fn faults_end_in_right_bytes_or_an_error() {
         let passing = [Fault::CutBody, Fault::Reset, Fault::Busy, Fault::Broken];
         assert!(right == 6 || !passing.contains(&fault), "{fault:?}: {errors:?}");
         assert!(names(&dir).iter().all(|name| !name.contains("holdall")), "{:?}", names(&dir));
-    }
-}
-
-#[tokio::test]
-async fn an_object_that_changes_is_never_mixed() {
-    let state = tempfile::tempdir().unwrap();
-    let (old, new) = (data(2 * MIB), data(2 * MIB + 1));
-    for after in [0, 1, 3, 7] {
-        let objects = Objects::default();
-        objects.lock().unwrap().insert("k".to_owned(), old.clone());
-        let (asked, shared, content) = (AtomicUsize::new(0), objects.clone(), new.clone());
-        let origin = Origin::over(objects, move |_| {
-            if asked.fetch_add(1, Ordering::Relaxed) == after {
-                shared.lock().unwrap().insert("k".to_owned(), content.clone());
-            }
-            None
-        })
-        .await;
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("f");
-        let events = Events::new();
-        let engine = engine(&state).with_events(events.clone());
-        engine.download(&origin.store(), &"k".into(), &file).await.unwrap();
-        let found = std::fs::read(&file).unwrap();
-        assert!(found == new || (found == old && after == 7), "changed after {after}");
-        assert_eq!(events.snapshot().bytes_done, found.len() as u64);
-        assert_eq!(engine.read(&origin.store(), &"k".into()).await.unwrap(), new);
     }
 }
 

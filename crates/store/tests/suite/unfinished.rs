@@ -1,0 +1,157 @@
+//! Uploads and jobs that were begun and cut off: continued, found again, or cleared away.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use holdall_store::Store;
+use holdall_store::object_store::multipart::MultipartStore;
+use holdall_store::object_store::path::Path;
+use holdall_store::object_store::{
+    Attribute, Attributes, GetOptions, ObjectStore, ObjectStoreExt, PutMultipartOptions, PutPayload,
+};
+use holdall_store::transfer::{Budget, Events, Job, Limits, aborting};
+use tempfile::TempDir;
+
+use super::origin::Origin;
+use super::services;
+use super::transfer::{MIB, data, engine, memory};
+
+const PART: usize = 5 * MIB;
+
+fn parts(store: &Store) -> &dyn MultipartStore {
+    store.provider().multipart().unwrap()
+}
+
+async fn until(holds: impl Fn() -> bool) {
+    while !holds() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Cancels an upload in its midst; the next one goes on with it.
+async fn is_continued(store: &Store) {
+    let (state, dir): (TempDir, TempDir) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = dir.path().join("f");
+    let content = data(4 * PART);
+    std::fs::write(&file, &content).unwrap();
+    let key = Path::from("continued");
+    let base = engine(&state);
+    let options = base.options().clone().with_resume(true).with_part_bytes(PART as u64);
+    let base = base.with_options(options.with_parts(1));
+    let events = Events::new();
+    let rate = Limits::default().with_bytes_per_second(Some(40 * MIB as u64));
+    let slow = base.clone().with_budget(Budget::new(rate)).with_events(events.clone());
+    tokio::select! {
+        biased;
+        () = until(|| events.snapshot().bytes_done > 0) => {}
+        done = slow.upload(&file, store, &key) => panic!("it was to be slow: {done:?}"),
+    }
+    let report = base.upload(&file, store, &key).await.unwrap();
+    assert!(report.resumed_bytes >= PART as u64, "{store}: {report:?}");
+    assert!(store.get(&key).await.unwrap().bytes().await.unwrap() == content);
+}
+
+#[tokio::test]
+async fn uploads_to_services_are_continued() {
+    let suite = "unfinished::uploads_to_services_are_continued";
+    let s3 = services::s3("HOLDALL_TEST_S3_ENDPOINT", suite, "test-bucket");
+    for store in [s3, services::azure(suite), services::gcs(suite)].into_iter().flatten() {
+        is_continued(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn services_tell_which_uploads_have_not_ended() {
+    let suite = "unfinished::services_tell_which_uploads_have_not_ended";
+    let s3 = services::s3("HOLDALL_TEST_S3_ENDPOINT", suite, "test-bucket");
+    for store in [s3, services::gcs(suite)].into_iter().flatten() {
+        let (full, other) = (store.full_path(&"a b/k".into()), store.full_path(&"a b/k2".into()));
+        let id = parts(&store).create_multipart(&full).await.unwrap();
+        let beside = parts(&store).create_multipart(&other).await.unwrap();
+        let open = store.provider().open_uploads(&full).await.unwrap();
+        assert_eq!(open.iter().map(|upload| &upload.id).collect::<Vec<_>>(), [&id], "{store}");
+        assert!(open[0].begun.is_some());
+        parts(&store).abort_multipart(&full, &id).await.unwrap();
+        parts(&store).abort_multipart(&other, &beside).await.unwrap();
+        assert!(store.provider().open_uploads(&full).await.unwrap().is_empty(), "{store}");
+    }
+}
+
+#[tokio::test]
+async fn azure_keeps_attributes_of_uploads_in_parts() {
+    let suite = "unfinished::azure_keeps_attributes_of_uploads_in_parts";
+    let Some(store) = services::azure(suite) else { return };
+    let key = Path::from("k");
+    let full = store.full_path(&key);
+    let attributes = Attributes::from_iter([
+        (Attribute::ContentType, "text/x-parts"),
+        (Attribute::CacheControl, "max-age=7, public"),
+        (Attribute::Metadata("colour".into()), "blue & green"),
+    ]);
+    let options = PutMultipartOptions { attributes: attributes.clone(), ..Default::default() };
+    let id = parts(&store).create_multipart_opts(&full, options).await.unwrap();
+    let mut ids = Vec::new();
+    for index in 0..3 {
+        let payload = PutPayload::from(format!("part {index};"));
+        ids.push(parts(&store).put_part(&full, &id, index, payload).await.unwrap());
+    }
+    parts(&store).complete_multipart(&full, &id, ids.clone()).await.unwrap();
+    // The answer was lost: whoever asks again is told the same.
+    parts(&store).complete_multipart(&full, &id, ids).await.unwrap();
+    let found = store.get_opts(&key, GetOptions::default()).await.unwrap();
+    for (name, value) in &attributes {
+        assert_eq!(found.attributes.get(name), Some(value), "{name:?}");
+    }
+    assert_eq!(found.bytes().await.unwrap(), "part 0;part 1;part 2;");
+    // A copy in parts takes them along.
+    let state = tempfile::tempdir().unwrap();
+    let from = memory();
+    let options = holdall_store::object_store::PutOptions { attributes, ..Default::default() };
+    from.put_opts(&key, data(11 * MIB).into(), options).await.unwrap();
+    engine(&state).copy(&from, &key, &store, &"copied".into()).await.unwrap();
+    let found = store.get_opts(&"copied".into(), GetOptions::default()).await.unwrap();
+    let kind = found.attributes.get(&Attribute::ContentType).unwrap();
+    assert_eq!(kind.as_ref(), "text/x-parts");
+}
+
+#[tokio::test]
+async fn blocks_that_azure_does_not_have_are_missed() {
+    let suite = "unfinished::blocks_that_azure_does_not_have_are_missed";
+    let Some(store) = services::azure(suite) else { return };
+    let full = store.full_path(&"k".into());
+    let id = parts(&store).create_multipart(&full).await.unwrap();
+    let mut part = parts(&store).put_part(&full, &id, 0, "x".into()).await.unwrap();
+    // As after a week, or after another writer.
+    part.content_id = part.content_id.chars().rev().collect();
+    let error = parts(&store).complete_multipart(&full, &id, vec![part]).await.unwrap_err();
+    assert!(
+        matches!(error, holdall_store::object_store::Error::NotFound { .. }),
+        "the upload begins anew: {error}"
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_is_dropped_stops_its_jobs() {
+    let state = tempfile::tempdir().unwrap();
+    let origin = Origin::good().await;
+    let source = memory();
+    source.put(&"large".into(), data(12 * MIB).into()).await.unwrap();
+    let job = Job { from: "large".into(), to: "large".into(), size: 12 * MIB as u64 };
+    let rate = Limits::default().with_bytes_per_second(Some(MIB as u64));
+    let slow = engine(&state).with_budget(Budget::new(rate));
+    let mut run = slow.run(&source, &origin.store(), stream::iter([job]).boxed());
+    let asked = |method: &'static str| {
+        let server = origin.server.clone();
+        move || server.seen().iter().any(|request| request.method == method)
+    };
+    tokio::select! {
+        biased;
+        () = until(asked("POST")) => {}
+        outcome = run.next() => panic!("it was to be slow: {outcome:?}"),
+    }
+    drop(run);
+    until(asked("DELETE")).await;
+    until(|| aborting() == 0).await;
+    assert!(origin.get("large").is_none());
+}
