@@ -35,6 +35,30 @@ items = pystac.ItemCollection.from_dict(json.load(open(document)))
 asyncio.run(stac.download_item_collection(items, out))
 """
 
+_BUCKET = """
+import asyncio, json, sys
+import {module} as stac
+import pystac
+document, out, url = sys.argv[1:]
+items = pystac.ItemCollection.from_dict(json.load(open(document)))
+asyncio.run(stac.download_item_collection(items, out, config=stac.Config(s3_endpoint_url=url)))
+"""
+
+# A process is said to have been at least as large as the one that started it: a small one has to do it.
+_LAUNCH = """
+import json, os, sys, time
+nothing = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+start = time.perf_counter()
+process = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=nothing)
+_, status, usage = os.wait4(process, 0)
+wall = time.perf_counter() - start
+cpu = usage.ru_utime + usage.ru_stime
+print(json.dumps([os.waitstatus_to_exitcode(status), wall, cpu, usage.ru_maxrss / 1024]))
+"""
+
+_PIECE = 1 << 18
+"""Bytes that a limited connection sends at once."""
+
 _READ = """
 import asyncio, sys
 import {module} as stac
@@ -55,16 +79,13 @@ class Numbers:
 def measure(command: list[str], out: Path) -> Numbers:
     """Run a command that writes into a directory, which is removed first."""
     shutil.rmtree(out, ignore_errors=True)
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    errors = process.stderr.read().decode(errors="replace")
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{command[:3]} ended with {process.returncode}: {errors[-2000:]}")
-    return Numbers(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    launched = subprocess.run(
+        [sys.executable, "-S", "-c", _LAUNCH, *command], capture_output=True, text=True, check=True
+    )
+    status, *numbers = json.loads(launched.stdout)
+    if status != 0:
+        raise RuntimeError(f"{command[:3]} ended with {status}: {launched.stderr[-2000:]}")
+    return Numbers(*numbers)
 
 
 def serve(folder: Path) -> None:
@@ -77,6 +98,7 @@ def serve(folder: Path) -> None:
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
     contents: dict[bytes, memoryview] = {}
+    rate = int(os.environ.get("BENCH_RATE", "0"))
 
     def content(path: bytes) -> memoryview:
         if path not in contents:
@@ -110,7 +132,13 @@ def serve(folder: Path) -> None:
             connection.sendall(head if method == b"HEAD" else head + bytes(data))
             return
         connection.sendall(head)
-        connection.sendall(data)
+        if not rate:
+            connection.sendall(data)
+            return
+        start = time.monotonic()
+        for sent in range(0, len(data), _PIECE):
+            time.sleep(max(0.0, start + sent / rate - time.monotonic()))
+            connection.sendall(data[sent : sent + _PIECE])
 
     def stream(connection: socket.socket) -> None:
         # Large bodies would hold up all other connections.
@@ -138,9 +166,9 @@ def serve(folder: Path) -> None:
 
 
 @contextmanager
-def serving(folder: Path, *, threads: bool) -> Iterator[str]:
-    """Serve a folder and yield the URL."""
-    env = dict(os.environ) | ({"BENCH_THREADS": "1"} if threads else {})
+def serving(folder: Path, *, threads: bool, rate: int = 0) -> Iterator[str]:
+    """Serve a folder and yield the URL; `rate` limits each connection, in bytes per second."""
+    env = dict(os.environ) | ({"BENCH_THREADS": "1"} if threads else {}) | {"BENCH_RATE": str(rate)}
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.stac", "--serve", str(folder)],
         stdout=subprocess.PIPE,
@@ -250,6 +278,19 @@ def run(bench: Bench, folder: Path) -> None:
                 for who, script in scripts(_PYTHON).items()
             },
         )
+    bucket = files / "bucket"
+    bucket.mkdir()
+    for number in range(200):
+        shutil.copy(files / f"{number}-a.bin", bucket)
+    with serving(files, threads=False) as url:
+        items = [item(n, {"a": f"s3://bucket/{n}-a.bin"}) for n in range(200)]
+        path = str(document(folder, items))
+        commands = {
+            who: [python, "-c", textwrap.dedent(script), path, str(out), url]
+            for who, script in scripts(_BUCKET).items()
+        }
+        cli = ["stac", "download", path, str(out), "-q", "--s3-endpoint-url", url]
+        bench.compare("200 x 10 KiB from S3", out, {"holdall stac": [bench.cli, *cli]} | commands)
     for number in range(4):
         (files / f"big-{number}.bin").write_bytes(os.urandom(1 << 20) * 256)
     with serving(files, threads=True) as url:
@@ -272,6 +313,13 @@ def run(bench: Bench, folder: Path) -> None:
                 if who.startswith("holdall")
             },
         )
+    with serving(files, threads=True, rate=50 << 20) as url:
+        path = str(document(folder, [item(0, {"big": f"{url}/big-0.bin"})]))
+        limited = {
+            "holdall stac": [bench.cli, "stac", "download", path, str(out), "-q"],
+            "stac-asset (cli)": [theirs_cli, "download", path, str(out), "-q"],
+        }
+        bench.compare("256 MiB, 50 MiB/s per connection", out, limited)
     heavy = json.loads(json.dumps(item(0, {})))
     heavy["properties"] |= {f"x:{n}": [1.5, n, "text"] for n in range(150)}
     heavy["assets"] = {
