@@ -1,6 +1,8 @@
 //! `holdall ais`, against a server in this process.
 
 use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
 
 use holdall::ais_server::{EtlOptions, Options, Server};
 use serde_json::Value;
@@ -102,6 +104,19 @@ fn objects_are_written_read_and_described() {
     assert!(!ais.dir.path().join("file").exists());
     assert_eq!(fs::read_dir(ais.dir.path()).unwrap().count(), 3);
     ais.fails("object show b", "an object is wanted");
+}
+
+#[test]
+fn objects_are_written_from_standard_input() {
+    let ais = Session::new();
+    ais.out("bucket create b");
+    let endpoint = format!("--endpoint={}", ais.url);
+    let words = ["ais", &endpoint, "object", "put", "-", "b/o", "--custom", "who=me"];
+    let mut put = crate::command(ais.dir.path(), &words).stdin(Stdio::piped()).spawn().unwrap();
+    put.stdin.take().unwrap().write_all(b"from a pipe").unwrap();
+    assert!(put.wait().unwrap().success());
+    assert_eq!(ais.out("object get b/o"), "from a pipe");
+    assert_eq!(ais.json("object show b/o")[0]["custom"]["who"], "me");
 }
 
 #[test]

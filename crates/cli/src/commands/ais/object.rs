@@ -437,23 +437,28 @@ async fn put(
     options: &PutOptions,
 ) -> Result<()> {
     let object = ais.object(object)?;
-    let content = if file.as_os_str() == "-" {
-        let mut content = Vec::new();
-        tokio::io::stdin().read_to_end(&mut content).await?;
-        content
+    let shown = file.display();
+    let is_input = file.as_os_str() == "-";
+    if !is_input && options.custom.is_empty() {
+        object.put_file(file, &Transfer::default()).await?;
+        return Ok(());
+    }
+    let mut content = Vec::new();
+    if is_input {
+        tokio::io::stdin().take(MOST_AT_ONCE + 1).read_to_end(&mut content).await?;
     } else {
-        if options.custom.is_empty() {
-            object.put_file(file, &Transfer::default()).await?;
-            return Ok(());
-        }
-        tokio::fs::read(file).await.with_context(|| file.display().to_string())?
-    };
-    if content.len() > MOST_AT_ONCE {
-        bail!("{}: with metadata or from standard input, at most 5 GiB", file.display());
+        let file = tokio::fs::File::open(file).await.with_context(|| shown.to_string())?;
+        file.take(MOST_AT_ONCE + 1).read_to_end(&mut content).await?;
+    }
+    if content.len() as u64 > MOST_AT_ONCE {
+        bail!(
+            "{shown}: with metadata or from standard input, at most 5 GiB: write more with `holdall put`, and set \
+             metadata afterwards"
+        );
     }
     object.put(content, options).await?;
     Ok(())
 }
 
 /// One request carries no more.
-const MOST_AT_ONCE: usize = 5 << 30;
+const MOST_AT_ONCE: u64 = 5 << 30;
