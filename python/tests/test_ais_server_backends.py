@@ -50,7 +50,11 @@ def test_other_kinds_are_refused(backends: Any, says: str) -> None:
 
 def test_values_keep_what_separates_others_in_texts() -> None:
     # In a text, a comma would end the value.
-    settings = {"access_key_id": "a", "secret_access_key": "a,b=c", "skip_signature": True}
+    settings: dict[str, str | bool] = {
+        "access_key_id": "a",
+        "secret_access_key": "a,b=c",
+        "skip_signature": True,
+    }
     with aistore.serve(backends={"aws": settings, "gcp": {}}) as server:
         assert aistore.Client(server.url).cluster().is_ready()
 

@@ -133,7 +133,7 @@ def _backends(
 ) -> list[tuple[str, list[tuple[str, str]]]]:
     """The backends by name, each with its settings as text."""
     if isinstance(backends, Mapping):
-        found = []
+        found: list[tuple[str, list[tuple[str, str]]]] = []
         for name, settings in backends.items():
             each = [settings] if isinstance(settings, Mapping) else settings
             if isinstance(each, str) or not isinstance(each, Sequence):
@@ -160,7 +160,7 @@ def _settings(name: str, settings: Settings) -> list[tuple[str, str]]:
         raise TypeError(
             f"backends: the settings of {name!r} must be a mapping, not {type(settings).__name__}"
         )
-    found = []
+    found: list[tuple[str, str]] = []
     for key, value in settings.items():
         if isinstance(value, bool):
             found.append((key, str(value).lower()))
