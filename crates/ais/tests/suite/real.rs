@@ -1,6 +1,8 @@
 //! What AIStore 5.0 does and our own server does not, played back.
 
-use holdall_ais::{BatchEntry, BatchOptions, Client, ClientConfig, ErrorKind, GetOptions};
+use holdall_ais::{
+    BatchEntry, BatchOptions, Client, ClientConfig, ErrorKind, GetOptions, PutOptions,
+};
 use http::Method;
 use object_store::{Attribute, Attributes, ObjectStore, PutMultipartOptions};
 
@@ -22,6 +24,21 @@ async fn backslashes_of_names_survive_redirects() {
     let object = client(&proxy).bucket("b").object(r"a\(b\)");
     assert_eq!(object.get(GetOptions::default()).await.unwrap().bytes().await.unwrap(), "content");
     assert_eq!(target.seen()[0].uri, "/v1/objects/b/a%5C%28b%5C%29?provider=ais");
+}
+
+#[tokio::test]
+async fn who_may_not_see_the_map_can_write() {
+    let target = Script::start(|_| reply(200, "")).await;
+    let to = target.url.clone();
+    let proxy = Script::start(move |seen| match seen.uri.contains("what=smap") {
+        true => reply(403, ""),
+        false => redirect(307, &format!("{to}{}", seen.uri)),
+    })
+    .await;
+    let client = Client::new(ClientConfig::new(&proxy.url).with_token("hush")).unwrap();
+    client.bucket("b").object("o").put("content", &PutOptions::default()).await.unwrap();
+    let seen = target.seen();
+    assert_eq!((seen[0].body.as_ref(), seen[0].token.as_deref()), (&b"content"[..], None));
 }
 
 #[tokio::test]
@@ -84,4 +101,8 @@ async fn a_strict_batch_ends_at_what_is_missing() {
     assert!(batch(true).collect().await.unwrap()[0].content.is_err());
     let error = batch(false).collect().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ObjectNotFound);
+    // What is missing is named without the member that was wanted of it.
+    let member = BatchEntry::new("none").with_member("m");
+    let items = bucket.client().batch(Some(&bucket)).with([member]).collect().await.unwrap();
+    assert!(items[0].content.is_err() && items[0].out.archpath == "m");
 }

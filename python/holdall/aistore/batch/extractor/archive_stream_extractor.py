@@ -50,7 +50,7 @@ class ArchiveStreamExtractor:
     def _pairs(
         self, response: Any, stream: Any, request: MossReq, described: MossResp | None, at_once: int
     ) -> Generator[tuple[MossOut, bytes], None, None]:
-        expected = _Inferred(request) if described is None else _Described(described)
+        expected = _Inferred(request) if described is None else _Described(described, request)
         count = 0
         try:
             for name, content in self._members(stream, request, at_once):
@@ -60,6 +60,9 @@ class ArchiveStreamExtractor:
                     )
                 out = expected.of(count, name, len(content))
                 count += 1
+                if out.err_msg and request.cont_on_err is False:
+                    # Clusters go on in some cases all the same.
+                    raise RuntimeError(f"batch entry {out.obj_name}: {out.err_msg}")
                 yield out, content
             if count < len(expected):
                 raise RuntimeError(
@@ -92,8 +95,12 @@ class ArchiveStreamExtractor:
 class _Described:
     """Entries as the server describes them."""
 
-    def __init__(self, response: MossResp) -> None:
+    def __init__(self, response: MossResp, request: MossReq) -> None:
         self._outs = response.out
+        for out, entry in zip(self._outs, request.moss_in, strict=False):
+            # Of members that another target read, clusters make one name with the archive's.
+            if entry.archpath:
+                out.obj_name, out.archpath = entry.obj_name, entry.archpath
 
     def __len__(self) -> int:
         return len(self._outs)
