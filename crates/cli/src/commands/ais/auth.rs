@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use holdall::ais::ClientConfig;
 use holdall::ais::authn::{AuthnClient, access};
+use holdall::ais::wire::Bck;
 use holdall::ais::wire::authn::Role;
 use serde_json::{Value, json};
 
@@ -292,6 +293,7 @@ async fn roles(authn: &AuthnClient, printer: &Printer, command: &RoleCommand) ->
         }
         RoleCommand::Add { name, description, cluster, bucket, allow } => {
             let bits = allow.iter().fold(0, |all, bits| all | bits);
+            let bucket = bucket.as_deref().map(bucket_name).transpose()?;
             authn.roles().create(name, description, cluster, bits, bucket.as_deref()).await?;
         }
         RoleCommand::Rm { name } => authn.roles().delete(name).await?,
@@ -323,6 +325,14 @@ async fn clusters(authn: &AuthnClient, printer: &Printer, command: &KnownCommand
         KnownCommand::Rm { name } => authn.clusters().delete(name).await?,
     }
     Ok(())
+}
+
+/// The name of a bucket of AIStore's own, told alone or by its URL: roles know no others.
+fn bucket_name(told: &str) -> Result<String> {
+    match super::place(told)? {
+        (bck, rest) if rest.is_empty() && bck == Bck::ais(bck.name.clone()) => Ok(bck.name),
+        _ => bail!("{told}: a role is about a bucket of AIStore's own: write ais://bucket"),
+    }
 }
 
 #[cfg(test)]
