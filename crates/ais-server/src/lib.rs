@@ -14,6 +14,7 @@ pub mod error;
 pub mod faults;
 mod http;
 pub mod jobs;
+mod quiet;
 mod s3_keys;
 mod server;
 pub mod storage;

@@ -20,6 +20,7 @@ use crate::engine::{Engine, EtlOptions, Severity, Work as _};
 use crate::error::{Error, Result};
 use crate::faults::Faults;
 use crate::http::{self, Face};
+use crate::quiet::Quiet;
 use crate::s3_keys::S3Keys;
 use crate::storage::{Fsync, Storage};
 
@@ -339,10 +340,10 @@ async fn accept(
             }
         };
         let connection = connection(serve.clone(), stream, remote, stopped.clone());
-        connections.spawn(async move {
+        connections.spawn(Quiet::new(async move {
             connection.await;
             drop(slot);
-        });
+        }));
     }
     drop(listener);
     let all_ended = async { while connections.join_next().await.is_some() {} };
