@@ -114,7 +114,7 @@ impl Engine {
         if described
             && sent.as_ref().is_err_and(|e| e.kind() == holdall_store::ErrorKind::NotSupported)
         {
-            // Azure takes none with parts: the object is worth more than what is said of it.
+            // Azure takes none with parts under a customer's key: the object is worth more than what is said of it.
             sent = send(&remote.store, &path, TransferOptions::default(), &content).await;
         }
         let report = sent.map_err(|error| self.backend_error(bucket, name, &error))?;

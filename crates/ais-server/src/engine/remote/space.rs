@@ -243,12 +243,9 @@ impl Engine {
         of: &[Bucket],
         (force, recent): (bool, bool),
     ) -> Result<Oldest> {
-        let buckets: Vec<Bucket> =
-            self.list_buckets(None).into_iter().filter(Bucket::is_remote).collect();
-        let mut kept = 0;
-        for bucket in &buckets {
-            self.walk_copies(job, bucket, |_, meta| kept += meta.size)?;
-        }
+        let buckets = self.remote_buckets();
+        let go_on = || job.check();
+        let kept = self.kept_bytes(&buckets, go_on)?;
         self.remotes().space.used.store(kept, Ordering::Relaxed);
         let (used, total) = match limits.bytes {
             Some(most) => (kept, most),
@@ -275,7 +272,7 @@ impl Engine {
             }
             let since = if recent { i64::MAX } else { now - dont_evict_nanos(lru) };
             let bid = bucket.bid();
-            self.walk_copies(job, bucket, |name, meta| {
+            self.walk_copies(bucket, go_on, |name, meta| {
                 if meta.atime < since {
                     let candidate = Candidate { size: meta.size, bid, name };
                     oldest.offer(meta.atime, candidate);
@@ -287,8 +284,8 @@ impl Engine {
 
     fn walk_copies(
         &self,
-        job: &Job,
         bucket: &Bucket,
+        go_on: impl Fn() -> Result<()>,
         mut visit: impl FnMut(String, ObjectMeta),
     ) -> Result<()> {
         let mut count = 0_u64;
@@ -296,21 +293,27 @@ impl Engine {
             visit(name, ObjectMeta::decode(bytes)?);
             count += 1;
             if count.is_multiple_of(STEP) {
-                job.check()?;
+                go_on()?;
             }
             Ok(true)
         })
     }
 
+    fn remote_buckets(&self) -> Vec<Bucket> {
+        self.list_buckets(None).into_iter().filter(Bucket::is_remote).collect()
+    }
+
+    fn kept_bytes(&self, of: &[Bucket], go_on: impl Fn() -> Result<()> + Copy) -> Result<u64> {
+        let mut kept = 0;
+        for bucket in of {
+            self.walk_copies(bucket, go_on, |_, meta| kept += meta.size)?;
+        }
+        Ok(kept)
+    }
+
     /// Counts what is kept, so that limits hold from the start. Blocks.
     pub(crate) fn count_copies(self: &Arc<Self>) -> Result<()> {
-        let mut kept = 0;
-        for bucket in self.list_buckets(None).into_iter().filter(Bucket::is_remote) {
-            self.storage().meta().walk(bucket.bid(), Bound::Unbounded, "", |_, bytes| {
-                kept += ObjectMeta::decode(bytes)?.size;
-                Ok(true)
-            })?;
-        }
+        let kept = self.kept_bytes(&self.remote_buckets(), || Ok(()))?;
         self.remotes().space.used.fetch_add(kept, Ordering::Relaxed);
         Ok(())
     }

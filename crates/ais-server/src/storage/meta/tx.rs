@@ -14,7 +14,8 @@ use crate::storage::record::{BucketRecord, ObjectMeta};
 /// A transaction that a change is applied in.
 ///
 /// A change looks first and writes then: when it returns an error it must not have written anything, because the
-/// changes of others are in the same transaction.
+/// changes of others are in the same transaction. It does not send changes itself, nor by dropping something that does:
+/// in memory it would wait for itself.
 pub struct Tx<'a> {
     buckets: redb::Table<'a, &'static str, &'static [u8]>,
     pub(super) objects: redb::Table<'a, &'static [u8], &'static [u8]>,
