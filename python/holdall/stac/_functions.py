@@ -270,7 +270,7 @@ async def move_document(
     if file_name and not is_catalog:
         plan.check_document(file_name)
     jobs = [
-        Job.of(
+        Job(
             key,
             owner,
             places,
@@ -488,7 +488,7 @@ async def download_file(
     cache = Clients(config, clients)
     own = config.copy()
     own.overwrite, own.make_directory, own.fail_fast = True, False, False
-    job = Job.of(None, None, [(href, None)], os.fspath(destination))
+    job = Job(None, None, [(href, None)], os.fspath(destination))
     try:
         await run_jobs([job], cache, own, None, 1, None)
     finally:

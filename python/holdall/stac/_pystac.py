@@ -61,13 +61,11 @@ class Plan:
         """Add an object: its links and assets become absolute, and its self href the place where it will be."""
         from pystac import Link
 
-        _make_links_absolute(stac_object)
-        own_href = stac_object.get_self_href()
+        own_href = _make_links_absolute(stac_object)
         _make_assets_absolute(stac_object, own_href)
         names = self._names(stac_object)
         context = _context(stac_object)
-        base = os.fspath(directory)
-        is_url = "://" in base
+        base = _base(directory)
         taken: dict[str, str] = {}
         chosen: dict[str, Asset] = {}
         for key, name in names:
@@ -79,16 +77,14 @@ class Plan:
                 raise AssetOverwriteError([name, asset.href])
             taken[name] = key
             chosen[key] = asset
-            target = f"{base.rstrip('/')}/{name}" if is_url else str(Path(base) / name)
-            self._job(stac_object, key, asset, target, own_href, context)
+            self._job(stac_object, key, asset, _below(base, name), own_href, context)
         if own_href:
             stac_object.add_link(Link(rel="derived_from", target=own_href))
         if file_name:
             stac_check_name(file_name, "the document")
-            place = f"{base.rstrip('/')}/{file_name}" if is_url else str(Path(base) / file_name)
-            stac_object.set_self_href(place)
+            stac_object.set_self_href(_below(base, file_name))
         else:
-            stac_object.set_self_href(None)
+            _forget_self_href(stac_object)
         if not keep_non_downloaded:
             stac_object.assets = chosen
 
@@ -105,7 +101,7 @@ class Plan:
         template = None
         if path_template is not None and path_template != "${id}":
             template = LayoutTemplate(path_template)
-        base = os.fspath(directory)
+        base = _base(directory)
         for item in item_collection.items:
             below = item.id if template is None else template.substitute(item)
             stac_check_name(below, item.id)
@@ -114,9 +110,8 @@ class Plan:
                 # Relative hrefs are those of the place where the item was.
                 _make_links_absolute(item)
                 _make_assets_absolute(item, own_href)
-            item.set_self_href(None)
-            root = f"{base.rstrip('/')}/{below}" if "://" in base else str(Path(base) / below)
-            self.add(item, root, None, keep_non_downloaded)
+            _forget_self_href(item)
+            self.add(item, _below(base, below), None, keep_non_downloaded)
 
     def _names(self, stac_object: Item | Collection) -> list[tuple[str, str]]:
         """Return the selected keys and the names of their files."""
@@ -203,7 +198,7 @@ def job(key: str | None, asset: Asset, where: list[tuple[str, Any]], target: str
         more.get("file:checksum", more.get("checksum:multihash")),
     )
     owner = getattr(asset, "owner", None)
-    return Job.of(
+    return Job(
         key,
         owner.id if owner is not None else None,
         where,
@@ -294,7 +289,29 @@ def _is_absolute(href: str) -> bool:
     return bool(is_absolute_href(href))
 
 
-def _make_links_absolute(stac_object: Item | Collection) -> None:
+def _base(directory: PathLikeObject) -> str:
+    """Return a directory as a URL without a slash at its end, or as `Path` writes a path."""
+    base = os.fspath(directory)
+    return base.rstrip("/") if "://" in base else str(Path(base))
+
+
+def _below(base: str, name: str) -> str:
+    """Return the place of a name in a directory that `_base` has returned."""
+    if "://" in base:
+        return f"{base}/{name}"
+    if "/" in name or name == "." or base in (".", "/"):
+        return str(Path(base) / name)
+    # A path object for each of thousands of files takes longer than all the rest of their plan.
+    return f"{base}/{name}"
+
+
+def _forget_self_href(stac_object: Item | Collection) -> None:
+    if any(link.rel == "self" for link in stac_object.links):
+        stac_object.set_self_href(None)
+
+
+def _make_links_absolute(stac_object: Item | Collection) -> str | None:
+    """Make the links absolute, and return the self href."""
     own_href = stac_object.get_self_href()
     links = []
     for link in stac_object.links:
@@ -308,6 +325,7 @@ def _make_links_absolute(stac_object: Item | Collection) -> None:
             link.target = href
             links.append(link)
     stac_object.links = links
+    return None if own_href is None else stac_object.get_self_href()
 
 
 def _make_assets_absolute(stac_object: Item | Collection, own_href: str | None) -> None:
@@ -360,12 +378,10 @@ async def save_items(
     item_collection: ItemCollection, directory: PathLikeObject, file_name: str, config: Config
 ) -> None:
     """Write a collection of items, with absolute hrefs of their assets."""
-    from pystac.utils import make_absolute_href
-
     stac_check_name(file_name, "the document")
     for item in item_collection.items:
         for asset in item.assets.values():
-            asset.href = make_absolute_href(asset.href, start_is_dir=True)
-    base = os.fspath(directory)
-    place = f"{base.rstrip('/')}/{file_name}" if "://" in base else str(Path(base) / file_name)
+            if not _is_absolute(asset.href):
+                asset.href = os.path.abspath(asset.href)
+    place = _below(_base(directory), file_name)
     await stac_write(place, json.dumps(item_collection.to_dict()), config.target_config)

@@ -8,7 +8,8 @@ import json
 import tempfile
 import warnings
 from asyncio import QueueFull
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -52,20 +53,11 @@ class Job:
     skipped: bool = False
     digest: str | None = None
     server_media_type: str | None = None
-    path: Path = field(default_factory=Path)
 
-    @classmethod
-    def of(
-        cls,
-        key: str | None,
-        owner_id: str | None,
-        places: list[tuple[str, StacHints | None]],
-        target: str,
-        **more: Any,
-    ) -> Job:
-        job = cls(key, owner_id, places, target, **more)
-        job.path = Path(target)
-        return job
+    @cached_property
+    def path(self) -> Path:
+        """The target as a path, for messages and for clients of the caller."""
+        return Path(self.target)
 
     @property
     def href(self) -> str:

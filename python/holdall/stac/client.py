@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from types import TracebackType
 
-    from ._url import URL
+    from yarl import URL
+
     from .types import MessageQueue, PathLikeObject
 
 __all__ = ["Client", "Clients", "get_client_classes"]
@@ -304,7 +305,7 @@ class _NativeClient(Client):
         config = (self._config or Config()).copy()
         config.clean, config.overwrite, config.make_directory = clean, True, False
         config.fail_fast = False
-        job = Job.of(None, None, [(href, None)], os.fspath(path), media_type=content_type)
+        job = Job(None, None, [(href, None)], os.fspath(path), media_type=content_type)
         job.announced = True
         await run_native(self._get_core(), [job], config, messages, 1)
         if job.error is not None:

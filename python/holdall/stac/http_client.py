@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from types import TracebackType
 
-    from ._url import URL
+    from yarl import URL
+
     from .types import MessageQueue
 
 __all__ = ["HttpClient"]

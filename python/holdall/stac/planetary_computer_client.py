@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._url import URL, url_of
+from ._url import url_class, url_of
 from .http_client import HttpClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from yarl import URL
 
     from .types import MessageQueue
 
@@ -46,7 +48,7 @@ class PlanetaryComputerClient(HttpClient):
             assert_content_type, sas_token_endpoint = None, assert_content_type
         super().__init__(session, assert_content_type, check_content_type=check_content_type)
         self._given_endpoint = sas_token_endpoint
-        self.sas_token_endpoint: URL = URL(sas_token_endpoint or DEFAULT_SAS_TOKEN_ENDPOINT)
+        self.sas_token_endpoint: URL = url_class()(sas_token_endpoint or DEFAULT_SAS_TOKEN_ENDPOINT)
         """Where tokens come from."""
 
     def _changes(self) -> dict[str, Any]:
