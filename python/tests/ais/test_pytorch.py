@@ -225,6 +225,46 @@ def test_a_state_of_other_batches_is_refused(objects: Bucket) -> None:
         AISDataLoader(AISIterDataset(objects), batch_size=5).load_state_dict(state)
 
 
+@pytest.mark.parametrize(
+    ("state", "error", "text"),
+    [
+        (None, TypeError, "not NoneType"),
+        ([1, 2], TypeError, "not list"),
+        (b"{}", TypeError, "not bytes"),
+        ({}, ValueError, "no 'epoch'"),
+        ({"epoch": "1"}, ValueError, "'epoch' is '1'"),
+        ({"epoch": -1}, ValueError, "'epoch' is -1, not a count"),
+        ({"epoch": 1.5}, ValueError, "'epoch' is 1.5"),
+        ({"epoch": True}, ValueError, "'epoch' is True"),
+        ({"epoch": torch.tensor([1, 2])}, ValueError, "'epoch' is tensor"),
+    ],
+)
+def test_a_state_that_is_none_is_refused(
+    objects: Bucket, state: Any, error: type[Exception], text: str
+) -> None:
+    for owner in (AISDataLoader(AISIterDataset(objects), batch_size=4), AISIterDataset(objects)):
+        before = owner.state_dict()
+        with pytest.raises(
+            error, match=rf"{type(owner).__name__}\.load_state_dict: .*{text}.*give"
+        ):
+            owner.load_state_dict(state)
+        if state and isinstance(state, dict):
+            # The part that is wrong may come last, and nothing is taken over by then.
+            with pytest.raises(error, match="load_state_dict"):
+                owner.load_state_dict({**before, "epoch": 3, **dict.fromkeys(list(before)[1:], "")})
+        assert owner.state_dict() == before
+
+
+def test_numbers_of_a_state_may_be_tensors(objects: Bucket) -> None:
+    batches = iter(first := AISDataLoader(AISIterDataset(objects), batch_size=4))
+    taken = [next(batches) for _ in range(2)]
+    second = AISDataLoader(AISIterDataset(objects), batch_size=4)
+    second.load_state_dict({key: torch.tensor(v) for key, v in first.state_dict().items()})
+    names = [name for batch in [*taken, *second] for name in batch[0]]
+    assert names == [f"o-{n:03d}" for n in range(OBJECTS)]
+    assert all(type(number) is int for number in second.state_dict().values())
+
+
 def test_workers_that_stay_go_through_all_epochs(objects: Bucket) -> None:
     dataset = AISIterDataset(objects, shuffle=True)
     loader = AISDataLoader(

@@ -2,11 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from operator import index
 from typing import Any
 
 from ._sources import positive
 from ._torch import data
+
+
+def numbers_of(state: Any, owner: Any, counts: tuple[str, ...], *others: str) -> list[int]:
+    """The numbers of a state: `counts`, which are not below zero, and others. Files of checkpoints that are damaged, or of
+    something else, have what they have.
+
+    Raises:
+        TypeError: When the state is no dictionary.
+        ValueError: When a number is missing, is none, or counts less than nothing.
+    """
+    name = type(owner).__name__
+    remedy = f"give what {name}.state_dict() returned"
+    if not isinstance(state, Mapping):
+        raise TypeError(
+            f"{name}.load_state_dict: a state is a dictionary, not {type(state).__name__}: {remedy}"
+        )
+    found = []
+    for key in (*counts, *others):
+        if key not in state:
+            raise ValueError(f"{name}.load_state_dict: the state has no {key!r}: {remedy}")
+        number = _whole(state[key])
+        if number is None or (number < 0 and key in counts):
+            wanted = "a count" if key in counts else "a whole number"
+            raise ValueError(
+                f"{name}.load_state_dict: {key!r} is {state[key]!r:.60}, not {wanted}: {remedy}"
+            )
+        found.append(number)
+    return found
+
+
+def _whole(value: Any) -> int | None:
+    """The number, which checkpoints may have as NumPy's or PyTorch's."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return index(value)
+    except (TypeError, ValueError, RuntimeError):
+        # A tensor of many numbers, or of fractions, says so in any of these ways.
+        return None
 
 
 class Resumable(data.IterableDataset):  # type: ignore[misc, type-arg]
@@ -56,11 +96,16 @@ class Resumable(data.IterableDataset):  # type: ignore[misc, type-arg]
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Continue an epoch: the next iteration begins after the samples that had been given. With a plain loader with
-        workers, it holds until `set_epoch` names another epoch."""
-        self._epoch = state["epoch"]
+        workers, it holds until `set_epoch` names another epoch.
+
+        Raises:
+            TypeError: When the state is no dictionary.
+            ValueError: When it is none of `state_dict`; the data set is as it was then.
+        """
+        self._epoch, start, given = numbers_of(state, self, ("epoch", "start", "given"))
         if data.get_worker_info() is None:
-            self._start, self._skip = state["start"] + state["given"], 0
+            self._start, self._skip = start + given, 0
         else:
             # A loader that keeps the states of its workers gives each its own.
-            self._start, self._skip = state["start"], state["given"]
+            self._start, self._skip = start, given
         self._given = self._skip

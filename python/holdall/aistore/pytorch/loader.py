@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from ._resumable import Resumable
+from ._resumable import Resumable, numbers_of
 from ._torch import data, torch
 
 
@@ -120,12 +120,17 @@ class AISDataLoader(data.DataLoader):  # type: ignore[misc, type-arg]
         """Go on after the batches that had been given: the next iteration gives the rest of that epoch.
 
         Raises:
-            ValueError: When batches have another size, and so begin at other samples.
+            TypeError: When the state is no dictionary.
+            ValueError: When it is none of `state_dict`, or its batches have another size, and so begin at other samples;
+                the loader is as it was then.
         """
-        if state["batch_size"] != self._per_batch:
+        epoch, batches, size, seed = numbers_of(
+            state, self, ("epoch", "batches", "batch_size"), "seed"
+        )
+        if size != self._per_batch:
             raise ValueError(
-                f"the state is of batches of {state['batch_size']} samples, this loader's have {self._per_batch}"
+                f"the state is of batches of {size} samples, this loader's have {self._per_batch}"
             )
-        self._epoch = state["epoch"]
-        self._passed = self._next = state["batches"]
-        self._seed = state["seed"]
+        self._epoch = epoch
+        self._passed = self._next = batches
+        self._seed = seed
