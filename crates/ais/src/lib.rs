@@ -37,6 +37,7 @@ pub mod call;
 pub mod client;
 pub mod cluster;
 pub mod config;
+mod content;
 pub mod dsort;
 mod error;
 pub mod etl;

@@ -1,8 +1,8 @@
 //! How requests reach a cluster: its map, redirects, repetition, the token.
 //!
 //! * The token goes to the endpoint and to nodes of the cluster map, and nowhere else.
-//! * Content of objects is sent once: where a proxy would redirect it, the request goes there without a body first, and
-//!   with it to the target that the proxy names.
+//! * Content of objects is sent once: to those that send it on to others (`crate::content`), the request goes without a
+//!   body first, and with it to the target that they name.
 //! * Reads go straight to the target that has the object, by the cached map. What fails there goes through the proxy.
 
 use std::sync::{Mutex, PoisonError, RwLock};
@@ -21,6 +21,7 @@ use url::Url;
 
 use crate::call::{Call, Response};
 use crate::config::{ClientConfig, Repetition, SHORTEST_COLD_PAUSE, Token};
+use crate::content::Takers;
 use crate::error::{Error, ErrorKind, Result, refusal};
 use crate::smap::{ClusterMap, MAP_PATH};
 
@@ -41,6 +42,7 @@ pub(crate) struct Transport {
     base: Url,
     token: RwLock<Option<Token>>,
     map: ClusterMap,
+    takers: Takers,
     /// Until when reads go through the proxy.
     indirect: Mutex<Option<Instant>>,
 }
@@ -55,7 +57,16 @@ impl Transport {
         let http = shared_client(&options)?;
         let token = RwLock::new(config.token.clone());
         let map = ClusterMap::default();
-        Ok(Self { config, options, http, base, token, map, indirect: Mutex::default() })
+        Ok(Self {
+            config,
+            options,
+            http,
+            base,
+            token,
+            map,
+            takers: Takers::default(),
+            indirect: Mutex::default(),
+        })
     }
 
     pub(crate) fn config(&self) -> &ClientConfig {
@@ -187,7 +198,7 @@ impl Transport {
     /// Sends and follows redirects; the last reply, whatever it says.
     async fn follow(&self, call: &Call, url: Url) -> Result<Response> {
         let mut url = url;
-        let mut with_body = !(call.is_data && self.redirects_data(&url).await);
+        let mut with_body = !call.is_data || self.takes_content(call, &url).await;
         for hop in 0..=MOST_HOPS {
             let request = self.request(call, &url, with_body).await?;
             let reply = self.client(call)?.execute(request).await;
@@ -198,6 +209,9 @@ impl Transport {
             match redirect(&reply, &url) {
                 Some(next) => {
                     self.check_redirect(call, &url, &next).await?;
+                    if call.is_data {
+                        self.takers.learn(&url, false);
+                    }
                     url = next;
                     with_body = true;
                 }
@@ -206,17 +220,41 @@ impl Transport {
                     && call.body.content_length() > 0
                     && takes_data(reply.status()) =>
                 {
+                    self.takers.learn(&url, true);
                     with_body = true;
                 }
-                None => return Ok(Response::of(call, url, reply)),
+                None => {
+                    if call.is_data && hop == 0 && reply.status().is_success() {
+                        self.takers.learn(&url, true);
+                    }
+                    return Ok(Response::of(call, url, reply));
+                }
             }
         }
         Err(call.error(ErrorKind::Redirect, format!("more than {MOST_HOPS} redirects")))
     }
 
-    /// Whether the node at `url` sends content on to others: proxies do, targets and single servers do not.
-    async fn redirects_data(&self, url: &Url) -> bool {
-        self.map.get(self).await.is_some() && !self.map.has_target(url)
+    /// Whether the node at `url` keeps content itself: targets and single servers do, proxies do not. Where the map does
+    /// not tell, because it is refused or has that node by another name, a HEAD does.
+    async fn takes_content(&self, call: &Call, url: &Url) -> bool {
+        if let Some(known) = self.takers.known(url) {
+            return known;
+        }
+        if self.map.get(self).await.is_some() && self.map.has(url) {
+            return self.map.has_target(url);
+        }
+        let probe = Call::new("head", call.target.clone(), Method::HEAD, call.path.clone());
+        let mut at = url.clone();
+        // Of what is in the cluster: nobody needs to ask a backend.
+        at.query_pairs_mut().append_pair(query::PRESENCE, "2");
+        let Ok(request) = self.request(&probe, &at, false).await else { return true };
+        let Ok(reply) = self.http.execute(request).await else { return true };
+        if redirect(&reply, &at).is_some() {
+            self.takers.learn(url, false);
+            return false;
+        }
+        // What it refuses, a proxy may have refused, too: the reply to the content will tell.
+        true
     }
 
     fn client(&self, call: &Call) -> Result<HttpClient> {

@@ -63,16 +63,68 @@ async fn content_is_sent_once_and_the_token_stays_in_the_cluster() {
     let client = Client::new(config(&proxy.url)).unwrap();
     let object = client.bucket("b").object("o");
     object.put("content", &PutOptions::default()).await.unwrap();
+    object.put("content", &PutOptions::default()).await.unwrap();
     let (at_proxy, at_target) = (proxy.seen(), target.seen());
-    assert_eq!((at_proxy.len(), at_target.len()), (1, 1));
-    assert!(at_proxy[0].body.is_empty());
-    assert_eq!(at_target[0].body, "content");
+    // The map has the proxy by another name: what it is, it shows once.
+    let methods: Vec<_> = at_proxy.iter().map(|seen| &seen.method).collect();
+    assert_eq!(methods, [Method::HEAD, Method::PUT, Method::PUT]);
+    assert!(at_proxy.iter().all(|seen| seen.body.is_empty()));
+    assert_eq!(at_target.len(), 2);
+    assert!(at_target.iter().all(|seen| seen.body == "content"));
     assert!(at_target[0].uri.contains("pid=p&utm=1"), "{}", at_target[0].uri);
     let tokens = at_proxy.iter().chain(&at_target).map(|seen| seen.token.as_deref());
     assert!(tokens.into_iter().all(|token| token == Some("Bearer hush")));
     // Reads go straight to the target.
     let read = object.get(GetOptions::default()).await.unwrap().bytes().await.unwrap();
-    assert_eq!((read, proxy.seen().len(), target.seen().len()), ("content".into(), 1, 2));
+    assert_eq!((read, proxy.seen().len(), target.seen().len()), ("content".into(), 3, 3));
+}
+
+/// Users who may write need not be allowed to see the map, or to read.
+#[tokio::test]
+async fn content_is_sent_once_where_the_map_is_refused() {
+    let target = Script::start(|_| reply(200, "")).await;
+    for may_read in [true, false] {
+        let to = target.url.clone();
+        let proxy = Script::start(move |seen| match seen.method {
+            Method::PUT => redirect(307, &format!("{to}{}", seen.uri)),
+            Method::HEAD if may_read => redirect(307, &format!("{to}{}", seen.uri)),
+            _ => reply(403, r#"{"message":"no access","status":403}"#),
+        })
+        .await;
+        let bucket = Client::new(config(&proxy.url)).unwrap().bucket("b");
+        for name in ["o", "p"] {
+            bucket.object(name).put("content", &PutOptions::default()).await.unwrap();
+        }
+        let seen = proxy.seen();
+        let puts: Vec<_> = seen.iter().filter(|seen| seen.method == Method::PUT).collect();
+        assert_eq!((puts.len(), seen.len()), (2, 3));
+        // Without the HEAD's answer, the first content shows who takes it.
+        let sent = puts.iter().filter(|seen| !seen.body.is_empty()).count();
+        assert_eq!(sent, usize::from(!may_read));
+    }
+    assert_eq!(target.seen().iter().filter(|seen| seen.body == "content").count(), 4);
+}
+
+/// A server behind a forwarded port, or asked as `localhost`, is in its own map by another name.
+#[tokio::test]
+async fn a_server_by_another_name_gets_no_empty_object_first() {
+    let server = Script::start(|seen| match seen.method {
+        _ if seen.uri.contains("what=smap") => {
+            map("http://inside.invalid", "http://inside.invalid")
+        }
+        Method::HEAD => reply(404, ""),
+        _ => reply(200, ""),
+    })
+    .await;
+    let config = config(&server.url).with_direct_reads(false);
+    let bucket = Client::new(config).unwrap().bucket("b");
+    for name in ["o", "p"] {
+        bucket.object(name).put("content", &PutOptions::default()).await.unwrap();
+    }
+    let seen = server.seen();
+    let puts: Vec<_> = seen.iter().filter(|seen| seen.method == Method::PUT).collect();
+    assert_eq!((puts.len(), seen.len()), (2, 3));
+    assert!(puts.iter().all(|seen| seen.body == "content"));
 }
 
 #[tokio::test]
