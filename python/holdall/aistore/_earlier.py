@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from typing import Any
+
+from ._response import Request
 
 
 def warn(name: str, successor: str) -> None:
@@ -31,3 +34,18 @@ def etl_of(etl: Any, etl_name: str | None, where: str) -> Any:
     from .etl.etl_config import ETLConfig
 
     return ETLConfig(name=etl_name)
+
+
+class Told:
+    """A reply that refuses, of which its text alone is known, with what handlers of responses look at."""
+
+    def __init__(self, text: str) -> None:
+        try:
+            said = json.loads(text)
+        except ValueError:
+            said = None
+        said = said if isinstance(said, dict) else {}
+        status = said.get("status", said.get("status_code"))
+        self.status_code = status if isinstance(status, int) else 0
+        self.text = str(said.get("message", text))
+        self.request = Request(str(said.get("method", "")), str(said.get("url_path", "")))

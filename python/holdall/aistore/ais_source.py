@@ -23,5 +23,7 @@ class AISSource(ABC):
         """The objects whose names have the prefix."""
 
     @abstractmethod
-    def list_urls(self, prefix: str = "", etl: Any = None) -> Iterable[str]:
+    def list_urls(
+        self, prefix: str = "", etl: Any = None, *, etl_name: str | None = None
+    ) -> Iterable[str]:
         """The URLs of the objects whose names have the prefix, transformed by `etl` if it is given."""

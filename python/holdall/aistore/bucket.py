@@ -81,6 +81,10 @@ def _pauses() -> Iterator[float]:
         pause = min(pause * 1.5, longest)
 
 
+Header = CaseInsensitiveDict
+"""The name in 1.10 of what `Bucket.head` returns."""
+
+
 class Bucket(AISSource):
     """A bucket. That there is such a bucket shows when something is done with it.
 

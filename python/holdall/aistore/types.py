@@ -716,3 +716,15 @@ class NodeStats(Model):
     build_time: str = ""
     k8s_pod_name: str = ""
     smap_version: str = ""
+
+
+def __getattr__(name: str) -> Any:
+    # Of earlier generations, and hardly asked for.
+    from . import _earlier_types
+    from ._earlier import warn
+
+    successor = _earlier_types.SUCCESSORS.get(name)
+    if successor is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warn(f"types.{name}", f"types.{successor}")
+    return getattr(_earlier_types, name)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlparse
+from typing import Any, NoReturn
+from urllib.parse import ParseResult, parse_qsl, urlparse
 
 from .._holdall import _ais_digest, _ais_xoshiro
 from . import _braces, const
+from ._earlier import Told, warn
 from ._model import Model, validate
+from .errors import ReadTimeout
 from .provider import Provider, provider_aliases
 
 _TRUE = frozenset(("1", "t", "true", "y", "yes", "on"))
@@ -104,6 +106,82 @@ def parse_url(url: str) -> tuple[str, str, str]:
     """Provider, bucket and object of a URL."""
     parsed = urlparse(url)
     return parsed.scheme, parsed.netloc, parsed.path.lstrip("/")
+
+
+def parse_request_url(req: Any) -> ParseResult:
+    """The parts of a request's URL.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if not isinstance(req.url, str):
+        raise ValueError(f"the URL of a request is text, not {type(req.url).__name__}")
+    return urlparse(req.url)
+
+
+def get_provider_from_request(req: Any) -> Provider:
+    """The provider that a request names, which may be one of ``requests``.
+
+    Raises:
+        ValueError: its query has no parameters.
+        InvalidBckProvider: there is no such provider.
+    """
+    given = getattr(req, "params", None)
+    params = (
+        given
+        if isinstance(given, dict) and given
+        else dict(parse_qsl(parse_request_url(req).query))
+    )
+    if not params:
+        raise ValueError("the request names no provider: its query is empty")
+    return Provider.parse(params.get(const.QPARAM_PROVIDER, ""))
+
+
+def get_object_url_components(req: Any, qparams: list[str]) -> tuple[str, dict[str, str]]:
+    """The path of a request's object, from ``objects/`` on, and those of its parameters that are in `qparams`.
+
+    Raises:
+        ValueError: the request is not about an object.
+    """
+    url = parse_request_url(req)
+    # Names of objects may have the same words further on.
+    _, marker, name = url.path.partition(f"/{const.URL_PATH_OBJECTS}/")
+    if not marker:
+        raise ValueError(f"the request is not about an object: {url.path!r}")
+    given = dict(parse_qsl(url.query))
+    kept = {key: given[key] for key in qparams if given.get(key)}
+    return f"{const.URL_PATH_OBJECTS}/{name}", kept
+
+
+def is_read_timeout(exc: BaseException) -> bool:
+    """Whether nothing came for too long: of ours, or of ``requests`` by way of urllib3's repetitions."""
+    if isinstance(exc, ReadTimeout):
+        return True
+    reason = getattr(exc.args[0], "reason", None) if exc.args else None
+    return type(reason).__name__ == "ReadTimeoutError"
+
+
+def raise_ais_error(text: str) -> NoReturn:
+    """Raise the exception for the text of a reply that refuses.
+
+    Raises:
+        AISError: or the class below it that says what is missing or in the way.
+    """
+    from .response_handler import AISResponseHandler
+
+    warn("raise_ais_error", "AISResponseHandler")
+    raise AISResponseHandler().parse_error(Told(text))
+
+
+def handle_errors(resp: Any, raise_error_fn: Callable[[str], None] = raise_ais_error) -> None:
+    """Raise for a reply that refuses: what `raise_error_fn` makes of its text, or what its status says."""
+    warn("handle_errors", "AISResponseHandler.handle_response")
+    text = resp.text
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", errors="replace")
+    if text:
+        raise_error_fn(text)
+    resp.raise_for_status()
 
 
 def extract_and_parse_url(msg: str) -> tuple[str, str, bool] | None:

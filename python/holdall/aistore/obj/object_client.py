@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import const
+from .._earlier import warn
 from .._response import Response
 from .._twin import Steps, inner, twin
 from ..errors import ErrObjNotFound
@@ -114,8 +115,13 @@ class ObjectClient:
         return (yield ask(self._target(force=True)))
 
     @twin
-    def get(self, stream: bool, offset: int | None = None) -> Steps[Response]:
-        """Read; with `offset`, from that byte of what is read on."""
+    def get(
+        self, stream: bool, offset: int | None = None, *, start_position: int | None = None
+    ) -> Steps[Response]:
+        """Read; with `offset`, which was ``start_position`` in 1.10, from that byte of what is read on."""
+        if start_position is not None:
+            warn("start_position", "offset")
+            offset = start_position
         headers = self._request_headers
         if offset:
             first, last = self._byte_range
@@ -159,3 +165,8 @@ class ObjectClient:
         return ObjectAttributes(response.headers)
 
     head_async = head.later()
+
+    def head_v2(self, props: str = "") -> ObjectAttributes:
+        """The name in 1.25 of `head` with `props`."""
+        warn("ObjectClient.head_v2", "ObjectClient.head")
+        return self.head(props)

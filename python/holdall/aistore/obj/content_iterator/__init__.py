@@ -3,11 +3,12 @@
 from .base import BaseContentIterProvider, StreamBounds
 from .buffer import ParallelBuffer
 from .parallel import ParallelContentIterProvider
-from .sequential import ContentIterProvider
+from .sequential import ContentIterator, ContentIterProvider
 
 __all__ = [
     "BaseContentIterProvider",
     "ContentIterProvider",
+    "ContentIterator",
     "ParallelBuffer",
     "ParallelContentIterProvider",
     "StreamBounds",

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Generator
 from typing import TYPE_CHECKING
 
 from ... import const
+from ..._earlier import warn
 from ..._response import Response
 from .base import BaseContentIterProvider, StreamBounds
 
@@ -61,3 +62,12 @@ class ContentIterProvider(BaseContentIterProvider):
                 yield piece
         finally:
             response.close()
+
+
+class ContentIterator(ContentIterProvider):
+    """The name in 1.10."""
+
+    def iter_from_position(self, start_position: int = 0) -> Generator[bytes, None, None]:
+        """Iterate over the content from a byte on."""
+        warn("ContentIterator.iter_from_position", "ContentIterProvider.create_iter")
+        return self.create_iter(start_position)
