@@ -2,9 +2,10 @@
 
 import pytest
 from aistore.sdk.list_object_flag import ListObjectFlag
-from conftest import SDK, fill, names
+from conftest import REAL, SDK, fill, names
 
-NAMES = ["a", "a/1", "a/2", "a/b/3", "b", "c d", "é"]
+# None sorts between a folder and what is in it ("a-" before "a/1"): a cluster loses such names at the end of a page.
+NAMES = ["a/1", "a/2", "a/b/3", "b", "c d", "e", "é"]
 
 
 def test_everything_in_order(bucket):
@@ -12,6 +13,17 @@ def test_everything_in_order(bucket):
     assert names(bucket) == NAMES
     assert names(bucket, "a/") == ["a/1", "a/2", "a/b/3"]
     assert names(bucket, "none") == []
+
+
+@pytest.mark.skipif(
+    REAL,
+    reason="targets of AIStore keep objects as files and list them folder by folder",
+)
+@pytest.mark.parametrize("page_size", [1, 2, 20])
+def test_names_beside_and_below_names(bucket, page_size):
+    close = ["a", "a-", "a.x", "a/1", "a/1-", "a/1/b", "a0"]
+    fill(bucket, close)
+    assert [entry.name for entry in bucket.list_all_objects(page_size=page_size)] == close
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 7, 20])
@@ -47,7 +59,7 @@ def test_one_level(bucket):
     fill(bucket, NAMES)
     flags = [ListObjectFlag.NO_RECURSION]
     top = [entry.name for entry in bucket.list_all_objects(flags=flags)]
-    assert top == ["a", "a/", "b", "c d", "é"]
+    assert top == ["a/", "b", "c d", "e", "é"]
     below = [entry.name for entry in bucket.list_all_objects(prefix="a/", flags=flags, page_size=1)]
     assert below == ["a/1", "a/2", "a/b/"]
 
@@ -56,7 +68,7 @@ def test_one_level(bucket):
 def test_start_after(bucket):
     fill(bucket, NAMES)
     entries = bucket.list_all_objects(start_after="a/2", page_size=2)
-    assert [entry.name for entry in entries] == NAMES[3:]
+    assert [entry.name for entry in entries] == NAMES[2:]
 
 
 def test_urls(bucket):
