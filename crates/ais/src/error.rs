@@ -10,6 +10,8 @@ use holdall_store::object_store;
 use holdall_store::object_store::client::{HttpError, HttpErrorKind};
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::tokens;
+
 /// The result of an operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -425,6 +427,7 @@ pub(crate) fn refusal(
     method: Method,
     url: &str,
 ) -> Refusal {
+    let body = tokens::hidden(body);
     let wire = serde_json::from_slice(&body).ok();
     Refusal {
         status: status.as_u16(),

@@ -49,6 +49,7 @@ pub mod read;
 mod request;
 mod smap;
 mod store;
+mod tokens;
 mod transport;
 mod upload;
 

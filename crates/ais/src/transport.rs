@@ -30,9 +30,11 @@ const MOST_HOPS: usize = 5;
 /// How long reads go through the proxy after a target could not be reached or did not let them in.
 const DIRECT_PAUSE: Duration = Duration::from_secs(60);
 
-/// How many times longer the pauses are when a node that the cluster named cannot be reached: with the defaults, half a
-/// minute in all.
-const GONE_NODE_PAUSES: u32 = 20;
+/// How many times longer the first pause is when a node that the cluster named cannot be reached, and how much longer each
+/// is than the one before. With six repetitions from a tenth of a second on that is 40 seconds: a busy cluster took 25 to
+/// see that a target was killed. Nothing of it is left to chance, or some calls would give up earlier.
+const GONE_NODE_PAUSES: f64 = 20.0;
+const GONE_NODE_GROWTH: f64 = 1.5;
 
 /// Sends requests to one cluster.
 pub(crate) struct Transport {
@@ -198,7 +200,8 @@ impl Transport {
     /// Sends and follows redirects; the last reply, whatever it says.
     async fn follow(&self, call: &Call, url: Url) -> Result<Response> {
         let mut url = url;
-        let mut with_body = !call.is_data || self.takes_content(call, &url).await;
+        let content = call.is_data && call.body.content_length() > 0;
+        let mut with_body = !content || self.takes_content(call, &url).await;
         for hop in 0..=MOST_HOPS {
             let request = self.request(call, &url, with_body).await?;
             let reply = self.client(call)?.execute(request).await;
@@ -209,22 +212,19 @@ impl Transport {
             match redirect(&reply, &url) {
                 Some(next) => {
                     self.check_redirect(call, &url, &next).await?;
-                    if call.is_data {
+                    if content && hop == 0 {
                         self.takers.learn(&url, false);
                     }
                     url = next;
                     with_body = true;
                 }
                 // A server that takes content itself, and had none.
-                None if !with_body
-                    && call.body.content_length() > 0
-                    && takes_data(reply.status()) =>
-                {
+                None if !with_body && takes_data(reply.status()) => {
                     self.takers.learn(&url, true);
                     with_body = true;
                 }
                 None => {
-                    if call.is_data && hop == 0 && reply.status().is_success() {
+                    if content && hop == 0 && reply.status().is_success() {
                         self.takers.learn(&url, true);
                     }
                     return Ok(Response::of(call, url, reply));
@@ -395,7 +395,10 @@ impl<'a> Patience<'a> {
         let mut wait = self.pause.max(asked.unwrap_or_default());
         if error.kind() == ErrorKind::Connection && error.is_at_named_node() {
             // It takes a cluster a while to see that a node is gone.
-            wait = (wait * GONE_NODE_PAUSES).min(retry.backoff.max_backoff.max(wait));
+            let growth = GONE_NODE_GROWTH.powi(i32::try_from(attempts[1]).unwrap_or(i32::MAX));
+            let longer = retry.backoff.init_backoff.as_secs_f64() * GONE_NODE_PAUSES * growth;
+            let longest = retry.backoff.max_backoff;
+            wait = wait.max(Duration::from_secs_f64(longer.min(longest.as_secs_f64())));
         }
         let most = match repetition.network_retries {
             Some(most) if of_network => most,

@@ -45,14 +45,10 @@ class NodeCapacityV322(Model):
     cs_err: str = ""
 
 
-class NodeCapacity(Model):
+class NodeCapacity(NodeCapacityV322):
     """How full the mountpaths of a node are, and how much they hold in all."""
 
-    mountpaths: dict[str, DiskInfo] = field(alias="MountPaths", default_factory=dict)
-    pct_max: float = 0.0
-    pct_avg: float = 0.0
-    pct_min: float = 0.0
-    cs_err: str = ""
+    mountpaths: dict[str, DiskInfo] = field(alias="MountPaths", default_factory=dict)  # type: ignore[assignment]
     total_used: int = 0
     total_avail: int = 0
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from . import const
+from .errors import InvalidBckProvider
 from .lock_poller import LockPoller
 from .request_executor import RequestExecutor
 from .retry_config import NETWORK_RETRY_EXCEPTIONS, NetworkRetry, RetryConfig
@@ -97,6 +98,6 @@ def _may_be_cold(error: BaseException, request: Any) -> bool:
         return False
     try:
         return get_provider_from_request(request).is_remote()
-    except Exception:
+    except (ValueError, InvalidBckProvider):
         # No provider, or none that is known: no object of a cloud.
         return False
