@@ -1188,6 +1188,7 @@ def _ais_read_parallel(
     headers: Mapping[str, Any] | None,
     endpoint: str | None,
     buffer: Buffer,
+    file: int | None,
     chunk: int,
     workers: int,
 ) -> None: ...

@@ -46,13 +46,13 @@ impl Bytes {
         self.0.len()
     }
 
-    fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.0)
+    fn __bytes__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        copied(py, &self.0)
     }
 
     /// A copy as `bytes`.
-    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.0)
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        copied(py, &self.0)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -207,4 +207,56 @@ impl Bytes {
         };
         if filled == 0 { Ok(()) } else { Err(PyErr::fetch(slf.py())) }
     }
+}
+
+/// From this size on the system is asked for memory in large pages: fresh pages of 4 KiB cost more than the copy into
+/// them.
+const HUGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes that are written before anybody sees them. Zeros that are overwritten cost a tenth of a long read.
+#[expect(unsafe_code, reason = "a null pointer asks for memory that is not initialised")]
+pub(crate) fn uninitialised(py: Python<'_>, length: usize) -> PyResult<Bound<'_, PyBytes>> {
+    let size = ffi::Py_ssize_t::try_from(length)
+        .map_err(|_| PyValueError::new_err("the bytes are too many for this machine"))?;
+    let made = unsafe {
+        let made = ffi::PyBytes_FromStringAndSize(std::ptr::null(), size);
+        Bound::from_owned_ptr_or_err(py, made)?.cast_into_unchecked()
+    };
+    if length >= HUGE_BYTES {
+        large_pages(start_of(&made), length);
+    }
+    Ok(made)
+}
+
+/// Asks for large pages where whole pages belong to the memory.
+#[expect(unsafe_code, reason = "advice does not change what the memory holds")]
+fn large_pages(start: *mut u8, length: usize) {
+    #[cfg(target_os = "linux")]
+    {
+        let page = rustix::param::page_size();
+        let skipped = start.align_offset(page);
+        let whole = length.saturating_sub(skipped) / page * page;
+        let advice = rustix::mm::Advice::LinuxHugepage;
+        // Systems without large pages refuse it.
+        let _ = unsafe { rustix::mm::madvise(start.add(skipped).cast(), whole, advice) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (start, length);
+}
+
+/// Where the content of bytes lies; to be written only before anybody has seen it.
+#[expect(unsafe_code, reason = "the object is one of bytes")]
+pub(crate) fn start_of(bytes: &Bound<'_, PyBytes>) -> *mut u8 {
+    unsafe { ffi::PyBytes_AsString(bytes.as_ptr()).cast() }
+}
+
+/// A copy as `bytes` of Python.
+#[expect(unsafe_code, reason = "the memory is new, of this length, and nobody else has seen it")]
+fn copied<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    if data.len() < HUGE_BYTES {
+        return Ok(PyBytes::new(py, data));
+    }
+    let made = uninitialised(py, data.len())?;
+    unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), start_of(&made), data.len()) };
+    Ok(made)
 }

@@ -5,7 +5,6 @@ use holdall_ais_wire::header as names;
 use holdall_ais_wire::value::from_nanos;
 use holdall_store::checksum::{Algorithm, Checksum};
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, LAST_MODIFIED};
 
 /// What a reply tells of an object. Empty and none where it does not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,37 +41,39 @@ pub struct ObjectAttributes {
 impl ObjectAttributes {
     /// Reads headers of HEAD, GET and PUT.
     pub fn of(headers: &HeaderMap) -> Self {
-        let text = |name: &str| {
-            headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-        };
-        let number = |name: &str| text(name).trim().parse::<u64>().unwrap_or_default();
-        let paths = text(names::MIRROR_PATHS);
-        let paths = paths.trim_start_matches('[').trim_end_matches(']');
-        let chunks = headers
-            .contains_key(names::CHUNKS_COUNT)
-            .then(|| (number(names::CHUNKS_COUNT), number(names::CHUNKS_MAX_SIZE)));
-        // Of a part, the whole's length stands behind the slash.
-        let whole = text(CONTENT_RANGE.as_str());
-        let whole = whole.rsplit_once('/').and_then(|(_, size)| size.parse().ok());
-        Self {
-            size: whole.unwrap_or_else(|| number(CONTENT_LENGTH.as_str())),
-            checksum_type: text(names::CHECKSUM_TYPE),
-            checksum_value: text(names::CHECKSUM_VALUE),
-            access_time: text(names::ATIME),
-            version: text(names::VERSION),
-            custom: custom(headers),
-            present: text(names::PRESENT) == "true",
-            location: text(names::LOCATION),
-            mirror_copies: number(names::MIRROR_COPIES),
-            mirror_paths: paths
-                .split(',')
-                .filter(|path| !path.is_empty())
-                .map(str::to_owned)
-                .collect(),
-            last_modified: text(LAST_MODIFIED.as_str()),
-            e_tag: text(ETAG.as_str()).trim_matches('"').to_owned(),
-            chunks,
+        let mut found = Self { custom: custom(headers), ..Self::default() };
+        let (mut whole, mut chunks) = (None, (None, 0));
+        // Every read comes by here: one look at each of the few headers, not a search for each of the many names. The
+        // first of a name counts.
+        for name in headers.keys() {
+            let Some(text) = headers.get(name).and_then(|value| value.to_str().ok()) else {
+                continue;
+            };
+            let number = || text.trim().parse::<u64>().unwrap_or_default();
+            match name.as_str() {
+                "content-length" => found.size = number(),
+                // Of a part, the whole's length stands behind the slash.
+                "content-range" => {
+                    whole = text.rsplit_once('/').and_then(|(_, size)| size.parse().ok());
+                }
+                "last-modified" => text.clone_into(&mut found.last_modified),
+                "etag" => text.trim_matches('"').clone_into(&mut found.e_tag),
+                names::CHECKSUM_TYPE => text.clone_into(&mut found.checksum_type),
+                names::CHECKSUM_VALUE => text.clone_into(&mut found.checksum_value),
+                names::ATIME => text.clone_into(&mut found.access_time),
+                names::VERSION => text.clone_into(&mut found.version),
+                names::PRESENT => found.present = text == "true",
+                names::LOCATION => text.clone_into(&mut found.location),
+                names::MIRROR_COPIES => found.mirror_copies = number(),
+                names::MIRROR_PATHS => found.mirror_paths = paths(text),
+                names::CHUNKS_COUNT => chunks.0 = Some(number()),
+                names::CHUNKS_MAX_SIZE => chunks.1 = number(),
+                _ => {}
+            }
         }
+        found.size = whole.unwrap_or(found.size);
+        found.chunks = chunks.0.map(|count| (count, chunks.1));
+        found
     }
 
     /// The checksum, where it is one that can be computed here.
@@ -110,6 +111,12 @@ pub(crate) fn identity(version: &str, checksum: &str) -> Option<String> {
         ("", "") => None,
         _ => Some(format!("\"{version}-{checksum}\"")),
     }
+}
+
+/// A list as Go prints it: `[/one,/two]`.
+fn paths(text: &str) -> Vec<String> {
+    let list = text.trim_start_matches('[').trim_end_matches(']');
+    list.split(',').filter(|path| !path.is_empty()).map(str::to_owned).collect()
 }
 
 /// Custom properties: a header each, or several in one with commas between them, as proxies may join them.

@@ -70,27 +70,29 @@ impl Request {
 
     /// What errors call it: what is done, and to what.
     pub fn describe(&self) -> (&'static str, String) {
-        let operation = match (&self.method, self.path.starts_with(OBJECTS)) {
+        (self.operation(), self.target(self.object().as_ref()))
+    }
+
+    fn operation(&self) -> &'static str {
+        match (&self.method, self.path.starts_with(OBJECTS)) {
             (&Method::GET, true) => "get",
             (&Method::PUT, true) => "put",
             (&Method::HEAD, true) => "head",
             (&Method::DELETE, true) => "delete",
             _ => "request",
-        };
-        let target = match self.object() {
+        }
+    }
+
+    fn target(&self, object: Option<&(Bck, String)>) -> String {
+        match object {
             Some((bck, name)) => format!("{bck}/{name}"),
             None => format!("{} {}", self.method, self.path),
-        };
-        (operation, target)
+        }
     }
 
     pub(crate) fn call(self) -> Call {
         let object = self.object();
-        let operation = self.describe().0;
-        let target = match &object {
-            Some((bck, name)) => format!("{bck}/{name}"),
-            None => format!("{} {}", self.method, self.path),
-        };
+        let (operation, target) = (self.operation(), self.target(object.as_ref()));
         // A repetition would append twice.
         let appends = self.parameter(query::APPEND_TYPE).is_some();
         let mut call = Call::new(operation, target, self.method, self.path).body(self.body);

@@ -195,9 +195,9 @@ pub(crate) struct Serve {
     /// Begin to evict above this share.
     #[arg(long, value_name = "PERCENT", default_value_t = 90, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) cache_high: u8,
-    /// Evict down to this share.
-    #[arg(long, value_name = "PERCENT", default_value_t = 75, value_parser = clap::value_parser!(u8).range(0..=100))]
-    pub(crate) cache_low: u8,
+    /// Evict down to this share [default: 75, or that of --cache-high where it is lower].
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) cache_low: Option<u8>,
     /// What to log to standard error: error, warn, info, debug or trace, or a filter such as `holdall_ais_server=debug`.
     #[arg(long, value_name = "FILTER", env = "HOLDALL_LOG", default_value = "info")]
     pub(crate) log: String,

@@ -53,7 +53,7 @@ def _encode(value: Any) -> Any:
 def _body(json: Any, data: Any) -> Any:
     if json is not None:
         return _json.dumps(json, default=_encode).encode()
-    if data is None or isinstance(data, bytes | bytearray | memoryview):
+    if data is None or isinstance(data, (bytes, bytearray, memoryview)):
         return data
     if isinstance(data, str):
         return data.encode()

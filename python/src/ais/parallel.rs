@@ -1,5 +1,8 @@
 //! Ranges of one object, read side by side.
 
+use std::fs::File;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes as RustBytes;
@@ -20,12 +23,18 @@ use super::errors::to_py;
 use crate::awaitable::future_into_py;
 use crate::runtime::{block_on, runtime};
 
-/// Memory of Python that is written to.
+/// Where content goes.
 pub(super) struct Target {
-    /// Keeps the memory where it is; none of memory that is kept otherwise.
-    _buffer: Option<PyUntypedBuffer>,
-    start: *mut u8,
+    place: Place,
     length: usize,
+}
+
+enum Place {
+    /// Memory of Python; the buffer keeps it where it is, and is none of memory that is kept otherwise.
+    Memory { _buffer: Option<PyUntypedBuffer>, start: *mut u8 },
+    /// What is behind memory that processes share. Writing to the file takes half the time that faulting its pages in
+    /// does, and where there is no room for them it fails, where the memory would end the process.
+    File(File),
 }
 
 #[expect(
@@ -44,7 +53,7 @@ impl Target {
             return Err(PyValueError::new_err("the buffer must be writable and contiguous"));
         }
         let (start, length) = (buffer.buf_ptr().cast::<u8>(), buffer.len_bytes());
-        Ok(Self { _buffer: Some(buffer), start, length })
+        Ok(Self { place: Place::Memory { _buffer: Some(buffer), start }, length })
     }
 
     /// Memory of `length` bytes, which need not be initialised.
@@ -53,7 +62,14 @@ impl Target {
     /// It stays where it is as long as this lives.
     #[expect(unsafe_code, reason = "the caller answers for it")]
     pub(super) unsafe fn at(start: *mut u8, length: usize) -> Self {
-        Self { _buffer: None, start, length }
+        Self { place: Place::Memory { _buffer: None, start }, length }
+    }
+
+    /// The first `length` bytes of an open file, which is the caller's to close.
+    fn of_file(descriptor: RawFd, length: usize) -> std::io::Result<Self> {
+        #[expect(unsafe_code, reason = "the caller holds the file open, and it is duplicated here")]
+        let file = unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned()?;
+        Ok(Self { place: Place::File(file.into()), length })
     }
 
     /// How many bytes there are.
@@ -61,17 +77,32 @@ impl Target {
         self.length
     }
 
-    /// Writes at an offset; false where there is no room.
+    /// Whether there is room for `count` bytes at an offset.
+    pub(super) fn has_room(&self, at: usize, count: usize) -> bool {
+        at.checked_add(count).is_some_and(|end| end <= self.length)
+    }
+
+    /// Writes at an offset.
+    ///
+    /// # Errors
+    /// Where there is no room, here or in the file system.
     ///
     /// # Safety
     /// Nobody else may look at these bytes, or write to them, meanwhile.
     #[expect(unsafe_code, reason = "the caller answers for it; the range is checked")]
-    pub(super) unsafe fn write(&self, at: usize, data: &[u8]) -> bool {
-        if at.checked_add(data.len()).is_none_or(|end| end > self.length) {
-            return false;
+    pub(super) unsafe fn write(&self, at: usize, data: &[u8]) -> std::io::Result<()> {
+        if !self.has_room(at, data.len()) {
+            return Err(std::io::ErrorKind::StorageFull.into());
         }
-        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), self.start.add(at), data.len()) };
-        true
+        match &self.place {
+            Place::Memory { start, .. } => {
+                unsafe {
+                    std::ptr::copy_nonoverlapping(data.as_ptr(), start.add(at), data.len());
+                }
+                Ok(())
+            }
+            Place::File(file) => file.write_all_at(data, at as u64),
+        }
     }
 }
 
@@ -123,15 +154,21 @@ impl Plan {
         let mut stream = self.open(start, end).await?;
         let mut at = start;
         while let Some(piece) = stream.try_next().await? {
+            if at + piece.len() as u64 > end {
+                return Err(self.error(ErrorKind::Corrupt, "a range is too long".to_owned()));
+            }
             #[expect(
                 unsafe_code,
                 reason = "the ranges of a plan do not meet; the caller leaves the buffer alone"
             )]
-            let fits = at + piece.len() as u64 <= end
-                && unsafe { target.write(usize::try_from(at).unwrap_or(usize::MAX), &piece) };
-            if !fits {
-                return Err(self.error(ErrorKind::Corrupt, "a range is too long".to_owned()));
-            }
+            let written =
+                unsafe { target.write(usize::try_from(at).unwrap_or(usize::MAX), &piece) };
+            written.map_err(|e| {
+                let detail = format!(
+                    "there is no room for the content in shared memory (/dev/shm; read it in pieces): {e}"
+                );
+                self.error(ErrorKind::Other, detail)
+            })?;
             at += piece.len() as u64;
         }
         match at == end {
@@ -184,7 +221,8 @@ impl<T> Task<T> {
     }
 }
 
-/// Reads an object into a buffer of its size, in ranges of `chunk` bytes, `workers` at a time.
+/// Reads an object into a buffer of its size, in ranges of `chunk` bytes, `workers` at a time. `file` is the descriptor
+/// of what is behind the buffer, where that is a file.
 #[expect(clippy::too_many_arguments, reason = "what requests are made of")]
 #[pyfunction]
 pub(super) fn _ais_read_parallel(
@@ -195,12 +233,17 @@ pub(super) fn _ais_read_parallel(
     headers: Option<&Bound<'_, PyAny>>,
     endpoint: Option<&str>,
     buffer: &Bound<'_, PyAny>,
+    file: Option<RawFd>,
     chunk: u64,
     workers: usize,
 ) -> PyResult<()> {
     let request = request(path, params, headers, endpoint)?;
     let plan = Arc::new(Plan::new(&client.get().client, request));
-    let target = Arc::new(Target::of(buffer)?);
+    let mut target = Target::of(buffer)?;
+    if let Some(file) = file {
+        target = Target::of_file(file, target.len())?;
+    }
+    let target = Arc::new(target);
     let length = target.len() as u64;
     let filled = async {
         stream::iter(ranges(0, length, chunk))

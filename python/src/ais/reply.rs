@@ -9,7 +9,6 @@ use holdall::ais::{Error, Reader, Response};
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tokio::sync::Mutex as AsyncMutex;
@@ -17,7 +16,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::errors::to_py;
 use super::parallel::Target;
 use crate::awaitable::future_into_py;
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, start_of, uninitialised};
 use crate::runtime::{Driver, block_with};
 
 type Stream = BoxStream<'static, Result<RustBytes, Error>>;
@@ -170,8 +169,8 @@ impl Reading {
                 unsafe_code,
                 reason = "whoever made the target leaves its memory alone until this returns"
             )]
-            let fits = unsafe { target.write(at, &self.left) };
-            if !fits {
+            let written = unsafe { target.write(at, &self.left) };
+            if written.is_err() {
                 return Ok(None);
             }
             self.left.advance(count);
@@ -381,20 +380,4 @@ impl AisReply {
             "the body has another length than it was said to: {found} of {length} bytes"
         )))
     }
-}
-
-/// Bytes that are written before anybody sees them. Zeros that are overwritten cost a tenth of a long read.
-#[expect(unsafe_code, reason = "a null pointer asks for memory that is not initialised")]
-fn uninitialised(py: Python<'_>, length: usize) -> PyResult<Bound<'_, PyBytes>> {
-    let size = ffi::Py_ssize_t::try_from(length)
-        .map_err(|_| PyValueError::new_err("the body is too long for this machine"))?;
-    unsafe {
-        let made = ffi::PyBytes_FromStringAndSize(std::ptr::null(), size);
-        Ok(Bound::from_owned_ptr_or_err(py, made)?.cast_into_unchecked())
-    }
-}
-
-#[expect(unsafe_code, reason = "the object is one of bytes")]
-fn start_of(bytes: &Bound<'_, PyBytes>) -> *mut u8 {
-    unsafe { ffi::PyBytes_AsString(bytes.as_ptr()).cast() }
 }

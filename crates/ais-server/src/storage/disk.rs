@@ -53,9 +53,7 @@ impl DiskBlobs {
     pub(super) fn open(folder: &Path, fsync: Fsync) -> Result<Self> {
         let at = |path: &Path| {
             let path = path.display().to_string();
-            move |e: io::Error| {
-                Error::internal(format!("cannot use the data folder {path}: {e}")).with_source(e)
-            }
+            move |e: io::Error| Error::internal(format!("cannot use the data folder {path}: {e}"))
         };
         for path in [folder.join("tmp"), folder.join("blobs")] {
             fs::create_dir_all(&path).map_err(at(&path))?;

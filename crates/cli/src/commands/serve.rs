@@ -1,6 +1,6 @@
 //! `holdall serve`.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use holdall::ais_server::{
     Backends, CacheLimits, EtlOptions, Faults, Options, S3Keys, Secret, Server,
 };
@@ -74,15 +74,21 @@ fn options(args: &Serve) -> Result<Options> {
         promote_root: args.promote_root.clone(),
         s3_keys: s3_keys(args)?,
         backends: backends(args),
-        cache: CacheLimits {
-            bytes: args.cache_size,
-            high: args.cache_high,
-            low: args.cache_low.min(args.cache_high),
-        },
+        cache: cache_limits(args)?,
         auth: args.auth.options()?,
         faults: args.faults.as_deref().map(Faults::read).transpose()?,
         etl: args.etl.allow_etl.then(|| etl_options(&args.etl)),
     })
+}
+
+fn cache_limits(args: &Serve) -> Result<CacheLimits> {
+    let high = args.cache_high;
+    let low = args.cache_low.unwrap_or(CacheLimits::default().low.min(high));
+    ensure!(
+        low <= high,
+        "--cache-low {low} is above --cache-high {high}: eviction cannot end above where it begins"
+    );
+    Ok(CacheLimits { bytes: args.cache_size, high, low })
 }
 
 fn s3_keys(args: &Serve) -> Result<S3Keys> {

@@ -152,10 +152,10 @@ impl Direct {
     fn message(&self, request: &HttpRequest) -> Result<Message, HttpError> {
         let uri = request.uri();
         let bad = |e: http::Error| HttpError::new(HttpErrorKind::Request, e);
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let mut message = http::Request::new(request.body().clone());
         *message.method_mut() = request.method().clone();
-        *message.uri_mut() = Uri::try_from(path).map_err(|e| bad(e.into()))?;
+        *message.uri_mut() =
+            uri.path_and_query().map_or_else(Uri::default, |path| path.clone().into());
         let mut headers = request.headers().clone();
         if !headers.contains_key(HOST) {
             // Without user and password, which never belong to the name of a host.

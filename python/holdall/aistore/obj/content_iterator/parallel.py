@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Generator
 from multiprocessing import shared_memory
 from typing import TYPE_CHECKING
@@ -48,7 +49,8 @@ class ParallelContentIterProvider(BaseContentIterProvider):
 
     def read_all(self) -> ParallelBuffer:
         size = self._object_size
-        into = ParallelBuffer(shared_memory.SharedMemory(create=True, size=size), size)
+        shared = shared_memory.SharedMemory(create=True, size=size)
+        into = ParallelBuffer(shared, size)
         try:
             client = self._client
             _ais_read_parallel(
@@ -58,6 +60,7 @@ class ParallelContentIterProvider(BaseContentIterProvider):
                 client._request_headers,
                 client._target(),
                 into.buf,
+                _file_of(shared),
                 self._chunk_size,
                 self._num_workers,
             )
@@ -108,3 +111,8 @@ class ParallelContentIterProvider(BaseContentIterProvider):
             self._chunk_size,
             self._num_workers,
         )
+
+
+def _file_of(shared: shared_memory.SharedMemory) -> int | None:
+    """The descriptor behind the memory, where that can be written to like a file."""
+    return getattr(shared, "_fd", None) if sys.platform == "linux" else None
