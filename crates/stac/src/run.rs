@@ -3,9 +3,14 @@
 use std::collections::HashMap;
 use std::path::Path as FsPath;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use holdall_store::object_store::ObjectStoreExt;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, interval_at};
 
 use crate::clients::Clients;
 use crate::error::{Error, Result};
@@ -16,6 +21,12 @@ use crate::transport::{self, Fetched, Source, Wanted, Watch};
 
 /// Most transfers at once, whatever is asked for: more connections than this slow each other down.
 const MOST_AT_ONCE: usize = 128;
+
+/// Transfers at once in the beginning: they keep a machine busy whose servers are near.
+const FIRST_AT_ONCE: usize = 32;
+
+/// How often it is seen whether more at once would help: that is so while fewer end in this time than there are.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How jobs are run.
 #[derive(Debug, Clone)]
@@ -103,34 +114,50 @@ pub async fn run(
     observer: Observer,
 ) -> Result<Vec<Outcome>> {
     let limit = options.max_concurrent.clamp(1, MOST_AT_ONCE);
-    let options = Arc::new(options.clone());
+    let first = limit.min(FIRST_AT_ONCE);
+    let work = Arc::new(Work {
+        order: (0..jobs.len()).filter(|&at| jobs[at].same_as.is_none()).collect(),
+        next: AtomicUsize::new(0),
+        ended: AtomicUsize::new(0),
+        turns: Semaphore::new(first),
+        clients: clients.clone(),
+        jobs: jobs.clone(),
+        options: options.clone(),
+        observer: observer.clone(),
+    });
     let mut outcomes: HashMap<usize, Outcome> = HashMap::with_capacity(jobs.len());
     // Dropping the set aborts what is in it.
-    let mut running: JoinSet<(usize, Outcome)> = JoinSet::new();
-    let mut next = (0..jobs.len()).filter(|&at| jobs[at].same_as.is_none());
+    let mut workers: JoinSet<Result<Vec<(usize, Outcome)>>> = JoinSet::new();
+    for _ in 0..limit.min(work.order.len()) {
+        workers.spawn(worker(work.clone()));
+    }
+    let (mut admitted, mut seen) = (first, 0);
+    let mut look = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
     loop {
-        while running.len() < limit
-            && let Some(at) = next.next()
-        {
-            let (clients, jobs) = (clients.clone(), jobs.clone());
-            let (options, observer) = (options.clone(), observer.clone());
-            running.spawn(
-                async move { (at, one(&clients, at, &jobs[at], &options, &observer).await) },
-            );
-        }
-        let Some(ended) = running.join_next().await else { break };
-        let (at, outcome) = match ended {
-            Ok(ended) => ended,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => continue,
+        let ended = tokio::select! {
+            ended = workers.join_next() => ended,
+            _ = look.tick(), if admitted < limit => {
+                let now = work.ended.load(Relaxed);
+                // They wait for servers that are far away, or for much data.
+                if now - seen < admitted {
+                    let more = admitted.min(limit - admitted);
+                    work.turns.add_permits(more);
+                    admitted += more;
+                }
+                seen = now;
+                continue;
+            }
         };
-        match outcome {
-            Err(error) if options.fail_fast => {
-                running.shutdown().await;
+        match ended {
+            None => break,
+            Some(Ok(Ok(ended))) => outcomes.extend(ended),
+            Some(Ok(Err(error))) => {
+                workers.shutdown().await;
                 return Err(error);
             }
-            outcome => outcomes.insert(at, outcome),
-        };
+            Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Some(Err(_)) => {}
+        }
     }
     let outcome = |at: usize| {
         let first = jobs[at].same_as.unwrap_or(at);
@@ -148,6 +175,36 @@ pub async fn run(
         outcome
     };
     Ok((0..jobs.len()).map(outcome).collect())
+}
+
+/// What the workers of a run share.
+struct Work {
+    /// The numbers of the jobs that are run.
+    order: Vec<usize>,
+    next: AtomicUsize,
+    ended: AtomicUsize,
+    /// A worker that has one runs jobs until there are no more.
+    turns: Semaphore,
+    clients: Clients,
+    jobs: Arc<Vec<Job>>,
+    options: RunOptions,
+    observer: Observer,
+}
+
+/// Runs one job after the other. The error is that of a job which was to end everything.
+async fn worker(work: Arc<Work>) -> Result<Vec<(usize, Outcome)>> {
+    let mut outcomes = Vec::new();
+    // Nobody closes the semaphore.
+    let _turn = work.turns.acquire().await;
+    while let Some(&at) = work.order.get(work.next.fetch_add(1, Relaxed)) {
+        let (job, options) = (&work.jobs[at], &work.options);
+        match one(&work.clients, at, job, options, &work.observer).await {
+            Err(error) if options.fail_fast => return Err(error),
+            outcome => outcomes.push((at, outcome)),
+        }
+        work.ended.fetch_add(1, Relaxed);
+    }
+    Ok(outcomes)
 }
 
 async fn one(

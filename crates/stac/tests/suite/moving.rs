@@ -122,6 +122,22 @@ async fn copies_carry_types_sizes_and_checksums() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_its_time_is_asked_for_more_at_once() {
+    const FILES: usize = 100;
+    let server = Server::start().await;
+    server.answer_together(FILES);
+    let file = |n: usize| {
+        let href = server.add(&format!("/{n}.bin"), n.to_string(), "image/tiff");
+        (n.to_string(), json!({"href": href}))
+    };
+    let assets: serde_json::Map<_, _> = (0..FILES).map(file).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let (report, _) = download(&clients(), &item("i", assets.into()), &place(&dir)).await;
+    assert_eq!(report.failures().count(), 0, "{:?}", report.outcomes);
+    assert_eq!(report.outcomes.len(), FILES);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_place_is_tried_when_one_fails() {
     let server = Server::start().await;
     let good = server.add("/good.bin", "right", "text/plain");

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Barrier;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -52,6 +53,7 @@ struct Site {
     files: Mutex<HashMap<String, (Vec<u8>, String)>>,
     handlers: Mutex<HashMap<String, Handler>>,
     seen: Mutex<Vec<Request>>,
+    together: Mutex<Option<Arc<Barrier>>>,
 }
 
 /// The server; it ends with the runtime of the test.
@@ -91,6 +93,11 @@ impl Server {
         self.site.handlers.lock().unwrap().insert(path.to_owned(), Box::new(answer));
     }
 
+    /// From now on no request is answered before so many of them wait at once.
+    pub(crate) fn answer_together(&self, count: usize) {
+        *self.site.together.lock().unwrap() = Some(Arc::new(Barrier::new(count)));
+    }
+
     /// The requests for a path until now.
     pub(crate) fn seen(&self, path: &str) -> Vec<Request> {
         let seen = self.site.seen.lock().unwrap();
@@ -102,6 +109,10 @@ async fn serve(mut stream: TcpStream, site: Arc<Site>) {
     let mut waiting = Vec::new();
     while let Some(request) = read(&mut stream, &mut waiting).await {
         site.seen.lock().unwrap().push(request.clone());
+        let together = site.together.lock().unwrap().clone();
+        if let Some(others) = together {
+            others.wait().await;
+        }
         let reply = site.answer(&request);
         let mut head =
             format!("HTTP/1.1 {} X\r\nContent-Length: {}\r\n", reply.status, reply.body.len());
