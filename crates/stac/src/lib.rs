@@ -36,6 +36,7 @@ pub mod rewrite;
 pub mod run;
 mod search;
 mod select;
+mod stores;
 mod template;
 mod transfer;
 mod transport;
@@ -57,6 +58,7 @@ pub use rewrite::{Hrefs, RewriteOptions};
 pub use run::{Done, Event, Observer, Outcome, RunOptions};
 pub use search::{Pages, Request};
 pub use select::Selection;
+pub use stores::Stores;
 pub use template::Template;
 pub use transfer::{
     Report, TransferOptions, Written, default_file_name, transfer, transfer_assets,

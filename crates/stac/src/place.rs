@@ -7,6 +7,7 @@ use holdall_store::url::{Backend, StoreUrl};
 use holdall_store::{OpenOptions, Registry, Store};
 
 use crate::error::Result;
+use crate::stores::Stores;
 
 /// A directory or a file: local, or in a store.
 #[derive(Debug, Clone)]
@@ -27,6 +28,20 @@ impl Place {
             return Ok(Self::Local(path));
         }
         let (store, path) = Registry::global().open(text, options)?;
+        Ok(Self::Store(store, path))
+    }
+
+    /// The same for one of many places, with settings for those that are in stores.
+    ///
+    /// # Errors
+    /// Those of [`Registry::open`].
+    pub fn open_among(stores: &Stores, text: &str, settings: &[(String, String)]) -> Result<Self> {
+        let settings = match StoreUrl::parse(text)?.backend {
+            Backend::Local(path) => return Ok(Self::Local(path)),
+            Backend::Memory(_) => &[],
+            _ => settings,
+        };
+        let (store, path) = stores.open(text, settings, OpenOptions::default)?;
         Ok(Self::Store(store, path))
     }
 

@@ -1,10 +1,9 @@
 //! Running jobs.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdall::stac::multihash::Multihash;
-use holdall::stac::{Clients, Event, Job, Outcome, run::run};
+use holdall::stac::{Clients, Event, Job, Outcome, Place, Stores, run::run};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -28,7 +27,8 @@ pub(super) type JobIn<'py> = (
 
 fn job(
     (key, owner, places, target, media_type, size, checksum): JobIn<'_>,
-    config: &BTreeMap<String, String>,
+    stores: &Stores,
+    settings: &[(String, String)],
 ) -> PyResult<Job> {
     let places =
         places.into_iter().map(|(href, hints)| location(href, hints.as_ref().map(Bound::get)));
@@ -37,7 +37,7 @@ fn job(
         owner,
         key,
         sources: places.collect(),
-        target: settings::place(&target, config)?,
+        target: Place::open_among(stores, &target, settings).map_err(StacError)?,
         media_type,
         size,
         checksum: checksum.as_deref().and_then(Multihash::parse),
@@ -125,7 +125,9 @@ impl StacRun {
         events: bool,
     ) -> PyResult<Self> {
         let settings = settings::read::<settings::Run>(options)?;
-        let jobs = jobs.into_iter().map(|one| job(one, &settings.target_config));
+        let target_config: Vec<_> = settings.target_config.clone().into_iter().collect();
+        let stores = Stores::default();
+        let jobs = jobs.into_iter().map(|one| job(one, &stores, &target_config));
         let jobs = jobs.collect::<PyResult<Vec<_>>>()?;
         let options = settings.options()?;
         let queue =

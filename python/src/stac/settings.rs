@@ -6,9 +6,8 @@ use std::time::Duration;
 use holdall::stac::multihash::Algorithm;
 use holdall::stac::{
     ClientConfig, Collision, Credential, Error, ErrorKind, Hrefs, Naming, OAuth2, Place,
-    PlanOptions, RewriteOptions, RunOptions, Selection, Template,
+    PlanOptions, RewriteOptions, RunOptions, Selection, Stores, Template,
 };
-use holdall::store::OpenOptions;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde::Deserialize;
@@ -126,12 +125,8 @@ impl Clients {
 
 /// The place of a path or URL, with settings for stores.
 pub(super) fn place(text: &str, config: &BTreeMap<String, String>) -> Result<Place, StacError> {
-    let mut options = OpenOptions::default();
-    let scheme = holdall::stac::href::scheme(text);
-    if scheme.is_some_and(|scheme| scheme != "file" && scheme != "memory") {
-        options.config.extend(config.clone());
-    }
-    Ok(Place::open(text, &options)?)
+    let settings: Vec<_> = config.clone().into_iter().collect();
+    Ok(Place::open_among(&Stores::default(), text, &settings)?)
 }
 
 /// Settings of a plan.

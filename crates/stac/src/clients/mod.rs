@@ -8,16 +8,15 @@ mod planetary_computer;
 mod s3;
 mod signed_url;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use holdall_store::client::{ClientOptions, shared_client};
 use holdall_store::object_store::client::HttpClient;
 use holdall_store::object_store::{BackoffConfig, RetryConfig};
-use holdall_store::{OpenOptions, Registry, Store};
+use holdall_store::{OpenOptions, Registry};
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
@@ -29,6 +28,7 @@ use crate::config::{ClientConfig, Credential};
 use crate::error::{Error, ErrorKind, Result};
 use crate::href;
 use crate::plan::Location;
+use crate::stores::Stores;
 use crate::transport::{self, HttpSource, Source};
 
 /// Which client reads an href.
@@ -101,8 +101,8 @@ impl ClientKind {
             }
             "https" if earthdata::is_host(&host) => Self::Earthdata,
             "http" | "https" => Self::Http,
-            _ if Registry::global().open(href, &OpenOptions::default()).is_ok() => Self::Store,
             "gs" | "gcs" | "az" | "azure" | "adl" | "abfs" | "abfss" | "memory" => Self::Store,
+            _ if Registry::global().open(href, &OpenOptions::default()).is_ok() => Self::Store,
             _ => {
                 let detail = format!(
                     "could not guess client class for href: no client or store knows the scheme '{scheme}'"
@@ -122,8 +122,8 @@ struct Inner {
     http: HttpClient,
     options: ClientOptions,
     headers: HeaderMap,
-    stores: Mutex<HashMap<String, Store>>,
-    s3: s3::Cache,
+    stores: Stores,
+    s3: s3::Machine,
     sas: planetary_computer::Tokens,
     earthdata: earthdata::Tokens,
     oauth2: Option<oauth2::Tokens>,
@@ -158,8 +158,8 @@ impl Clients {
             http,
             options,
             headers,
-            stores: Mutex::default(),
-            s3: s3::Cache::default(),
+            stores: Stores::default(),
+            s3: s3::Machine::default(),
             sas,
             earthdata,
             oauth2: oauth2.transpose()?,
@@ -215,15 +215,12 @@ impl Clients {
 
     /// An object of any store; the stores of one bucket and setting are opened once.
     pub(super) fn store(&self, href: &str, settings: &[(String, String)]) -> Result<Source> {
-        let mut options = OpenOptions::default();
-        options.retry = self.retry();
-        options.config.extend(self.0.config.store_settings.iter().cloned());
-        options.config.extend(settings.iter().cloned());
-        // Stores of one root are one: the path is what differs between assets.
-        let (fresh, path) = Registry::global().open(href, &options)?;
-        let key = format!("{} {settings:?}", fresh.url());
-        let mut stores = self.0.stores.lock().unwrap_or_else(PoisonError::into_inner);
-        let store = stores.entry(key).or_insert(fresh).clone();
+        let (store, path) = self.0.stores.open(href, settings, || {
+            let mut options = OpenOptions::default();
+            options.retry = self.retry();
+            options.config.extend(self.0.config.store_settings.iter().cloned());
+            options
+        })?;
         Ok(Source::Object { store, path, checks_type: true, advice: None })
     }
 

@@ -1,16 +1,28 @@
 //! S3: with credentials where there are any, without them where the bucket is public.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::OnceLock;
 
-use super::{Clients, Hints, href};
+use super::{Clients, Hints};
 use crate::config::DEFAULT_S3_REGION;
 use crate::error::Result;
 use crate::transport::Source;
 
-/// Which buckets have been read, and how.
+/// What is known of this machine once somebody has asked.
 #[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<HashMap<String, bool>>);
+pub(super) struct Machine {
+    has_credentials: OnceLock<bool>,
+    on_amazon: OnceLock<bool>,
+}
+
+impl Machine {
+    fn has_credentials(&self) -> bool {
+        *self.has_credentials.get_or_init(has_credentials)
+    }
+
+    fn on_amazon(&self) -> bool {
+        *self.on_amazon.get_or_init(on_amazon)
+    }
+}
 
 /// Endpoint and region of a bucket, as stores take them.
 pub(super) fn settings(clients: &Clients, hints: &Hints) -> Vec<(String, String)> {
@@ -51,19 +63,17 @@ pub(super) fn ways(clients: &Clients, href: &str, hints: &Hints) -> Result<Vec<S
         settings.push(("skip_signature".to_owned(), "true".to_owned()));
         clients.store(href, &settings)
     };
-    let set_up = has_credentials()
+    let machine = &clients.0.s3;
+    let set_up = machine.has_credentials()
         || config.store_settings.iter().any(|(key, _)| key.contains("access_key_id"));
     // Without credentials there is nobody who could pay, and the unsigned request says so plainly.
-    if requester_pays && (set_up || on_amazon()) {
+    if requester_pays && (set_up || machine.on_amazon()) {
         return Ok(vec![signed(settings)?]);
     }
-    let bucket = href::host(href).unwrap_or_default();
-    let known = clients.0.s3.0.lock().unwrap_or_else(PoisonError::into_inner).get(&bucket).copied();
-    Ok(match (known, set_up) {
-        (Some(true), _) => vec![signed(settings)?],
-        (None, true) => vec![signed(settings.clone())?, unsigned(settings)?],
-        (None, false) if on_amazon() => vec![unsigned(settings.clone())?, signed(settings)?],
-        _ => vec![unsigned(settings)?],
+    Ok(match set_up {
+        true => vec![signed(settings.clone())?, unsigned(settings)?],
+        false if machine.on_amazon() => vec![unsigned(settings.clone())?, signed(settings)?],
+        false => vec![unsigned(settings)?],
     })
 }
 
