@@ -10,7 +10,7 @@ use std::time::Duration;
 use holdall_store::object_store::ObjectStoreExt;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::clients::Clients;
 use crate::error::{Error, Result};
@@ -133,6 +133,7 @@ pub async fn run(
     }
     let (mut admitted, mut seen) = (first, 0);
     let mut look = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let ended = tokio::select! {
             ended = workers.join_next() => ended,
