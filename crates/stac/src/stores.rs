@@ -1,5 +1,6 @@
 //! Stores that are open.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use holdall_store::object_store::path::Path;
@@ -9,10 +10,16 @@ use holdall_store::{OpenOptions, Registry, Store};
 use crate::error::Result;
 
 /// Stores that are open: those of one bucket and setting are opened once, whatever the number of objects.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Stores(Mutex<Vec<Opened>>);
 
-#[derive(Debug)]
+impl fmt::Debug for Stores {
+    // Settings hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stores").finish_non_exhaustive()
+    }
+}
+
 struct Opened {
     root: Root,
     settings: Vec<(String, String)>,
@@ -26,7 +33,7 @@ impl Opened {
 }
 
 /// What a store holds: a bucket, a container, a server. The path inside it is what differs between objects.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 enum Root {
     /// As the URL says.
     Told(Backend),
