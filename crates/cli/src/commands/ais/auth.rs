@@ -23,6 +23,7 @@ use crate::printer::Printer;
 pub(crate) enum AuthCommand {
     /// Get a token, which is printed, or written to a file that only its owner can read.
     Login {
+        /// Name of the user.
         user: String,
         /// Where the password is: a file, or `-` for standard input. Otherwise AIS_AUTHN_PASSWORD has it.
         #[arg(long, value_name = "FILE")]
@@ -56,6 +57,7 @@ pub(crate) enum UserCommand {
     Ls,
     /// Make a user.
     Add {
+        /// Name of the user.
         name: String,
         /// Its roles.
         #[arg(long = "role", value_name = "ROLE")]
@@ -66,6 +68,7 @@ pub(crate) enum UserCommand {
     },
     /// Change a user's roles, or password, or both.
     Set {
+        /// Name of the user.
         name: String,
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<String>,
@@ -73,7 +76,10 @@ pub(crate) enum UserCommand {
         password_file: Option<PathBuf>,
     },
     /// Delete a user.
-    Rm { name: String },
+    Rm {
+        /// Name of the user.
+        name: String,
+    },
 }
 
 /// What to do with roles.
@@ -83,6 +89,7 @@ pub(crate) enum RoleCommand {
     Ls,
     /// Make a role.
     Add {
+        /// Name of the role.
         name: String,
         #[arg(long, default_value = "")]
         description: String,
@@ -97,7 +104,10 @@ pub(crate) enum RoleCommand {
         allow: Vec<u64>,
     },
     /// Delete a role.
-    Rm { name: String },
+    Rm {
+        /// Name of the role.
+        name: String,
+    },
 }
 
 /// What to do with clusters.
@@ -107,6 +117,7 @@ pub(crate) enum KnownCommand {
     Ls,
     /// Make a cluster known.
     Add {
+        /// What the cluster is called here.
         alias: String,
         /// Its gateways; the first is asked for its id.
         #[arg(required = true)]
@@ -115,13 +126,17 @@ pub(crate) enum KnownCommand {
     /// Change a cluster's alias, or URLs, or both.
     Set {
         id: String,
+        /// What the cluster is called here.
         #[arg(long, default_value = "")]
         alias: String,
         #[arg(long = "url", value_name = "URL")]
         urls: Vec<String>,
     },
     /// Forget a cluster, by its id or alias.
-    Rm { name: String },
+    Rm {
+        /// Id or alias of the cluster.
+        name: String,
+    },
 }
 
 const BITS: [(&str, u64); 18] = [

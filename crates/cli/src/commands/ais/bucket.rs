@@ -31,6 +31,7 @@ pub(crate) enum BucketCommand {
     },
     /// Make buckets.
     Create {
+        /// Buckets: `ais://NAME`, `s3://NAME`, …, or names.
         #[arg(required = true)]
         buckets: Vec<String>,
         /// A property, as NAME=VALUE: `mirror.enabled=true`; repeatable.
@@ -42,6 +43,7 @@ pub(crate) enum BucketCommand {
     },
     /// Delete buckets and all in them.
     Rm {
+        /// Buckets: `ais://NAME`, `s3://NAME`, …, or names.
         #[arg(required = true)]
         buckets: Vec<String>,
         /// Buckets that are not there are fine.
@@ -50,6 +52,7 @@ pub(crate) enum BucketCommand {
     },
     /// Rename a bucket.
     Mv {
+        /// Bucket: `ais://NAME`, `s3://NAME`, …, or a name.
         bucket: String,
         /// The new name, or the URL.
         name: String,
@@ -57,18 +60,26 @@ pub(crate) enum BucketCommand {
         wait: WaitArgs,
     },
     /// Show the properties of a bucket.
-    Show { bucket: String },
+    Show {
+        /// Bucket: `ais://NAME`, `s3://NAME`, …, or a name.
+        bucket: String,
+    },
     /// Change properties of a bucket.
     Set {
+        /// Bucket: `ais://NAME`, `s3://NAME`, …, or a name.
         bucket: String,
         /// NAME=VALUE, such as `lru.enabled=false`.
         #[arg(required = true, value_name = "NAME=VALUE")]
         props: Vec<String>,
     },
     /// Give a bucket the properties of new ones.
-    Reset { bucket: String },
+    Reset {
+        /// Bucket: `ais://NAME`, `s3://NAME`, …, or a name.
+        bucket: String,
+    },
     /// Count objects and bytes.
     Summary {
+        /// Bucket: `ais://NAME`, `s3://NAME`, …, or a name.
         bucket: String,
         /// Only objects whose names begin so.
         #[arg(long, default_value = "")]
@@ -84,6 +95,7 @@ pub(crate) enum BucketCommand {
     Cp(Copy),
     /// Remove what the cluster holds of a remote bucket.
     Evict {
+        /// Bucket: `ais://NAME`, `s3://NAME`, …, or a name.
         bucket: String,
         /// Go on knowing the bucket and its properties.
         #[arg(long)]
@@ -94,7 +106,9 @@ pub(crate) enum BucketCommand {
 /// `holdall ais bucket cp`.
 #[derive(Debug, Args)]
 pub(crate) struct Copy {
+    /// Bucket: `ais://NAME`, `s3://NAME`, …, or a name.
     from: String,
+    /// The bucket to copy to.
     to: String,
     /// Only objects whose names begin so.
     #[arg(long, default_value = "")]

@@ -18,9 +18,13 @@ pub(crate) enum ClusterCommand {
     /// Say whether the cluster is ready; exit status 1 when it is not.
     Health,
     /// Show counters of the targets, or of one node.
-    Performance { node: Option<String> },
+    Performance {
+        /// Id of the node.
+        node: Option<String>,
+    },
     /// Print the log of a node, or of all.
     Log {
+        /// Id of the node.
         node: Option<String>,
         /// info, warning or error.
         #[arg(long, default_value = "info")]

@@ -34,18 +34,28 @@ pub(crate) enum DsortCommand {
         wait: WaitArgs,
     },
     /// Show how far a job is on each target.
-    Show { id: String },
+    Show {
+        /// Id of the job.
+        id: String,
+    },
     /// Wait until a job has ended; exit status 3 when it failed.
     Wait {
+        /// Id of the job.
         id: String,
         /// Longest wait.
         #[arg(long, value_name = "TIME", default_value = "1h", value_parser = crate::args::duration)]
         timeout: Duration,
     },
     /// Stop a job.
-    Stop { id: String },
+    Stop {
+        /// Id of the job.
+        id: String,
+    },
     /// Forget a job that has ended.
-    Rm { id: String },
+    Rm {
+        /// Id of the job.
+        id: String,
+    },
 }
 
 pub(super) async fn run(ais: &Session<'_>, command: &DsortCommand) -> Result<Exit> {

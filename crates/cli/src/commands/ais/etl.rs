@@ -18,22 +18,31 @@ pub(crate) enum EtlCommand {
     Init(Box<Init>),
     /// Show how an ETL was made, and which objects it could not transform.
     Show {
+        /// Name of the ETL.
         name: String,
         /// Of this offline job.
         #[arg(long, default_value = "")]
         job: String,
     },
     /// Start an ETL that was stopped.
-    Start { name: String },
+    Start {
+        /// Name of the ETL.
+        name: String,
+    },
     /// Stop an ETL.
-    Stop { name: String },
+    Stop {
+        /// Name of the ETL.
+        name: String,
+    },
     /// Delete ETLs.
     Rm {
+        /// Names of ETLs.
         #[arg(required = true)]
         names: Vec<String>,
     },
     /// Print what the transformers printed.
     Logs {
+        /// Name of the ETL.
         name: String,
         /// Of this target.
         #[arg(default_value = "")]

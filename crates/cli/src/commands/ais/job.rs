@@ -31,12 +31,15 @@ pub(crate) enum JobCommand {
     },
     /// Show how far a job is on each target.
     Show {
+        /// Id of the job.
         id: String,
+        /// Kind of the job: `lru`, `copy-bck`, …
         #[arg(long, default_value = "")]
         kind: String,
     },
     /// Start a job by its kind: lru, cleanup, rebalance, resilver, load-lom-cache, …
     Start {
+        /// Kind of the job: `lru`, `copy-bck`, …
         kind: String,
         /// Buckets to work on; repeatable.
         #[arg(long = "bucket", value_name = "BUCKET")]
@@ -44,6 +47,7 @@ pub(crate) enum JobCommand {
         /// Only on this node.
         #[arg(long, default_value = "")]
         node: String,
+        /// Even where the cluster sees no need.
         #[arg(long)]
         force: bool,
         #[command(flatten)]
@@ -51,14 +55,18 @@ pub(crate) enum JobCommand {
     },
     /// Stop a job, or all jobs of a kind.
     Stop {
+        /// Id of the job.
         #[arg(required_unless_present = "kind")]
         id: Option<String>,
+        /// Kind of the job: `lru`, `copy-bck`, …
         #[arg(long)]
         kind: Option<String>,
     },
     /// Wait until a job has ended; exit status 3 when it failed.
     Wait {
+        /// Id of the job.
         id: String,
+        /// Kind of the job: `lru`, `copy-bck`, …
         #[arg(long, default_value = "")]
         kind: String,
         /// Longest wait.
@@ -67,7 +75,9 @@ pub(crate) enum JobCommand {
     },
     /// Show how far a job is until it has ended: a bar on a terminal, else a line for each change.
     Watch {
+        /// Id of the job.
         id: String,
+        /// Kind of the job: `lru`, `copy-bck`, …
         #[arg(long, default_value = "")]
         kind: String,
         /// Longest watch.

@@ -30,13 +30,17 @@ pub(crate) enum ObjectCommand {
     /// List the objects of a bucket.
     Ls(Ls),
     /// Show what the cluster knows of an object.
-    Show { object: String },
+    Show {
+        /// Object: `ais://BUCKET/NAME`.
+        object: String,
+    },
     /// Read an object, or a member of one, transformed if wanted.
     Get(Get),
     /// Write an object from standard input or a file.
     Put {
         /// The file; `-` for standard input.
         file: PathBuf,
+        /// Object: `ais://BUCKET/NAME`.
         object: String,
         /// Metadata to keep with it, as NAME=VALUE; repeatable.
         #[arg(long, value_name = "NAME=VALUE")]
@@ -44,12 +48,15 @@ pub(crate) enum ObjectCommand {
     },
     /// Delete objects.
     Rm {
+        /// Objects: `ais://BUCKET/NAME`.
         #[arg(required = true)]
         objects: Vec<String>,
     },
     /// Copy an object inside the cluster; with --etl, transformed.
     Cp {
+        /// Object: `ais://BUCKET/NAME`.
         from: String,
+        /// The object to copy it to: `ais://BUCKET/NAME`.
         to: String,
         /// The ETL to pass through.
         #[arg(long, value_name = "NAME")]
@@ -60,12 +67,14 @@ pub(crate) enum ObjectCommand {
     },
     /// Rename an object in its bucket.
     Mv {
+        /// Object: `ais://BUCKET/NAME`.
         object: String,
         /// The new name, or a URL in the same bucket.
         name: String,
     },
     /// Set metadata of an object.
     Set {
+        /// Object: `ais://BUCKET/NAME`.
         object: String,
         /// NAME=VALUE.
         #[arg(required = true, value_name = "NAME=VALUE")]
@@ -80,6 +89,7 @@ pub(crate) enum ObjectCommand {
         path: String,
         /// Bucket, or bucket/prefix.
         target: String,
+        /// With all folders below.
         #[arg(short, long)]
         recursive: bool,
         /// Overwrite objects that are there.
@@ -93,6 +103,7 @@ pub(crate) enum ObjectCommand {
     },
     /// Fetch a large remote object in chunks.
     BlobDownload {
+        /// Object: `ais://BUCKET/NAME`.
         object: String,
         /// Bytes of a chunk.
         #[arg(long, value_name = "BYTES")]
@@ -100,6 +111,7 @@ pub(crate) enum ObjectCommand {
         /// Workers.
         #[arg(long, value_name = "NUMBER")]
         num_workers: Option<i64>,
+        /// Compare with the backend first.
         #[arg(long)]
         latest: bool,
         #[command(flatten)]
@@ -107,9 +119,11 @@ pub(crate) enum ObjectCommand {
     },
     /// Fetch remote objects, so that reads find them.
     Prefetch {
+        /// Bucket: `ais://NAME`, `s3://NAME`, …, or a name.
         bucket: String,
         #[command(flatten)]
         select: SelectArgs,
+        /// Compare with the backend first.
         #[arg(long)]
         latest: bool,
         #[command(flatten)]
@@ -123,9 +137,12 @@ pub(crate) enum ObjectCommand {
     CopyMany {
         #[command(flatten)]
         many: Many,
+        /// The bucket to copy to.
         to: String,
+        /// What new names begin with.
         #[arg(long, default_value = "")]
         prepend: String,
+        /// ETL to transform with.
         #[arg(long, value_name = "NAME")]
         etl: Option<String>,
         #[arg(long)]
@@ -176,6 +193,7 @@ pub(crate) struct Ls {
 /// `holdall ais object get`.
 #[derive(Debug, Args)]
 pub(crate) struct Get {
+    /// Object: `ais://BUCKET/NAME`.
     object: String,
     /// Where to; `-` is standard output.
     #[arg(default_value = "-")]
@@ -200,6 +218,7 @@ pub(crate) struct Get {
 /// Many objects of one bucket.
 #[derive(Debug, Args)]
 pub(crate) struct Many {
+    /// Bucket: `ais://NAME`, `s3://NAME`, …, or a name.
     bucket: String,
     #[command(flatten)]
     select: SelectArgs,
