@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path as FsPath, PathBuf};
 
 use bytes::Bytes;
+use holdall_store::transfer::open_neighbour;
 
 use super::fetch::Wanted;
 use super::{wrong_checksum, wrong_size};
@@ -61,18 +62,15 @@ struct Temporary {
 
 impl Temporary {
     fn create(target: &FsPath, wanted: &Wanted) -> io::Result<Box<Self>> {
-        let name = target.file_name().map(|name| name.to_string_lossy().into_owned());
-        // Names near the limit of the file system leave no room for more.
-        let name: String = name.unwrap_or_default().chars().take(40).collect();
-        let path = target.with_file_name(format!(".{name}.{:016x}.part", fastrand::u64(..)));
-        let open = || File::options().write(true).create_new(true).open(&path);
-        let file = match open() {
+        let (file, path) = match open_neighbour(target) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && wanted.make_directory => {
                 fs::create_dir_all(target.parent().unwrap_or(FsPath::new(".")))?;
-                open()?
+                open_neighbour(target)?
             }
             other => other?,
         };
+        // What a killed process left is no beginning of this file.
+        file.set_len(0)?;
         let (hashing, keep) = (Hashing::new(wanted), wanted.keep_partial);
         Ok(Box::new(Self { file, path, hashing, keep, done: false }))
     }

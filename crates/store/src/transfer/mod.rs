@@ -65,6 +65,7 @@ pub use events::{Events, Snapshot};
 pub use filter::Filter;
 pub use inspect::{Inspect, Inspector};
 pub use options::{TransferOptions, Verify};
+pub use partial::open_neighbour;
 pub use read::has_ranges;
 pub use run::{Job, Outcome, Running, Verb};
 pub use stream::ObjectStream;

@@ -55,33 +55,16 @@ impl Partial {
     /// Opens the neighbour of `target`, locked against other processes.
     pub(super) fn open(target: &Path) -> Result<Self> {
         let failed = |e: &io::Error| io_error("create", target, e);
-        let name = target.file_name().ok_or_else(|| {
-            failed(&io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))
-        })?;
-        for attempt in 0.. {
-            let path = target.with_file_name(neighbour(name, attempt, local::PARTIAL));
-            match open_locked(&path) {
-                Ok(Some(file)) => {
-                    let (file, target) = (Arc::new(file), target.to_owned());
-                    return Ok(Self {
-                        file,
-                        path,
-                        target,
-                        journal: None,
-                        keep: false,
-                        ended: false,
-                    });
-                }
-                // Another process downloads to the same name: the last one that ends wins.
-                Ok(None) => {}
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    let parent = target.parent().unwrap_or(Path::new("/"));
-                    std::fs::create_dir_all(parent).map_err(|e| failed(&e))?;
-                }
-                Err(e) => return Err(failed(&e)),
+        let opened = open_neighbour(target).or_else(|error| {
+            if error.kind() != io::ErrorKind::NotFound {
+                return Err(error);
             }
-        }
-        unreachable!("the loop has no end of its own")
+            std::fs::create_dir_all(target.parent().unwrap_or(Path::new("/")))?;
+            open_neighbour(target)
+        });
+        let (file, path) = opened.map_err(|e| failed(&e))?;
+        let (file, target) = (Arc::new(file), target.to_owned());
+        Ok(Self { file, path, target, journal: None, keep: false, ended: false })
     }
 
     fn journal_path(&self) -> PathBuf {
@@ -219,6 +202,25 @@ impl Drop for Partial {
         }
         drop(std::fs::remove_file(&self.path));
     }
+}
+
+/// Opens the hidden neighbour in which a file is made before it takes the name `target`, and the neighbour's path. It is
+/// locked against other processes, and holds what a killed one left there.
+///
+/// # Errors
+/// [`NotFound`](io::ErrorKind::NotFound) when there is no such directory, and what else the file system says.
+pub fn open_neighbour(target: &Path) -> io::Result<(File, PathBuf)> {
+    let name = target.file_name();
+    let name =
+        name.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+    // Another process that makes the same file has a neighbour of its own: the last one that ends wins.
+    for attempt in 0.. {
+        let path = target.with_file_name(neighbour(name, attempt, local::PARTIAL));
+        if let Some(file) = open_locked(&path)? {
+            return Ok((file, path));
+        }
+    }
+    unreachable!("the loop has no end of its own")
 }
 
 /// The name of a neighbour: hidden, tied to the target, and short enough.
