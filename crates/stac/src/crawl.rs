@@ -88,7 +88,7 @@ impl Crawl {
     /// Takes the items of a page.
     fn take(&mut self, page: &Document) -> Result<()> {
         for item in page.objects() {
-            let item = Document::parse(&item.to_text(page.style()))?;
+            let item = Document::of_object(item.clone(), page.style().clone())?;
             self.items.push_back(match page.href() {
                 Some(href) => item.read_from(href),
                 None => item,

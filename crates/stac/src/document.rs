@@ -86,7 +86,7 @@ impl Document {
         let style = Style::detect(body);
         match Json::parse(body) {
             Ok(json) if json.as_array().is_some() => Self::list(json, Form::List, style),
-            Ok(json) => Self::object(json, style),
+            Ok(json) => Self::of_object(json, style),
             Err(error) => match lines(body) {
                 Some(items) => Self::list(Json::from(items), Form::Lines, style),
                 None => Err(malformed(&format!("it is not JSON: {error}"))),
@@ -113,7 +113,8 @@ impl Document {
         Self { json, kind, form, style, href: None }
     }
 
-    fn object(json: Json, style: Style) -> Result<Self> {
+    /// One object of a document that was read.
+    pub(crate) fn of_object(json: Json, style: Style) -> Result<Self> {
         let Some(kind) = Kind::of(&json) else {
             return Err(malformed(&match json.get("type").and_then(text) {
                 Some(other) => format!(
