@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use clap::{Args, Subcommand, ValueEnum};
+use holdall::stac::ClientKind;
 
 use super::oauth::OAuthArgs;
 
@@ -107,7 +108,7 @@ pub(crate) struct SelectArgs {
 #[derive(Debug, Args, Clone)]
 pub(crate) struct ClientArgs {
     /// The client for every href: http, s3, filesystem, planetary-computer, earthdata, store. Default: by href.
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", value_parser = ClientKind::NAMES, hide_possible_values = true)]
     pub(crate) client: Option<String>,
     /// Accept to pay for requests to S3.
     #[arg(long)]
