@@ -890,12 +890,14 @@ class StacClients:
         self, document: str, href: str | None, options: str, depth: str
     ) -> Coroutine[Any, Any, list[tuple[Any, ...]]]:
         """What is known of the assets of a document (JSON text), as tuples; to be awaited."""
+    def assert_exists(self, href: str) -> Coroutine[Any, Any, None]:
+        """Fails where there is neither a file nor a directory at `href`; to be awaited."""
     def head(
         self, href: str, hints: StacHints | None = None
     ) -> Coroutine[Any, Any, tuple[int | None, str | None]]:
-        """Length and media type of what is at `href`; to be awaited."""
+        """Length and media type of the file at `href`; to be awaited."""
     def head_sync(self, href: str, hints: StacHints | None = None) -> tuple[int | None, str | None]:
-        """Length and media type of what is at `href`."""
+        """Length and media type of the file at `href`."""
 
 @final
 class StacBody:

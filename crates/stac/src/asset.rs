@@ -35,6 +35,8 @@ pub struct AssetView {
     pub auth: Vec<String>,
     /// The same bytes elsewhere.
     pub alternates: Vec<Alternate>,
+    /// Whether it is said to be Zarr: by its media type, the `zarr` extension, or the `engine` of `xarray:open_kwargs`.
+    pub is_zarr: bool,
 }
 
 /// The same bytes elsewhere.
@@ -85,9 +87,14 @@ impl AssetView {
                 "bands" | "eo:bands" | "raster:bands" => view.bands.extend(bands(value)),
                 "auth:refs" => view.auth = texts(value),
                 "alternate" => view.alternates = alternates(value),
-                _ => {}
+                "xarray:open_kwargs" => {
+                    view.is_zarr |=
+                        value.get("engine").and_then(text).is_some_and(|engine| engine == "zarr");
+                }
+                other => view.is_zarr |= other.starts_with("zarr:"),
             }
         }
+        view.is_zarr |= view.media_type.as_deref().is_some_and(crate::media_type::is_zarr);
         view
     }
 

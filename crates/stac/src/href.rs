@@ -79,8 +79,10 @@ fn clean(path: &str) -> String {
             part => parts.push(part),
         }
     }
+    // A directory stays one.
+    let end = if path.ends_with('/') && !parts.is_empty() { "/" } else { "" };
     let joined = parts.join("/");
-    if rooted { format!("/{joined}") } else { joined }
+    if rooted { format!("/{joined}{end}") } else { format!("{joined}{end}") }
 }
 
 /// `href` as seen from the document at `base`: `./name`, `../dir/name`; `href` itself when the two have no common
@@ -99,7 +101,8 @@ pub fn relative(href: &str, base: &str) -> String {
     let (target, from) = (split(&target), split(&from));
     let common = target.iter().zip(&from).take_while(|(a, b)| a == b).count();
     let up = from.len() - common;
-    let rest = target[common..].join("/");
+    let end = if href_path.ends_with('/') && common < target.len() { "/" } else { "" };
+    let rest = format!("{}{end}", target[common..].join("/"));
     if up == 0 { format!("./{rest}") } else { format!("{}{rest}", "../".repeat(up)) }
 }
 
@@ -108,6 +111,12 @@ pub fn host(href: &str) -> Option<String> {
     scheme(href)?;
     let url = Url::parse(href).ok()?;
     url.host_str().filter(|host| !host.is_empty()).map(str::to_ascii_lowercase)
+}
+
+/// Whether an href ends in a slash, which is how documents write directories.
+pub fn is_directory(href: &str) -> bool {
+    let cut = href.split(['?', '#']).next().unwrap_or_default();
+    cut.ends_with('/') && !file_name(href).is_empty()
 }
 
 /// The decoded path of an href, without query and fragment. Paths without a scheme are taken as they are.
@@ -120,12 +129,12 @@ pub fn path(href: &str) -> String {
     percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 
-/// The last segment of the decoded path.
+/// The last segment of the decoded path, that of a directory without the slash at its end.
 pub fn file_name(href: &str) -> String {
     let path = path(href);
     let cut =
         if scheme(href).is_none() { path.split(['?', '#']).next().unwrap_or("") } else { &path };
-    cut.rsplit('/').next().unwrap_or_default().to_owned()
+    cut.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 /// The extension of the file name with its dot, or nothing.
@@ -149,6 +158,7 @@ mod tests {
             ("../../../a.tif", "https://h/d/item.json", "https://h/a.tif"),
             ("a b.tif", "/data/d/item.json", "/data/d/a b.tif"),
             ("../a.tif", "d/e/item.json", "d/a.tif"),
+            ("./x.zarr/", "https://h/d/item.json", "https://h/d/x.zarr/"),
             ("a.tif?x=../y", "https://h/d/item.json", "https://h/d/a.tif?x=../y"),
             ("https://o/a%2Fb?sig=%2B", "https://h/d/item.json", "https://o/a%2Fb?sig=%2B"),
         ];
@@ -164,6 +174,7 @@ mod tests {
             ("/d/a.tif", "/d/item.json", "./a.tif"),
             ("/d/a.tif", "/d/e/item.json", "../a.tif"),
             ("out/x/a.tif", "out/items.json", "./x/a.tif"),
+            ("/d/x.zarr/", "/d/item.json", "./x.zarr/"),
             ("s3://b/d/a.tif", "s3://b/d/item.json", "./a.tif"),
             ("s3://b/d/a.tif", "s3://c/d/item.json", "s3://b/d/a.tif"),
             ("https://h/a.tif", "/d/item.json", "https://h/a.tif"),
@@ -176,6 +187,8 @@ mod tests {
     fn names_come_from_the_decoded_path() {
         assert_eq!(file_name("https://h/d/a%20b.tif?sig=1#x"), "a b.tif");
         assert_eq!(file_name("/d/a%20b.tif"), "a%20b.tif");
+        assert_eq!(file_name("s3://b/d/x.zarr/"), "x.zarr");
+        assert!(is_directory("https://h/d/?sig=a") && !is_directory("https://h/d?a=/"));
         assert_eq!(suffix("https://h/b.tif?sig=1.2"), ".tif");
         assert_eq!(suffix("https://h/.hidden"), "");
         assert_eq!(scheme("C:/x"), None);

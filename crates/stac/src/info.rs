@@ -3,9 +3,9 @@
 use futures::{StreamExt, stream};
 
 use crate::asset::AssetView;
-use crate::clients::{Clients, Hints};
+use crate::clients::{Clients, Head, Hints};
 use crate::document::{Document, id};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::multihash::Multihash;
 use crate::plan::{self, Location, PlanOptions, base};
 use crate::transport::{wrong_checksum, wrong_size};
@@ -28,6 +28,8 @@ pub struct AssetInfo {
     pub media_type: Option<String>,
     /// Its length in bytes, as the server says, or else the document.
     pub size: Option<u64>,
+    /// How many files it is, for a directory that was counted.
+    pub files: Option<u64>,
     /// Keys of its alternates.
     pub alternates: Vec<String>,
     /// What access needs, as the document says.
@@ -112,13 +114,18 @@ async fn look(
         if depth == Depth::Document {
             return;
         }
-        match clients.assert_exists(source).await {
+        let asked = match depth {
+            Depth::Document | Depth::Existence => clients.assert_exists(source).await,
+            Depth::Size | Depth::Content => clients.measure(source).await,
+        };
+        match asked {
             Ok(head) => {
                 info.exists = Some(true);
                 info.size = head.size.or(info.size);
                 info.href = Some(source.href.clone());
                 info.client = kind.ok().map(|kind| kind.name());
-                info.error = check(clients, source, asset, head.size, depth).await.err();
+                info.files = head.files;
+                info.error = check(clients, source, asset, &head, depth).await.err();
                 return;
             }
             Err(error) => first = first.or(Some(error)),
@@ -131,16 +138,20 @@ async fn check(
     clients: &Clients,
     source: &Location,
     asset: &AssetView,
-    size: Option<u64>,
+    head: &Head,
     depth: Depth,
 ) -> Result<()> {
     if matches!(depth, Depth::Size | Depth::Content)
-        && let (Some(actual), Some(expected)) = (size, asset.size)
+        && let (Some(actual), Some(expected)) = (head.size, asset.size)
         && actual != expected
     {
         return Err(wrong_size(&source.href, actual, expected));
     }
     match (&asset.checksum, depth) {
+        (Some(_), Depth::Content) if head.files.is_some() => {
+            let detail = "it is a directory, which can have no file:checksum to be compared with";
+            Err(Error::new(ErrorKind::Integrity, "verify", &source.href, detail))
+        }
         (Some(expected), Depth::Content) => {
             let actual = hash(clients, source, expected).await?;
             if expected.matches(&actual) {

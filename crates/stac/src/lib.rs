@@ -18,6 +18,7 @@ mod clients;
 mod config;
 mod crawl;
 mod detach;
+mod directory;
 mod document;
 mod error;
 mod format;

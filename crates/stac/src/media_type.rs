@@ -39,6 +39,13 @@ fn normal(media_type: &str) -> String {
     parts.into_iter().filter(counts).collect::<Vec<_>>().join(";")
 }
 
+/// Whether a media type is one of those that Zarr stores go by: `application/vnd+zarr`, `application/vnd.zarr; version=3`,
+/// `application/x-zarr`. Archives of one (`…zarr+zip`) are files.
+pub fn is_zarr(media_type: &str) -> bool {
+    let bare = media_type.split(';').next().unwrap_or_default().trim();
+    bare.to_ascii_lowercase().ends_with("zarr")
+}
+
 /// The media type that the name of a file tells, for uploads of assets without one.
 pub fn of_name(name: &str) -> Option<&'static str> {
     let (_, extension) = name.rsplit_once('.')?;

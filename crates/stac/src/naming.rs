@@ -25,8 +25,8 @@ pub enum Naming {
 /// The name for an asset, below the directory of its item.
 ///
 /// # Errors
-/// [`ErrorKind::PathEscape`] for a name that leads out of the directory, [`ErrorKind::Href`] for an href that ends in a
-/// slash and so has no name, [`ErrorKind::Template`] for what a template needs and the item lacks.
+/// [`ErrorKind::PathEscape`] for a name that leads out of the directory, [`ErrorKind::Href`] for an href that names
+/// no file, as a host alone does, [`ErrorKind::Template`] for what a template needs and the item lacks.
 pub(crate) fn name(
     naming: &Naming,
     item: &Json,
@@ -161,7 +161,8 @@ mod tests {
         }
         assert!(named(&Naming::Key, "../evil", "/d/x.tif", false).is_err());
         assert!(named(&Naming::FileName, "k", "https://h/%2e%2e", false).is_err());
-        assert!(named(&Naming::FileName, "k", "https://h/d/", false).is_err());
+        assert_eq!(named(&Naming::FileName, "k", "https://h/d/?sig=x", false).unwrap(), "d");
+        assert!(named(&Naming::FileName, "k", "https://h/", false).is_err());
     }
 
     #[test]

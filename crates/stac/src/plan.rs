@@ -260,7 +260,8 @@ pub(crate) fn sources(
             return Err(Error::new(ErrorKind::Href, "plan", "", detail));
         };
         let href = href::absolute(written, base).unwrap_or_else(|| written.clone());
-        Ok(Location { href, hints: context.with(&alternate.storage, &alternate.auth) })
+        let hints = context.with(&alternate.storage, &alternate.auth).with_zarr(asset.is_zarr);
+        Ok(Location { href, hints })
     };
     let find =
         |wanted: &&String| asset.alternates.iter().find(|alternate| alternate.key == **wanted);
@@ -268,7 +269,8 @@ pub(crate) fn sources(
         options.alternate_assets.iter().filter_map(|k| find(&k)).collect();
     let mut sources = preferred.iter().map(|a| location(a)).collect::<Result<Vec<_>>>()?;
     let main = main_href(object, key, asset, base)?;
-    sources.push(Location { href: main, hints: context.with(&asset.storage, &asset.auth) });
+    let hints = context.with(&asset.storage, &asset.auth).with_zarr(asset.is_zarr);
+    sources.push(Location { href: main, hints });
     if options.fallback {
         let others = asset.alternates.iter().filter(|a| !options.alternate_assets.contains(&a.key));
         sources.extend(others.filter_map(|alternate| location(alternate).ok()));

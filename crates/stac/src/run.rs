@@ -13,11 +13,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::clients::Clients;
+use crate::directory::{self, Found};
 use crate::error::{Error, Result};
 use crate::multihash::{Algorithm, Hasher, Multihash};
 use crate::place::Place;
-use crate::plan::Job;
-use crate::transport::{self, Fetched, Source, Wanted, Watch};
+use crate::plan::{Job, Location};
+use crate::transport::{self, Fetched, Wanted, Watch};
 
 /// Most transfers at once, whatever is asked for: more connections than this slow each other down.
 const MOST_AT_ONCE: usize = 128;
@@ -86,8 +87,10 @@ pub type Observer = Arc<dyn Fn(usize, Event) + Send + Sync>;
 /// A job that was done.
 #[derive(Debug, Clone, Default)]
 pub struct Done {
-    /// Bytes of the file.
+    /// Bytes of the file, or of all files of a directory.
     pub bytes: u64,
+    /// How many files it is, for directories.
+    pub files: Option<u64>,
     /// Whether it was there already.
     pub skipped: bool,
     /// Whether the service made the copy, with no byte passing through this process.
@@ -234,12 +237,13 @@ async fn one(
     observer(
         at,
         match &fetched {
+            Ok(fetched) if fetched.skipped => Event::Skip,
             Ok(_) => Event::Finish,
             Err(error) => Event::Error(error.clone()),
         },
     );
-    let Fetched { bytes, checksum, server_side, media_type, warning } = fetched?;
-    Ok(Done { bytes, skipped: false, server_side, checksum, media_type, warning })
+    let Fetched { bytes, files, skipped, checksum, server_side, media_type, warning } = fetched?;
+    Ok(Done { bytes, files, skipped, server_side, checksum, media_type, warning })
 }
 
 fn check_directory(job: &Job) -> Result<()> {
@@ -288,14 +292,7 @@ async fn fetch(
     let watcher = Watcher(at, observer.clone());
     let mut first = None;
     for location in &job.sources {
-        let ways: Vec<Source> = match clients.ways(location).await {
-            Ok(ways) => ways,
-            Err(error) => {
-                first = first.or(Some(error));
-                continue;
-            }
-        };
-        match transport::fetch(&ways, &job.target, &wanted, &watcher).await {
+        match fetch_from(clients, location, job, &wanted, options.overwrite, &watcher).await {
             Ok(fetched) => return Ok(fetched),
             Err(error) if error.kind() == crate::ErrorKind::Directory => return Err(error),
             Err(error) => first = first.or(Some(error)),
@@ -306,11 +303,33 @@ async fn fetch(
     }))
 }
 
+/// From one place: a file, or all that a directory holds.
+async fn fetch_from(
+    clients: &Clients,
+    location: &Location,
+    job: &Job,
+    wanted: &Wanted,
+    overwrite: bool,
+    watch: &dyn Watch,
+) -> Result<Fetched> {
+    let file = async {
+        let ways = clients.ways(location).await?;
+        transport::fetch(&ways, &job.target, wanted, watch).await
+    };
+    match directory::or_file(clients, location, job.media_type.as_deref(), file).await? {
+        Found::File(fetched) => Ok(fetched),
+        Found::Directory(found) => found.copy_to(&job.target, wanted, overwrite, watch).await,
+    }
+}
+
 /// The length of what is there already, if it is all that the document says of the file.
 async fn complete(job: &Job, options: &RunOptions) -> Option<u64> {
     let size = match &job.target {
         // A look at the file's entry is shorter than a hop to another thread.
-        Place::Local(path) => std::fs::metadata(path).ok()?.len(),
+        // Of a directory, only its files tell whether it is whole.
+        Place::Local(path) => {
+            std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?.len()
+        }
         Place::Store(store, key) => store.head(key).await.ok()?.size,
     };
     if options.verify && job.size.is_some_and(|expected| expected != size) {

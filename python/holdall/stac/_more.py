@@ -285,6 +285,9 @@ class AssetInfo:
     error: Exception | None = None
     """Why it cannot be read, or what is wrong with it."""
 
+    files: int | None = None
+    """How many files it is, for a directory that `verify` counted; its ``size`` is that of all of them."""
+
 
 async def info(
     document: Any, config: Config | None = None, *, offline: bool = False

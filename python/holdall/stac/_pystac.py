@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "job", "places", "save", "save_items"]
 
-#: Members of items and assets that speak of access.
-_ACCESS = ("storage:", "auth:")
+#: Members of items and assets that speak of access, and of what it takes to read them.
+_ACCESS = ("storage:", "auth:", "table:storage_options", "xarray:", "zarr:")
 
 
 class Plan:
@@ -343,10 +343,15 @@ def _make_assets_absolute(stac_object: Item | Collection, own_href: str | None) 
 
 def _file_name(href: str) -> str:
     if "://" not in href:
-        return href.partition("?")[0].partition("#")[0].rpartition("/")[2]
+        return _last(href.partition("?")[0].partition("#")[0])
     if "%" not in href and "?" not in href and "#" not in href:
-        return href.rpartition("/")[2]
-    return unquote(urlsplit(href).path).rpartition("/")[2]
+        return _last(href.partition("://")[2].partition("/")[2])
+    return _last(unquote(urlsplit(href).path))
+
+
+def _last(path: str) -> str:
+    """Return the last segment, also of a directory that is written with a slash at its end."""
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def _suffix(name: str) -> str:

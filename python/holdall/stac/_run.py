@@ -342,7 +342,7 @@ async def _check(job: Job, config: Config) -> None:
     plain = Config()
     core = StacClients(plain._client_json(client_override="filesystem"))
     rows = await core.info(json.dumps(document), None, plain._plan_json(None), "content")
-    error = rows[0][-1]
+    *_, error, _files = rows[0]
     if error is not None:
         if config.clean:
             job.path.unlink(missing_ok=True)

@@ -314,7 +314,7 @@ class _NativeClient(Client):
     async def assert_href_exists(self, href: str) -> None:
         """Assert that the href exists."""
         if self._is_native():
-            await self._get_core().head(href)
+            await self._get_core().assert_exists(href)
         else:
             await super().assert_href_exists(href)
 

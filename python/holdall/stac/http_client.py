@@ -168,7 +168,7 @@ class HttpClient(_NativeClient):
         Uses a HEAD request, and asks for the first byte where a server refuses that.
         """
         if self._session is None or self._asked_session:
-            await self._get_core().head(href)
+            await self._get_core().assert_exists(href)
             return
         async with self._session.head(href, allow_redirects=True) as response:
             response.raise_for_status()

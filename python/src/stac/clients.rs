@@ -117,7 +117,7 @@ impl StacClients {
     }
 
     /// What is known of the assets of a document (JSON text), as tuples: owner, key, href, client, media type, size,
-    /// alternates, access, whether it exists, error. `depth` is `document`, `existence`, `size` or `content`. To be awaited.
+    /// alternates, access, whether it exists, error, files (of a directory). `depth` is `document`, `existence`, `size` or `content`. To be awaited.
     #[pyo3(signature = (document, href, options, depth))]
     fn info<'py>(
         &self,
@@ -148,7 +148,17 @@ impl StacClients {
         })
     }
 
-    /// Length and media type of what is at `href`; to be awaited.
+    /// Fails where there is neither a file nor a directory at `href`; to be awaited.
+    fn assert_exists<'py>(&self, py: Python<'py>, href: String) -> PyResult<Bound<'py, PyAny>> {
+        let (clients, location) = (self.0.clone(), location(href, None));
+        let exists = async move { clients.assert_exists(&location).await };
+        future_into_py(py, false, exists, |py, head| {
+            head.map_err(StacError)?;
+            Ok(py.None())
+        })
+    }
+
+    /// Length and media type of the file at `href`; to be awaited.
     #[pyo3(signature = (href, hints = None))]
     fn head<'py>(
         &self,
@@ -157,14 +167,14 @@ impl StacClients {
         hints: Option<&StacHints>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (clients, location) = (self.0.clone(), location(href, hints));
-        let head = async move { clients.assert_exists(&location).await };
+        let head = async move { clients.head(&location).await };
         future_into_py(py, false, head, |py, head| {
             let head = head.map_err(StacError)?;
             Ok((head.size, head.media_type).into_pyobject(py)?.into_any().unbind())
         })
     }
 
-    /// Length and media type of what is at `href`.
+    /// Length and media type of the file at `href`.
     #[pyo3(signature = (href, hints = None))]
     fn head_sync(
         &self,
@@ -173,7 +183,7 @@ impl StacClients {
         hints: Option<&StacHints>,
     ) -> PyResult<(Option<u64>, Option<String>)> {
         let location = location(href, hints);
-        let head = block_on(py, self.0.assert_exists(&location))?.map_err(StacError)?;
+        let head = block_on(py, self.0.head(&location))?.map_err(StacError)?;
         Ok((head.size, head.media_type))
     }
 }
@@ -191,6 +201,7 @@ fn row<'py>(py: Python<'py>, asset: &AssetInfo) -> PyResult<Bound<'py, PyTuple>>
         asset.access.as_deref(),
         asset.exists,
         error,
+        asset.files,
     )
         .into_pyobject(py)
 }

@@ -21,7 +21,7 @@ impl StacHints {
         };
         let context = Hints::of_object(&parse(object)?);
         let asset = AssetView::of(&parse(asset)?);
-        Ok(Self(context.with(&asset.storage, &asset.auth)))
+        Ok(Self(context.with(&asset.storage, &asset.auth).with_zarr(asset.is_zarr)))
     }
 }
 

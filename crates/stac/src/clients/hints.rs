@@ -22,6 +22,8 @@ pub struct Hints {
     pub account: Option<String>,
     /// How one proves who one is.
     pub auth: Vec<AuthScheme>,
+    /// Whether it is said to be Zarr.
+    pub is_zarr: bool,
     /// Servers of NASA's that hand out the files of buckets, by bucket.
     pub(super) archives: Arc<BTreeMap<String, String>>,
     own: StorageHints,
@@ -104,6 +106,13 @@ impl Hints {
             archives: self.archives.clone(),
             ..Self::default()
         }
+    }
+
+    /// The same for an asset that is, or is not, said to be Zarr.
+    #[must_use]
+    pub fn with_zarr(mut self, is_zarr: bool) -> Self {
+        self.is_zarr = is_zarr;
+        self
     }
 
     /// What is needed to read, in a word or two, for people.

@@ -16,6 +16,7 @@ use base64::prelude::BASE64_STANDARD;
 use holdall_store::client::{ClientOptions, shared_client};
 use holdall_store::object_store::client::HttpClient;
 use holdall_store::object_store::{BackoffConfig, RetryConfig};
+use holdall_store::url::{Backend, StoreUrl};
 use holdall_store::{OpenOptions, Registry};
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -25,6 +26,7 @@ pub use hints::{AuthScheme, Hints};
 pub use signed_url::{SigningFlow, SigningParameter};
 
 use crate::config::{ClientConfig, Credential};
+use crate::directory::{self, Found};
 use crate::error::{Error, ErrorKind, Result};
 use crate::href;
 use crate::plan::Location;
@@ -199,6 +201,37 @@ impl Clients {
         }
     }
 
+    /// The same to list what lies below `location`: what web servers of cloud services do not list, their stores do.
+    pub(crate) async fn listing_ways(&self, location: &Location) -> Result<Vec<Source>> {
+        let mut listing = Vec::new();
+        for way in self.ways(location).await? {
+            match self.behind(&way, &location.hints)? {
+                Some(stores) => listing.extend(stores),
+                None => listing.push(way),
+            }
+        }
+        Ok(listing)
+    }
+
+    /// The store of a cloud service that an HTTP source reads from, with the signature of its URL.
+    fn behind(&self, way: &Source, hints: &Hints) -> Result<Option<Vec<Source>>> {
+        let Source::Http(http) = way else { return Ok(None) };
+        let mut url = http.url.clone();
+        url.set_query(None);
+        Ok(match StoreUrl::parse(url.as_str()).map(|parsed| parsed.backend) {
+            Ok(Backend::Azure(_)) => {
+                let access = match http.url.query() {
+                    Some(signature) => ("sas_key", signature),
+                    None => ("skip_signature", "true"),
+                };
+                let access = (access.0.to_owned(), access.1.to_owned());
+                Some(vec![self.store(url.as_str(), &[access])?])
+            }
+            Ok(Backend::S3(_)) => Some(s3::ways(self, url.as_str(), hints)?),
+            _ => None,
+        })
+    }
+
     fn file(&self, href: &str) -> Result<Source> {
         let path = match href::scheme(href).as_deref() {
             Some("file") | None => href,
@@ -332,11 +365,34 @@ impl Clients {
         })
     }
 
-    /// What is known of the object at `location`.
+    /// What is known of the object at `location`. Directories exist when there is something in them; see
+    /// [`measure`](Self::measure) for their size.
     ///
     /// # Errors
     /// Why it cannot be read.
     pub async fn assert_exists(&self, location: &Location) -> Result<Head> {
+        match directory::or_file(self, location, None, self.head(location)).await? {
+            Found::File(head) => Ok(head),
+            Found::Directory(_) => Ok(Head::default()),
+        }
+    }
+
+    /// What is known of the object at `location`, or of all files of the directory there.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub async fn measure(&self, location: &Location) -> Result<Head> {
+        match directory::or_file(self, location, None, self.head(location)).await? {
+            Found::File(head) => Ok(head),
+            Found::Directory(directory) => directory.measure().await,
+        }
+    }
+
+    /// What is known of the file at `location`. Directories are none.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub async fn head(&self, location: &Location) -> Result<Head> {
         let mut first = None;
         for source in self.ways(location).await? {
             match source.head().await {
@@ -352,10 +408,12 @@ impl Clients {
 /// What is known of an object without its bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
-    /// Its length in bytes.
+    /// Its length in bytes; of a directory that was counted, that of all of its files.
     pub size: Option<u64>,
     /// Its media type.
     pub media_type: Option<String>,
+    /// How many files it is, for a directory that was counted.
+    pub files: Option<u64>,
 }
 
 fn client_options(config: &ClientConfig) -> ClientOptions {

@@ -53,9 +53,9 @@ impl Checks {
         Fetched {
             bytes,
             checksum: wanted_hash(seen.hashes, &self.wanted),
-            server_side: false,
             media_type: seen.media_type,
             warning: seen.warning,
+            ..Fetched::default()
         }
     }
 

@@ -27,7 +27,10 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 const MEMORY_BYTES: u64 = 48 << 20;
 
 /// A transfer that tells `watch`, with what it had told last.
-fn transfer(watch: &dyn Watch, options: TransferOptions) -> (Transfer, Arc<Mutex<u64>>) {
+pub(crate) fn told_transfer(
+    watch: &dyn Watch,
+    options: TransferOptions,
+) -> (Transfer, Arc<Mutex<u64>>) {
     let told = Arc::new(Mutex::new(0u64));
     let (seen, watch) = (told.clone(), watch.detached());
     let events = Events::listened(
@@ -48,7 +51,7 @@ fn budget() -> Budget {
 }
 
 /// Tells the rest after the last report, or takes back what was told of a failure.
-fn settle(watch: &dyn Watch, told: &Mutex<u64>, done: u64) {
+pub(crate) fn settle(watch: &dyn Watch, told: &Mutex<u64>, done: u64) {
     let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
     watch.moved(done as i64 - *told as i64);
     *told = done;
@@ -64,7 +67,7 @@ pub(super) async fn to_file(
 ) -> Result<Fetched> {
     prepare(path, wanted)?;
     let checks = Checks::new(source, wanted);
-    let (transfer, told) = transfer(watch, TransferOptions::default().with_resume(true));
+    let (transfer, told) = told_transfer(watch, TransferOptions::default().with_resume(true));
     let transfer = transfer.with_inspection(checks.inspect(watch));
     match transfer.download(&store, &key, path).await {
         Ok(report) => {
@@ -126,7 +129,7 @@ async fn inspected(
     // What a store knows of its object goes along; of a file or a web server's, the document knows more.
     let knows = matches!(source, Source::Object { checks_type: true, .. });
     let own = wanted.media_type.as_deref().filter(|_| !knows);
-    let (transfer, told) = transfer(watch, with_attributes(attributes(own)));
+    let (transfer, told) = told_transfer(watch, with_attributes(attributes(own)));
     let transfer = transfer.with_inspection(checks.inspect(watch));
     match transfer.copy(from, path, to, key).await {
         Ok(report) => {
@@ -172,7 +175,7 @@ async fn copy(
     // Local files know no media type that could go along.
     let own = head.media_type.is_none().then_some(wanted.media_type.as_deref()).flatten();
     let options = with_attributes(attributes(own));
-    let (transfer, told) = transfer(watch, options);
+    let (transfer, told) = told_transfer(watch, options);
     let copied = transfer.copy(from, path, to, key).await;
     let report = copied.inspect_err(|_| settle(watch, &told, 0))?;
     let bytes = match head.size {
@@ -181,7 +184,7 @@ async fn copy(
     };
     settle(watch, &told, bytes);
     let server_side = report.server_side;
-    Ok(Fetched { bytes, checksum: None, server_side, media_type: head.media_type, warning })
+    Ok(Fetched { bytes, server_side, media_type: head.media_type, warning, ..Fetched::default() })
 }
 
 /// Through this process in one stream: for hrefs that no store would write as they are.
@@ -233,7 +236,7 @@ async fn stream(
         pieces.chain(check).try_filter(|piece| std::future::ready(!piece.is_empty())).boxed();
     let media_type = wanted.media_type.as_deref().or(body.media_type.as_deref());
     let options = with_attributes(attributes(media_type));
-    let (transfer, told) = transfer(watch, options);
+    let (transfer, told) = told_transfer(watch, options);
     let sent = transfer.upload_stream(pieces, store, key).await;
     let mut passing = passing.lock().unwrap_or_else(PoisonError::into_inner);
     if let Err(error) = sent {
@@ -243,7 +246,7 @@ async fn stream(
     settle(watch, &told, passing.bytes);
     let checksum = wanted_hash(std::mem::take(&mut passing.hashes), wanted);
     let (bytes, media_type, warning) = (passing.bytes, body.media_type, body.warning);
-    Ok(Fetched { bytes, checksum, server_side: false, media_type, warning })
+    Ok(Fetched { bytes, checksum, media_type, warning, ..Fetched::default() })
 }
 
 /// What is learnt of a stream while it passes.

@@ -42,6 +42,10 @@ pub(crate) struct Wanted {
 #[derive(Debug, Default)]
 pub(crate) struct Fetched {
     pub(crate) bytes: u64,
+    /// How many files it is, for directories.
+    pub(crate) files: Option<u64>,
+    /// Whether all of a directory was there already.
+    pub(crate) skipped: bool,
     pub(crate) checksum: Option<Multihash>,
     pub(crate) server_side: bool,
     pub(crate) media_type: Option<String>,
@@ -101,7 +105,7 @@ async fn to_file(
         let error = match attempt_once(source, &mut sink, &mut version, wanted, watch).await {
             Ok(Attempt::Whole(media_type, warning)) => {
                 let (bytes, checksum) = sink.publish().await?;
-                return Ok(Fetched { bytes, checksum, server_side: false, media_type, warning });
+                return Ok(Fetched { bytes, checksum, media_type, warning, ..Fetched::default() });
             }
             Ok(Attempt::Large(place)) => {
                 return engine::to_file(source, place, path, wanted, watch).await;

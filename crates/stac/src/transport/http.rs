@@ -53,7 +53,7 @@ impl HttpSource {
         redacted(self.url.as_str())
     }
 
-    pub(super) fn engine_place(&self) -> Option<(Store, Path)> {
+    pub(crate) fn engine_place(&self) -> Option<(Store, Path)> {
         let path = Path::from_url_path(self.url.path()).ok()?;
         let mut root = self.url.clone();
         root.set_path("");
@@ -229,9 +229,11 @@ async fn head_once(source: &HttpSource) -> Result<Head> {
         headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned)
     };
     match source.send("head", Method::HEAD, HeaderMap::new(), None).await {
-        Ok(reply) => {
-            Ok(Head { size: length(reply.headers()), media_type: media_type(reply.headers()) })
-        }
+        Ok(reply) => Ok(Head {
+            size: length(reply.headers()),
+            media_type: media_type(reply.headers()),
+            ..Head::default()
+        }),
         Err(error) if matches!(error.status(), Some(401 | 403 | 405 | 501)) => {
             let mut headers = HeaderMap::new();
             headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
@@ -243,11 +245,11 @@ async fn head_once(source: &HttpSource) -> Result<Head> {
                         }
                         _ => length(reply.headers()),
                     };
-                    Ok(Head { size, media_type: media_type(reply.headers()) })
+                    Ok(Head { size, media_type: media_type(reply.headers()), ..Head::default() })
                 }
                 // No byte can be asked for of an empty file.
                 Err(error) if error.status() == Some(416) => {
-                    Ok(Head { size: Some(0), media_type: None })
+                    Ok(Head { size: Some(0), ..Head::default() })
                 }
                 Err(error) => Err(error),
             }

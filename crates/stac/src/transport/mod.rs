@@ -18,7 +18,7 @@ use futures::stream::BoxStream;
 use holdall_store::Store;
 use holdall_store::object_store::path::Path;
 
-pub(crate) use self::engine::write;
+pub(crate) use self::engine::{settle, told_transfer, write};
 pub(crate) use self::fetch::{Fetched, Wanted, Watch, fetch};
 pub(crate) use self::http::{HttpSource, json, post_json, read_json, text};
 

@@ -43,5 +43,5 @@ pub(super) async fn head(store: &Store, path: &Path) -> Result<Head> {
     let options = GetOptions { head: true, ..GetOptions::default() };
     let result = store.get_opts(path, options).await;
     let result = result.map_err(|e| Error::from(store.error("head", path, e)))?;
-    Ok(Head { size: Some(result.meta.size), media_type: media_type(&result) })
+    Ok(Head { size: Some(result.meta.size), media_type: media_type(&result), ..Head::default() })
 }

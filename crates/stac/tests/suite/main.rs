@@ -1,10 +1,12 @@
 //! Documents and their assets from end to end, against servers on loopback.
 //!
 //! * `moving`: downloads and copies: what is there afterwards, and what is refused.
+//! * `directories`: assets of many files.
 //! * `access`: who is told which secret, and logins.
 //! * `documents`: searches, catalogs, tables; what is not touched stays as it was.
 
 mod access;
+mod directories;
 mod documents;
 mod moving;
 mod server;

@@ -160,6 +160,9 @@ async fn read(stream: &mut TcpStream, waiting: &mut Vec<u8>) -> Option<Request> 
 
 impl Site {
     fn answer(&self, request: &Request) -> Reply {
+        if request.method == "PROPFIND" {
+            return Reply::status(405);
+        }
         if let Some(answer) = self.handlers.lock().unwrap().get(request.path()) {
             return answer(request);
         }

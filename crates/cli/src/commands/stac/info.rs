@@ -83,6 +83,7 @@ fn lines(context: &Context<'_>, assets: &[AssetInfo]) -> Result<()> {
                 "client": asset.client,
                 "media_type": asset.media_type,
                 "size": asset.size,
+                "files": asset.files,
                 "alternates": asset.alternates,
                 "access": asset.access,
                 "exists": asset.exists,

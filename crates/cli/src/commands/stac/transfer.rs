@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use futures::{StreamExt, stream};
 use holdall::stac::multihash::Algorithm;
 use holdall::stac::{
-    Clients, Collision, Document, Hrefs, Kind, Naming, Place, Plan, PlanOptions, Report,
+    Clients, Collision, Document, Head, Hrefs, Kind, Naming, Place, Plan, PlanOptions, Report,
     RunOptions, Template, TransferOptions, Written, default_file_name, transfer_assets,
     write_transferred,
 };
@@ -140,26 +140,37 @@ async fn execute(
 const ASKED_AT_ONCE: usize = 64;
 
 async fn dry_run(context: &Context<'_>, clients: &Clients, mut plan: Plan) -> Result<Exit> {
-    let lengths = stream::iter(&plan.jobs).map(|job| async move {
+    let heads = stream::iter(&plan.jobs).map(|job| async move {
         match (job.size, job.same_as, job.sources.first()) {
             // What cannot be asked is unknown; that is no failure of a plan.
-            (None, None, Some(source)) => clients.assert_exists(source).await.ok()?.size,
-            (size, ..) => size,
+            (None, None, Some(source)) => clients.measure(source).await.unwrap_or_default(),
+            (size, ..) => Head { size, ..Head::default() },
         }
     });
-    let lengths: Vec<Option<u64>> = lengths.buffered(ASKED_AT_ONCE).collect().await;
-    for (job, length) in plan.jobs.iter_mut().zip(lengths) {
-        job.size = length;
+    let heads: Vec<Head> = heads.buffered(ASKED_AT_ONCE).collect().await;
+    for (job, head) in plan.jobs.iter_mut().zip(&heads) {
+        job.size = head.size;
     }
-    for job in &plan.jobs {
+    for (job, head) in plan.jobs.iter().zip(&heads) {
         let target = job.target.href();
         let href = holdall::store::redacted(job.href());
         context.printer.data(
-            || match job.size {
-                Some(size) => format!("{}: {href} -> {target} ({})", name(job), human(size)),
-                None => format!("{}: {href} -> {target}", name(job)),
+            || {
+                let name = name(job);
+                match (job.size.map(human), head.files) {
+                    (Some(size), Some(files)) => {
+                        format!("{name}: {href} -> {target} ({files} files, {size})")
+                    }
+                    (Some(size), None) => format!("{name}: {href} -> {target} ({size})"),
+                    (None, _) => format!("{name}: {href} -> {target}"),
+                }
             },
-            || json!({"item": job.owner, "key": job.key, "href": href, "target": target, "size": job.size}),
+            || {
+                json!({
+                    "item": job.owner, "key": job.key, "href": href, "target": target, "size": job.size,
+                    "files": head.files,
+                })
+            },
         )?;
     }
     let (bytes, unknown) = plan.known_bytes();
@@ -218,6 +229,7 @@ fn outcome_json(
         Ok(done) => {
             object["status"] = json!(if done.skipped { "skipped" } else { "done" });
             object["bytes"] = json!(done.bytes);
+            object["files"] = json!(done.files);
             object["server_side"] = json!(done.server_side);
             object["checksum"] = json!(done.checksum.as_ref().map(ToString::to_string));
             object["warning"] = json!(done.warning.as_ref().map(ToString::to_string));

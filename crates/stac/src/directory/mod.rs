@@ -1,0 +1,464 @@
+//! Assets that are directories: Zarr stores, tables in many files, products such as `….SAFE`.
+//!
+//! Stores have no directories, only keys that begin alike. An asset is a directory when something lies below its href and
+//! either the document announces one or there is no file of that name; what can be fetched as a file is a file. Web servers
+//! are asked for a directory only where one is announced.
+//!
+//! A local directory gets its name when all of its files are there. Until then it is a hidden neighbour of its name, in
+//! which the next run goes on. In a store the files appear one by one.
+
+mod zarr;
+
+use std::io;
+use std::path::{Path as FsPath, PathBuf};
+
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use holdall_store::object_store::ObjectStoreExt;
+use holdall_store::object_store::path::Path;
+use holdall_store::transfer::{self, Action, Reason, Step, SyncOptions, TransferOptions};
+use holdall_store::{ErrorKind as StoreKind, OpenOptions, Registry, Store};
+
+use self::zarr::Zarr;
+use crate::clients::{Clients, Head};
+use crate::error::{Error, ErrorKind, Result};
+use crate::href;
+use crate::place::Place;
+use crate::plan::Location;
+use crate::transport::{Fetched, Source, Wanted, Watch, settle, told_transfer};
+
+/// Files of one directory that are on their way at once.
+const FILES_AT_ONCE: usize = 32;
+
+/// Extensions of products that are directories.
+const PRODUCTS: [&str; 2] = [".safe", ".sen3"];
+
+/// What a document says of an asset being a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    /// Nothing.
+    No,
+    /// That it is one.
+    Directory,
+    /// That it is a Zarr store.
+    Zarr,
+}
+
+impl Announced {
+    /// By the href, the media type and the hints of an asset.
+    fn of(location: &Location, media_type: Option<&str>) -> Self {
+        let suffix = href::suffix(&location.href).to_ascii_lowercase();
+        let is_page = media_type.is_some_and(|kind| kind.starts_with("text/html"));
+        // References into other files (kerchunk) are opened like Zarr, and so are archives.
+        if is_page || matches!(suffix.as_str(), ".json" | ".zip") {
+            return Self::No;
+        }
+        let by_type = media_type.is_some_and(crate::media_type::is_zarr);
+        if by_type || location.hints.is_zarr || suffix == ".zarr" {
+            return Self::Zarr;
+        }
+        match href::is_directory(&location.href) || PRODUCTS.contains(&suffix.as_str()) {
+            true => Self::Directory,
+            false => Self::No,
+        }
+    }
+}
+
+/// A directory that has something in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Directory {
+    /// What lies below it.
+    store: Store,
+    /// Its files where the server does not list.
+    zarr: Option<Zarr>,
+}
+
+type Actions = BoxStream<'static, holdall_store::Result<Action>>;
+
+/// Files and their bytes.
+#[derive(Debug, Default)]
+struct Totals {
+    files: u64,
+    bytes: u64,
+}
+
+/// What an href leads to.
+pub(crate) enum Found<T> {
+    File(T),
+    Directory(Directory),
+}
+
+/// What is at a location: a directory where one is announced, what `file` finds, or else a directory after all.
+///
+/// # Errors
+/// The failure of `file`, or what keeps the directory from being read.
+pub(crate) async fn or_file<T>(
+    clients: &Clients,
+    location: &Location,
+    media_type: Option<&str>,
+    file: impl Future<Output = Result<T>>,
+) -> Result<Found<T>> {
+    let announced = Announced::of(location, media_type);
+    let before = match announced {
+        Announced::No => Ok(None),
+        _ => find(clients, location, announced).await,
+    };
+    if let Ok(Some(directory)) = before {
+        return Ok(Found::Directory(directory));
+    }
+    let error = match file.await {
+        Ok(file) => return Ok(Found::File(file)),
+        Err(error) => error,
+    };
+    // Reading a local directory is an error of its own.
+    if !matches!(error.store_kind(), Some(StoreKind::NotFound | StoreKind::Io)) {
+        return Err(error);
+    }
+    before?;
+    match announced {
+        Announced::No => match find(clients, location, announced).await {
+            Ok(Some(directory)) => Ok(Found::Directory(directory)),
+            _ => Err(error),
+        },
+        _ => Err(error),
+    }
+}
+
+/// The directory at a location; `None` where there is none.
+///
+/// # Errors
+/// The first failure when there is no way to look.
+async fn find(
+    clients: &Clients,
+    location: &Location,
+    announced: Announced,
+) -> Result<Option<Directory>> {
+    let mut first = None;
+    for way in clients.listing_ways(location).await? {
+        match of_source(&way, announced).await {
+            Ok(Some(directory)) => return Ok(Some(directory)),
+            Ok(None) => {}
+            Err(error) => first = first.or_else(|| Some(way.advise(error))),
+        }
+    }
+    first.map_or(Ok(None), Err)
+}
+
+async fn of_source(source: &Source, announced: Announced) -> Result<Option<Directory>> {
+    match source {
+        Source::Object { store, path, .. } => {
+            let store = store.with_prefix(path);
+            let first = store.objects(None).try_next().await?;
+            Ok(first.map(|_| Directory { store, zarr: None }))
+        }
+        Source::Http(_) if announced == Announced::No => Ok(None),
+        Source::Http(http) => {
+            let mut http = http.clone();
+            let path = http.url.path().trim_end_matches('/').to_owned();
+            http.url.set_path(&path);
+            match http.engine_place() {
+                Some((store, path)) => on_web(store.with_prefix(&path), announced).await,
+                None => Ok(None),
+            }
+        }
+    }
+}
+
+/// A directory of a web server, whose pages need not show all of it: files with a dot in front are hidden by most.
+async fn on_web(store: Store, announced: Announced) -> Result<Option<Directory>> {
+    if announced != Announced::Zarr {
+        return match store.objects(None).try_next().await {
+            Ok(first) => Ok(first.map(|_| Directory { store, zarr: None })),
+            // A server that lists nothing says nothing.
+            Err(error) => match error.kind() {
+                StoreKind::NotSupported | StoreKind::NotFound | StoreKind::PermissionDenied => {
+                    Ok(None)
+                }
+                _ => Err(error.into()),
+            },
+        };
+    }
+    let Some(zarr) = Zarr::find(&store).await? else { return Ok(None) };
+    if zarr.is_whole() {
+        return Ok(Some(Directory { store, zarr: Some(zarr) }));
+    }
+    let mut listed = store.objects(None);
+    while let Some(file) = listed.next().await {
+        match file {
+            Ok(file) if file.location.as_ref() == zarr.root() => {
+                return Ok(Some(Directory { store, zarr: None }));
+            }
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    let detail = "the server does not list all of the directory, and the Zarr store has no consolidated metadata that name \
+                  its files: take an href in a store (an alternate, --alternate-assets), or consolidate the metadata";
+    Err(Error::new(ErrorKind::Href, "list", store.url(), detail))
+}
+
+impl Directory {
+    /// How many files there are, and their bytes; unknown where the server does not list.
+    pub(crate) async fn measure(&self) -> Result<Head> {
+        if self.zarr.is_some() {
+            return Ok(Head::default());
+        }
+        let counted = self.store.objects(None).try_fold(Totals::default(), |mut totals, file| {
+            totals.files += 1;
+            totals.bytes += file.size;
+            std::future::ready(Ok(totals))
+        });
+        let Totals { files, bytes } = counted.await?;
+        Ok(Head { size: Some(bytes), files: Some(files), ..Head::default() })
+    }
+
+    /// Copies all files to `target`, but for those that are there already: of the same length, and not older.
+    pub(crate) async fn copy_to(
+        &self,
+        target: &Place,
+        wanted: &Wanted,
+        overwrite: bool,
+        watch: &dyn Watch,
+    ) -> Result<Fetched> {
+        let (from, to) = (self.store.url(), target.href());
+        // Places on the local disk are paths, and stores have URLs.
+        let inside = format!("{}/", from.trim_start_matches("file://"));
+        if target.absolute_href().starts_with(&inside) {
+            let detail = "the directory would be copied into itself";
+            return Err(Error::new(ErrorKind::Directory, "copy", to, detail));
+        }
+        watch.opened(&from, None);
+        let (moved, warning) = match target {
+            Place::Store(store, key) => {
+                let store = store.with_prefix(key);
+                let plan = self.plan(&store, false);
+                // What is there is replaced file by file.
+                let plan = plan.map_ok(move |action| match action {
+                    Action::Skip { path, size } if overwrite => {
+                        Action::Copy { path, size, reason: Reason::Different }
+                    }
+                    other => other,
+                });
+                self.carry_out(plan.boxed(), &store, wanted, watch).await?
+            }
+            Place::Local(path) => {
+                let building = Building::begin(path, overwrite);
+                let store = local(&building.work)?;
+                let plan = self.plan(&store, building.is_own());
+                let moved = self.carry_out(plan, &store, wanted, watch).await?;
+                building.publish().await?;
+                moved
+            }
+        };
+        Ok(Fetched {
+            bytes: moved.all.bytes,
+            files: Some(moved.all.files),
+            skipped: moved.skipped == moved.all.files,
+            server_side: moved.server_side > 0
+                && moved.server_side + moved.skipped == moved.all.files,
+            warning,
+            ..Fetched::default()
+        })
+    }
+
+    /// What has to be done to complete `target`. With `prune`, what it has and the source does not have goes.
+    fn plan(&self, target: &Store, prune: bool) -> Actions {
+        match &self.zarr {
+            None => transfer::plan(&self.store, target, SyncOptions::default().with_delete(prune)),
+            Some(zarr) => plan(zarr, target),
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        plan: Actions,
+        target: &Store,
+        wanted: &Wanted,
+        watch: &dyn Watch,
+    ) -> Result<(Moved, Option<Error>)> {
+        let options = TransferOptions::default().with_resume(true).with_workers(FILES_AT_ONCE);
+        let (transfer, told) = told_transfer(watch, options);
+        let mut steps = transfer.run_plan(&self.store, target, plan);
+        let mut moved = Moved::default();
+        let ended = loop {
+            match steps.next().await {
+                Some(Ok(step)) => moved.count(step, self.zarr.as_ref()),
+                Some(Err(error)) => break Err(error.into()),
+                None => {
+                    break moved.ended(&self.store).and_then(|()| moved.fits(wanted, &self.store));
+                }
+            }
+        };
+        settle(watch, &told, if ended.is_ok() { moved.all.bytes - moved.skipped_bytes } else { 0 });
+        ended?;
+        let warning = wanted.checksum.as_ref().map(|_| {
+            let detail =
+                "it is a directory, which has no checksum: the lengths of its files were compared";
+            Error::new(ErrorKind::Integrity, "verify", self.store.url(), detail)
+        });
+        Ok((moved, warning))
+    }
+}
+
+/// What has come of the files of a directory.
+#[derive(Default)]
+struct Moved {
+    all: Totals,
+    skipped: u64,
+    skipped_bytes: u64,
+    server_side: u64,
+    failed: u64,
+    first: Option<holdall_store::Error>,
+}
+
+impl Moved {
+    fn count(&mut self, step: Step, zarr: Option<&Zarr>) {
+        match step {
+            Step::Skipped { size, .. } => {
+                self.all.files += 1;
+                self.all.bytes += size;
+                self.skipped += 1;
+                self.skipped_bytes += size;
+            }
+            Step::Copied(outcome) => match outcome.result {
+                Ok(report) => {
+                    self.all.files += 1;
+                    // Services do not tell what they copied.
+                    self.all.bytes += report.bytes.max(outcome.job.size);
+                    self.server_side += u64::from(report.server_side);
+                }
+                // An empty object that is not there is the mark of a directory: its key has a slash at the end.
+                Err(error)
+                    if error.kind() == StoreKind::NotFound
+                        && match zarr {
+                            Some(zarr) => !zarr.needs(outcome.job.from.as_ref()),
+                            None => outcome.job.size == 0,
+                        } => {}
+                Err(error) => {
+                    self.failed += 1;
+                    self.first.get_or_insert(error);
+                }
+            },
+            // Files that went away count no more.
+            _ => {}
+        }
+    }
+
+    /// Compares the length with that of the document.
+    fn fits(&self, wanted: &Wanted, source: &Store) -> Result<()> {
+        let Some(expected) = wanted.size.filter(|expected| *expected != self.all.bytes) else {
+            return Ok(());
+        };
+        let detail = format!(
+            "the {} files of the directory have {} bytes, and its file:size says {expected}",
+            self.all.files, self.all.bytes
+        );
+        Err(Error::new(ErrorKind::Integrity, "verify", source.url(), detail))
+    }
+
+    fn ended(&mut self, source: &Store) -> Result<()> {
+        if let Some(error) = self.first.take() {
+            let error = Error::from(error);
+            return Err(match self.failed {
+                1 => error,
+                failed => error.with_hint(&format!("and so did {} other files", failed - 1)),
+            });
+        }
+        match self.all.files {
+            0 => {
+                let detail = "there are no files in it";
+                Err(Error::new(ErrorKind::Href, "download", source.url(), detail))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The files of a Zarr store that the target does not have. Their lengths are not known, and files appear whole.
+fn plan(zarr: &Zarr, target: &Store) -> Actions {
+    let target = target.clone();
+    let looked = stream::iter(zarr.keys()).map(move |key| {
+        let target = target.clone();
+        async move {
+            let path = Path::parse(&key).map_err(|e| {
+                let detail = format!("the metadata name a file that cannot be: {e}");
+                holdall_store::Error::new(StoreKind::InvalidPath, "list", &key, detail)
+            })?;
+            match target.head(&path).await {
+                Ok(meta) => Ok(Action::Skip { path, size: meta.size }),
+                Err(holdall_store::object_store::Error::NotFound { .. }) => {
+                    Ok(Action::Copy { path, size: 0, reason: Reason::Missing })
+                }
+                Err(error) => Err(target.error("head", &path, error)),
+            }
+        }
+    });
+    looked.buffered(FILES_AT_ONCE).boxed()
+}
+
+/// A local directory as a store.
+fn local(path: &FsPath) -> Result<Store> {
+    let (store, key) = Registry::global().open(&path.to_string_lossy(), &OpenOptions::default())?;
+    Ok(store.with_prefix(&key))
+}
+
+/// A local directory that gets its name in the end.
+struct Building {
+    path: PathBuf,
+    /// Where its files are put until then.
+    work: PathBuf,
+}
+
+impl Building {
+    /// What is there is completed in its place, unless it is to be replaced.
+    fn begin(path: &FsPath, overwrite: bool) -> Self {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let work = match path.is_dir() && !overwrite {
+            true => path.clone(),
+            false => neighbour(&path, "part"),
+        };
+        Self { path, work }
+    }
+
+    /// Whether nobody else knows of the files.
+    fn is_own(&self) -> bool {
+        self.work != self.path
+    }
+
+    async fn publish(self) -> Result<()> {
+        if !self.is_own() {
+            return Ok(());
+        }
+        let name = self.path.to_string_lossy().into_owned();
+        let renamed = tokio::task::spawn_blocking(move || self.rename()).await;
+        let renamed = renamed.unwrap_or_else(|error| Err(io::Error::other(error)));
+        renamed.map_err(|error| {
+            let kind = match error.kind() {
+                io::ErrorKind::PermissionDenied => StoreKind::PermissionDenied,
+                _ => StoreKind::Io,
+            };
+            let error = holdall_store::Error::new(kind, "write", name, error.to_string());
+            Error::from(error).with_kind(ErrorKind::Directory)
+        })
+    }
+
+    fn rename(&self) -> io::Result<()> {
+        if !self.path.is_dir() {
+            return std::fs::rename(&self.work, &self.path);
+        }
+        let old = neighbour(&self.path, "old");
+        // A run that was killed between the renames left it.
+        match std::fs::remove_dir_all(&old) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        std::fs::rename(&self.path, &old)?;
+        std::fs::rename(&self.work, &self.path)?;
+        std::fs::remove_dir_all(&old)
+    }
+}
+
+fn neighbour(path: &FsPath, ending: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{ending}"))
+}
