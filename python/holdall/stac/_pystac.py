@@ -345,7 +345,7 @@ def _file_name(href: str) -> str:
     if "://" not in href:
         return _last(href.partition("?")[0].partition("#")[0])
     if "%" not in href and "?" not in href and "#" not in href:
-        return _last(href.partition("://")[2].partition("/")[2])
+        return href.rpartition("/")[2] or _last(href.partition("://")[2].partition("/")[2])
     return _last(unquote(urlsplit(href).path))
 
 
