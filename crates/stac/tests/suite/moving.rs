@@ -1,5 +1,6 @@
 //! Downloads and copies.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use holdall_stac::multihash::{Algorithm, Hasher};
@@ -10,6 +11,7 @@ use holdall_store::Store;
 use holdall_store::memory::MemoryStore;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{Attribute, ObjectStoreExt};
+use holdall_store::transfer::open_neighbour;
 use serde_json::json;
 
 use crate::server::Server;
@@ -86,6 +88,20 @@ async fn what_is_wrong_gets_no_name_and_leaves_nothing() {
         assert_eq!(names(&dir), ["item.json"], "{asset}");
         assert!(text.contains(r#""assets":{}"#), "{text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_run_left_of_a_small_file_does_not_stay() {
+    let server = Server::start().await;
+    let href = server.add("/small.bin", "small", "text/plain");
+    let dir = tempfile::tempdir().unwrap();
+    let (mut file, path) = open_neighbour(&dir.path().join("small.bin")).unwrap();
+    file.write_all(b"longer than the whole of it").unwrap();
+    drop(file);
+    assert!(path.exists());
+    download(&clients(), &item("i", json!({"a": {"href": href}})), &place(&dir)).await;
+    assert_eq!(names(&dir), ["item.json", "small.bin"]);
+    assert_eq!(std::fs::read(dir.path().join("small.bin")).unwrap(), b"small");
 }
 
 #[tokio::test(flavor = "multi_thread")]
