@@ -4,7 +4,7 @@ use holdall_stac::{Crawl, Document, Kind, Pages, Request, TransferOptions, id, t
 use serde_json::{Value, json};
 
 use crate::server::{Reply, Server};
-use crate::{clients, document, item, nobody, place};
+use crate::{clients, item, nobody, place};
 
 fn page(items: &[&str], links: Value) -> Value {
     let items: Vec<Value> = items.iter().map(|id| item(id, json!({}))).collect();
@@ -129,7 +129,7 @@ async fn items_go_into_a_table_and_come_out_again() {
     let href = server.add("/a.bin", "data", "text/plain");
     let items: Vec<Value> =
         ["one", "two"].iter().map(|id| item(id, json!({"a": {"href": href}}))).collect();
-    let mut items = document(&json!({"type": "FeatureCollection", "features": items}));
+    let mut items = crate::document(&json!({"type": "FeatureCollection", "features": items}));
     let dir = tempfile::tempdir().unwrap();
     let options = TransferOptions::download(Kind::ItemCollection, Some("items.parquet".to_owned()));
     let clients = clients();
