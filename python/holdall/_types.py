@@ -131,8 +131,8 @@ class ReadOptions(TypedDict, total=False):
     parts: int | None
     """Requests at once for one object (default 8)."""
     part_size: int | None
-    """Bytes of a part (default 8 MiB); smaller objects are moved by one request. Uploads use at least 5 MiB, and more
-    where an object would have more than 10,000 parts."""
+    """Bytes of a part (default 8 MiB, and up to 32 MiB where large objects are read); smaller objects are moved by one
+    request. Uploads use at least 5 MiB, and more where an object would have more than 10,000 parts."""
     verify: Literal["checksum", "required", "length"] | None
     """What is checked beyond what is always checked (ranges, lengths, and that all parts are of one version):
     `"checksum"` (default) compares the checksum that the service states, where it states one; `"required"` makes it an

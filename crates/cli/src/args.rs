@@ -376,9 +376,10 @@ pub(crate) struct EngineArgs {
     /// Requests at once for one object.
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = at_least_one)]
     pub(crate) parts: usize,
-    /// Bytes of a part: 8MiB, 64M. Smaller objects are moved by one request.
-    #[arg(long, default_value = "8MiB", value_name = "SIZE", value_parser = size)]
-    pub(crate) part_size: u64,
+    /// Bytes of a part: 8MiB, 64M. Smaller objects are moved by one request [default: 8MiB; large objects are read in
+    /// parts of up to 32MiB]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) part_size: Option<u64>,
     /// Most memory for objects on their way.
     #[arg(long, default_value = "256MiB", value_name = "SIZE", value_parser = size)]
     pub(crate) memory: u64,
@@ -405,10 +406,13 @@ impl EngineArgs {
         let options = TransferOptions::default()
             .with_workers(self.workers)
             .with_parts(self.parts)
-            .with_part_bytes(self.part_size)
             .with_resume(self.resume)
             .with_verify(verify)
             .with_fsync(self.fsync);
+        let options = match self.part_size {
+            Some(bytes) => options.with_part_bytes(bytes),
+            None => options,
+        };
         Transfer::new().with_budget(Budget::new(limits)).with_options(options)
     }
 }

@@ -13,6 +13,7 @@ use object_store::client::{HttpError, HttpErrorKind};
 use tokio::task::JoinHandle;
 
 use super::progress::Movement;
+use crate::local;
 
 /// Largest piece read at once, in bytes.
 const PIECE_BYTES: u64 = 1024 * 1024;
@@ -77,13 +78,9 @@ impl FileBody {
     }
 
     fn read(&self, at: u64) -> Option<JoinHandle<io::Result<Bytes>>> {
-        let length = PIECE_BYTES.min(self.length.saturating_sub(at));
+        let end = self.length.min(at + PIECE_BYTES);
         let file = self.file.clone();
-        let read = move || {
-            let mut piece = vec![0; length as usize];
-            file.read_exact_at(&mut piece, at).map(|()| piece.into())
-        };
-        (length > 0).then(|| tokio::task::spawn_blocking(read))
+        (at < end).then(|| tokio::task::spawn_blocking(move || local::read_exact(&file, at..end)))
     }
 }
 

@@ -11,6 +11,7 @@
 //! ([`Provider::inline`]) does its system calls on the thread that polls.
 
 pub(crate) mod attributes;
+mod lane;
 mod list;
 mod object_store_impl;
 mod paths;
@@ -19,9 +20,10 @@ mod upload;
 mod write;
 
 pub(crate) use attributes::write_attributes;
+pub(crate) use lane::Lane;
 pub(crate) use paths::{JOURNAL, PARTIAL};
-pub(crate) use read::e_tag;
 pub use read::read_at;
+pub(crate) use read::{e_tag, read_exact};
 pub(crate) use write::{rename_new, sync_parent};
 
 use std::any::Any;
@@ -82,6 +84,8 @@ pub struct LocalStore {
 struct Root {
     path: PathBuf,
     options: LocalOptions,
+    /// For work that takes less time than to wake a thread.
+    lane: Arc<Lane>,
 }
 
 impl LocalStore {
@@ -107,13 +111,17 @@ impl LocalStore {
         if !path.is_dir() {
             return Err(failed(ErrorKind::Io, "it is not a directory".to_owned()));
         }
-        Ok(Self { root: Arc::new(Root { path, options }), inline: false })
+        Ok(Self::new(path, options))
     }
 
     /// The whole file system: keys are absolute paths without their first slash.
     pub fn whole() -> Self {
         let path = PathBuf::from(std::path::MAIN_SEPARATOR_STR);
-        Self { root: Arc::new(Root { path, options: LocalOptions::default() }), inline: false }
+        Self::new(path, LocalOptions::default())
+    }
+
+    fn new(path: PathBuf, options: LocalOptions) -> Self {
+        Self { root: Arc::new(Root { path, options, lane: Arc::default() }), inline: false }
     }
 
     /// The directory.
@@ -144,6 +152,27 @@ impl LocalStore {
         }
         let root = self.root.clone();
         tokio::task::spawn_blocking(move || work(&root)).await?
+    }
+
+    /// The same for work with one small file.
+    async fn run_short<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Arc<Root>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        if self.inline {
+            return work(&self.root);
+        }
+        let root = self.root.clone();
+        let done = self.root.lane.run(move || work(&root)).await;
+        done.ok_or_else(|| object_store::Error::Generic {
+            store: paths::STORE,
+            source: "the runtime has ended".into(),
+        })?
+    }
+
+    /// Where work with one small file of this store waits for a thread.
+    pub(crate) fn lane(&self) -> Arc<Lane> {
+        self.root.lane.clone()
     }
 }
 

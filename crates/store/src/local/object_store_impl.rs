@@ -43,7 +43,7 @@ impl ObjectStore for LocalStore {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let (location, eager) = (location.clone(), !self.inline);
-        self.run(move |root| root.get(&location, &options, eager)).await
+        self.run_short(move |root| root.get(&location, &options, eager)).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {

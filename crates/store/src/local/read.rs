@@ -30,6 +30,7 @@ impl Root {
     pub(super) fn open_file(&self, location: &Path) -> Result<(File, Metadata)> {
         let path = self.file_path(location)?;
         let file = File::open(&path).map_err(|e| io_error("open", &path, e))?;
+        self.lane.look_at(&file);
         let metadata = file.metadata().map_err(|e| io_error("stat", &path, e))?;
         if metadata.is_dir() {
             let source = "it is a directory".into();
@@ -115,21 +116,26 @@ pub(crate) fn e_tag(metadata: &Metadata) -> String {
 
 /// Reads exactly `range`; a file that became shorter meanwhile is an error.
 fn read_range(file: &File, range: Range<u64>) -> Result<Bytes> {
+    read_exact(file, range).map_err(|source| Error::Generic { store: STORE, source: source.into() })
+}
+
+/// The bytes of a range, into memory that nobody has to fill with zeros before.
+pub(crate) fn read_exact(file: &File, range: Range<u64>) -> io::Result<Bytes> {
     let length = (range.end - range.start) as usize;
     let mut data = Vec::with_capacity(length);
     let mut at = range.start;
     while data.len() < length {
         let spare = length - data.len();
-        let read = read_spare(file, at, spare, &mut data)
-            .map_err(|source| Error::Generic { store: STORE, source: source.into() })?;
-        at += read as u64;
+        at += read_spare(file, at, spare, &mut data)? as u64;
     }
     Ok(data.into())
 }
 
 fn read_spare(file: &File, at: u64, length: usize, data: &mut Vec<u8>) -> io::Result<usize> {
     let spare = &mut data.spare_capacity_mut()[..length];
-    let read = rustix::io::pread(file, spare, at)?.0.len();
+    let read = rustix::io::retry_on_intr(|| {
+        rustix::io::pread(file, &mut *spare, at).map(|(read, _)| read.len())
+    })?;
     if read == 0 {
         return Err(io::Error::new(
             io::ErrorKind::UnexpectedEof,

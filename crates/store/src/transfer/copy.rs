@@ -66,7 +66,8 @@ impl Transfer {
                 attributes: self.options.attributes.clone().unwrap_or_default(),
                 needs_attributes: self.options.attributes.is_some(),
             };
-            return self.to_file(&object, size, &path, &publication, true).await;
+            let lane = local.lane();
+            return self.to_file(&object, size, &path, &publication, Some(&lane)).await;
         }
         let object = object.uncounted();
         let mut restarts = Restarts::default();
@@ -117,7 +118,7 @@ impl Transfer {
         target: &Store,
         to: &Path,
     ) -> Result<Report> {
-        let part = self.options.part_bytes;
+        let part = self.options.part();
         let memory = self.budget.memory(size.unwrap_or(part).min(part)).await?;
         let request = self.budget.request(&object.store).await;
         let opened = object.open(size, part).await?;

@@ -1,6 +1,7 @@
 //! Objects into files.
 
 use std::path::Path as FilePath;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -11,11 +12,12 @@ use super::inspect::Inspected;
 use super::journal::DownloadHead;
 use super::object::{Accept, Object, Opened, mismatch};
 use super::partial::{Partial, Publication};
-use super::place::{Place, blocking};
+use super::place::{Place, blocking, in_lane};
 use super::restart::Restarts;
 use super::{Report, Transfer};
 use crate::checksum::{Checksum, Hasher};
 use crate::error::{Error, ErrorKind, Result};
+use crate::local::Lane;
 use crate::store::Store;
 
 impl Transfer {
@@ -39,22 +41,22 @@ impl Transfer {
             ..Publication::default()
         };
         let object = Object::new(source, from);
-        self.tracked(None, self.to_file(&object, None, to.as_ref(), &publication, false)).await
+        self.tracked(None, self.to_file(&object, None, to.as_ref(), &publication, None)).await
     }
 
-    /// The same for a file that may be a store's, of an object whose length may be known and which may be open.
+    /// The same for a file that is a store's when there is a `lane`, and keeps attributes then; of an object whose length
+    /// may be known.
     pub(super) async fn to_file(
         &self,
         object: &Object,
         size: Option<u64>,
         target: &FilePath,
         publication: &Publication,
-        keeps_attributes: bool,
+        lane: Option<&Arc<Lane>>,
     ) -> Result<Report> {
         let mut restarts = Restarts::default();
         loop {
-            let attempt =
-                self.to_file_once(object, size, target, publication.clone(), keeps_attributes);
+            let attempt = self.to_file_once(object, size, target, publication.clone(), lane);
             match attempt.await {
                 Ok(report) => return Ok(report),
                 Err(error) => restarts.again(self, object, error)?,
@@ -68,19 +70,20 @@ impl Transfer {
         size: Option<u64>,
         target: &FilePath,
         mut publication: Publication,
-        keeps_attributes: bool,
+        lane: Option<&Arc<Lane>>,
     ) -> Result<Report> {
-        let part = self.options.part_bytes;
+        let part = self.options.part();
         let mut held = Some((
             self.budget.memory(size.unwrap_or(part).min(part)).await?,
             self.budget.request(&object.store).await,
         ));
-        let opened = object.open(size, part).await?;
+        let first = size.map_or(part, |size| self.options.placed_part(size));
+        let opened = object.open(size, first).await?;
         let meta = opened.meta.clone();
         // What a listing said may be old, and so may what an attempt before this one found.
         let before = object.size.swap(meta.size, Ordering::Relaxed);
         self.events.corrected(before, meta.size);
-        if keeps_attributes && !publication.needs_attributes {
+        if lane.is_some() && !publication.needs_attributes {
             publication.attributes = opened.attributes.clone();
         }
         let inspected = self.inspection.begin(&meta, &opened.attributes)?;
@@ -88,13 +91,16 @@ impl Transfer {
         let report = Report::of(&meta, expected.clone());
         if meta.size <= part {
             let pieces = self.collect(object, opened, expected, inspected).await?;
-            let target = target.to_owned();
+            let (target, own) = (target.to_owned(), lane.cloned());
             let publish = move || {
                 let partial = Partial::open(&target)?;
+                if let Some(lane) = own {
+                    lane.look_at(&partial.file);
+                }
                 partial.fill(&pieces)?;
                 partial.publish(&publication)
             };
-            let e_tag = blocking(publish).await??;
+            let e_tag = in_lane(lane, publish).await??;
             return Ok(report.with_e_tag(Some(e_tag)));
         }
         held.take();
@@ -113,7 +119,7 @@ impl Transfer {
         inspected: Inspected,
     ) -> Result<(Partial, u64)> {
         let meta = &opened.meta;
-        let part = if opened.has_ranges { self.options.read_part(meta.size) } else { meta.size };
+        let part = if opened.has_ranges { self.options.placed_part(meta.size) } else { meta.size };
         let grid = Grid::new(0..meta.size, part);
         let head = DownloadHead {
             source: object.url(),

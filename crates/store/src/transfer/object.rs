@@ -209,7 +209,7 @@ impl Object {
         meta: &ObjectMeta,
         options: &TransferOptions,
     ) -> Result<Option<Checksum>> {
-        let (verify, part) = (options.verify, options.part_bytes);
+        let (verify, part) = (options.verify, options.part());
         if verify == Verify::Length {
             return Ok(None);
         }

@@ -8,10 +8,18 @@ use object_store::{Attributes, CopyMode, TagSet};
 use super::Verb;
 
 /// Smallest part that services take in an upload, but for the last one (S3).
-pub(super) const LEAST_PART_BYTES: u64 = 5 * 1024 * 1024;
+pub(super) const LEAST_PART_BYTES: u64 = 5 * MIB;
 
 /// Most parts of an upload; all providers allow 10,000 or more.
 const MOST_PARTS: u64 = 10_000;
+
+const MIB: u64 = 1024 * 1024;
+
+/// Bytes of a part, unless another number is given.
+const PART_BYTES: u64 = 8 * MIB;
+
+/// Largest part that is chosen for parts that need no memory.
+const MOST_PLACED_BYTES: u64 = 32 * MIB;
 
 /// How much is checked, beyond what is always checked: that every reply is the range that was asked for, that all
 /// are of one version, and that the length is right.
@@ -35,9 +43,10 @@ pub struct TransferOptions {
     pub workers: usize,
     /// Requests at once for one object. Default 8.
     pub parts: usize,
-    /// Bytes of a part. Objects of no more than this are moved by one request. Default 8 MiB; uploads use larger
-    /// parts where an object would have more than 10,000.
-    pub part_bytes: u64,
+    /// Bytes of a part. Objects of no more than a part are moved by one request. Default 8 MiB; large objects are then
+    /// read in parts of up to 32 MiB, which costs no memory and saves requests. Parts are larger where an object would
+    /// have more than 10,000.
+    pub part_bytes: Option<u64>,
     /// Whether an object in the target is replaced. Default yes.
     pub mode: CopyMode,
     /// Whether uploads go in parts even where one request would do. Default no. Empty objects never have parts.
@@ -70,7 +79,7 @@ impl Default for TransferOptions {
         Self {
             workers: 64,
             parts: 8,
-            part_bytes: 8 * 1024 * 1024,
+            part_bytes: None,
             mode: CopyMode::Overwrite,
             always_parts: false,
             verb: Verb::Copy,
@@ -101,7 +110,7 @@ impl TransferOptions {
     setters! {
         with_workers: workers usize = workers.max(1);
         with_parts: parts usize = parts.max(1);
-        with_part_bytes: part_bytes u64 = part_bytes.max(1);
+        with_part_bytes: part_bytes u64 = Some(part_bytes.max(1));
         with_mode: mode CopyMode = mode;
         with_always_parts: always_parts bool = always_parts;
         with_verb: verb Verb = verb;
@@ -115,12 +124,22 @@ impl TransferOptions {
         with_tags: tags TagSet = tags;
     }
 
+    /// Bytes of objects that take one request, and of the parts of larger ones unless there is reason for others.
+    pub(super) fn part(&self) -> u64 {
+        self.part_bytes.unwrap_or(PART_BYTES)
+    }
+
     /// Bytes of each part of a read of `size` bytes, which has no more than 10,000.
     pub(super) fn read_part(&self, size: u64) -> u64 {
-        match size.div_ceil(MOST_PARTS) {
-            fitting if fitting > self.part_bytes => fitting.next_multiple_of(1024 * 1024),
-            _ => self.part_bytes,
-        }
+        fitting(self.part(), size)
+    }
+
+    /// The same for parts that stream to their final place. A request costs a service and its client as much as some
+    /// MiB do, whatever it asks for; with four parts for each that is in flight, the last ones end together.
+    pub(super) fn placed_part(&self, size: u64) -> u64 {
+        let share = || size / (self.parts as u64 * 4) / MIB * MIB;
+        let part = self.part_bytes.unwrap_or_else(|| share().clamp(PART_BYTES, MOST_PLACED_BYTES));
+        fitting(part, size)
     }
 
     /// Bytes of each part of an upload of `size` bytes.
@@ -131,7 +150,15 @@ impl TransferOptions {
     /// Bytes of the `index`th part of an upload whose length is not known: the size doubles every thousand parts, so
     /// that 5 TiB fit into 10,000.
     pub(super) fn stream_part(&self, index: u64) -> u64 {
-        self.part_bytes.max(LEAST_PART_BYTES) << (index / 1000).min(9)
+        self.part().max(LEAST_PART_BYTES) << (index / 1000).min(9)
+    }
+}
+
+/// `part`, or what makes no more parts of `size` bytes than are allowed.
+fn fitting(part: u64, size: u64) -> u64 {
+    match size.div_ceil(MOST_PARTS) {
+        fitting if fitting > part => fitting.next_multiple_of(MIB),
+        _ => part,
     }
 }
 
@@ -145,9 +172,17 @@ mod tests {
     fn five_tebibytes_fit_into_ten_thousand_parts() {
         let options = TransferOptions::default();
         assert!(5 * TIB <= options.upload_part(5 * TIB) * MOST_PARTS);
-        assert_eq!(options.upload_part(1), 8 * 1024 * 1024);
+        assert_eq!(options.upload_part(1), 8 * MIB);
         let streamed: u64 = (0..MOST_PARTS).map(|i| options.stream_part(i)).sum();
         assert!(streamed >= 5 * TIB);
         assert!((0..MOST_PARTS).all(|i| options.stream_part(i) <= 5 << 30));
+    }
+
+    #[test]
+    fn large_objects_are_read_in_larger_parts_unless_a_size_is_given() {
+        let options = TransferOptions::default();
+        let read = |mebibytes: u64| options.placed_part(mebibytes * MIB) / MIB;
+        assert_eq!([1, 256, 512, 1024, 1 << 16].map(read), [8, 8, 16, 32, 32]);
+        assert_eq!(options.with_part_bytes(MIB).placed_part(1024 * MIB), MIB);
     }
 }

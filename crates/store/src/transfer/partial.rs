@@ -149,9 +149,12 @@ impl Partial {
 
     /// Writes the whole content of a small file.
     pub(super) fn fill(&self, pieces: &[Bytes]) -> Result<()> {
-        // What an earlier process may have left was another, larger version.
-        drop(std::fs::remove_file(self.journal_path()));
-        self.file.set_len(0).map_err(|e| io_error("truncate", &self.path, &e))?;
+        let metadata = self.file.metadata().map_err(|e| io_error("stat", &self.path, &e))?;
+        if metadata.len() > 0 {
+            // What an earlier process has left was another, larger version.
+            drop(std::fs::remove_file(self.journal_path()));
+            self.file.set_len(0).map_err(|e| io_error("truncate", &self.path, &e))?;
+        }
         let mut at = 0;
         for piece in pieces {
             self.file.write_all_at(piece, at).map_err(|e| io_error("write", &self.target, &e))?;

@@ -12,9 +12,14 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::local::Lane;
 
-/// Bytes that are collected before a thread is asked to write them.
-const WRITE_BYTES: usize = 1024 * 1024;
+/// Bytes that are collected before a thread is asked to write them. Pieces of a body have up to 408 KiB (hyper's), so that
+/// two wait and two are being written while one comes in: the memory that a part takes of the budget.
+const WRITE_BYTES: usize = 512 * 1024;
+
+/// Bytes that are read back at once.
+const READ_BYTES: usize = 1024 * 1024;
 
 /// A file or a piece of memory.
 #[derive(Debug, Clone)]
@@ -81,7 +86,7 @@ impl Place<'_> {
             Self::Memory(memory) => {
                 let mut at = range.start;
                 while at < range.end {
-                    let end = range.end.min(at + WRITE_BYTES as u64);
+                    let end = range.end.min(at + READ_BYTES as u64);
                     take(&mut state, memory.read(at..end));
                     at = end;
                     tokio::task::yield_now().await;
@@ -91,10 +96,10 @@ impl Place<'_> {
             Self::File(file) => {
                 let file = file.clone();
                 let read = move || {
-                    let mut buffer = vec![0; WRITE_BYTES];
+                    let mut buffer = vec![0; READ_BYTES];
                     let mut at = range.start;
                     while at < range.end {
-                        let length = (range.end - at).min(WRITE_BYTES as u64) as usize;
+                        let length = (range.end - at).min(READ_BYTES as u64) as usize;
                         file.read_exact_at(&mut buffer[..length], at)?;
                         take(&mut state, &buffer[..length]);
                         at += length as u64;
@@ -169,6 +174,19 @@ impl<'a> Writer<'a> {
             Some(writing) => join(writing.await)?.map_err(|e| io_error("write", &e)),
             None => Ok(()),
         }
+    }
+}
+
+/// Runs short `work` in the lane of a store, where there is one.
+pub(super) async fn in_lane<T: Send + 'static>(
+    lane: Option<&Arc<Lane>>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    match lane {
+        None => blocking(work).await,
+        Some(lane) => lane.run(work).await.ok_or_else(|| {
+            Error::new(ErrorKind::Join, "transfer", "", "the runtime has ended".to_owned())
+        }),
     }
 }
 

@@ -36,9 +36,9 @@ impl Transfer {
     }
 
     async fn read_version(&self, object: &Object) -> Result<Bytes> {
-        let opened = object.open(None, self.options.part_bytes).await?;
+        let opened = object.open(None, self.options.part()).await?;
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
-        if opened.meta.size <= self.options.part_bytes {
+        if opened.meta.size <= self.options.part() {
             let mut pieces = self.collect(object, opened, expected, Inspected::default()).await?;
             return Ok(match pieces.len() {
                 1 => pieces.remove(0),
@@ -68,7 +68,7 @@ impl Transfer {
     }
 
     async fn read_version_into(&self, object: &Object, buffer: &mut [u8]) -> Result<usize> {
-        let opened = object.open(None, self.options.part_bytes).await?;
+        let opened = object.open(None, self.options.part()).await?;
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
         let length = in_memory(opened.meta.size)?;
         if length > buffer.len() {
@@ -151,7 +151,7 @@ impl Transfer {
         expected: Option<Checksum>,
         buffer: &mut [u8],
     ) -> Result<()> {
-        let grid = Grid::new(range.clone(), self.options.read_part(range.end - range.start));
+        let grid = Grid::new(range.clone(), self.options.placed_part(range.end - range.start));
         let fetch = Fetch {
             transfer: self,
             object,

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use super::partial::io_error;
 use super::place::blocking;
 use super::{Transfer, partial};
 use crate::error::{Error, ErrorKind, Result};
+use crate::local;
 
 /// Files no larger than this are read without asking another thread: it takes longer to ask.
 const INLINE_BYTES: u64 = 64 * 1024;
@@ -70,10 +71,7 @@ impl LocalFile {
     async fn read(&self, range: Range<u64>) -> Result<Bytes> {
         let file = self.file.clone();
         let length = range.end - range.start;
-        let read = move || {
-            let mut data = vec![0; length as usize];
-            file.read_exact_at(&mut data, range.start).map(|()| Bytes::from(data))
-        };
+        let read = move || local::read_exact(&file, range);
         let done = if length <= INLINE_BYTES { read() } else { blocking(read).await? };
         done.map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => self.changed(),

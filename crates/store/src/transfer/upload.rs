@@ -50,7 +50,7 @@ impl Transfer {
         let attributes = self.options.attributes.clone().unwrap_or_default();
         let moved = Default::default();
         let target = Target { transfer: self, store: target, path: to, attributes, moved };
-        let one = size <= self.options.part_bytes && !self.options.always_parts;
+        let one = size <= self.options.part() && !self.options.always_parts;
         let sent = if one || size == 0 {
             let _memory = self.budget.memory(size).await?;
             let payload = source.part(self, 0..size).await?;

@@ -1,0 +1,193 @@
+//! Short work with files, on few threads.
+//!
+//! Opening, filling and renaming a small file takes less time than to wake a thread for it, and two processors do it no
+//! faster with sixty threads, which wait for each other at the locks of a directory. So work waits in line, and a thread
+//! that is done takes the next piece itself. Only where files are behind a network, and threads wait for that, each piece of
+//! work gets its own.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::fstatfs;
+use tokio::sync::oneshot;
+
+/// File systems on disks and in the memory of this machine (`linux/magic.h`, and the sources of those that are not there).
+const OF_THIS_MACHINE: [u32; 9] = [
+    0x0000_ef53, // ext2, ext3, ext4
+    0x5846_5342, // XFS
+    0x9123_683e, // Btrfs
+    0x0102_1994, // tmpfs
+    0x8584_58f6, // ramfs
+    0x794c_7630, // overlayfs
+    0xf2f5_2010, // F2FS
+    0x2fc1_2fc1, // ZFS
+    0xca45_1a4e, // bcachefs
+];
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Where work waits for a thread.
+#[derive(Default)]
+pub(crate) struct Lane {
+    line: Mutex<Line>,
+    /// Most threads at once; zero until a file has told.
+    most: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<Work>,
+    threads: usize,
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane").field("most", &self.most).finish_non_exhaustive()
+    }
+}
+
+impl Lane {
+    /// Runs `work` when it is its turn; `None` when the runtime ends before that. Dropped before, it is not run.
+    pub(crate) async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let (done, result) = oneshot::channel();
+        let work = move || {
+            if !done.is_closed() {
+                drop(done.send(catch_unwind(AssertUnwindSafe(work))));
+            }
+        };
+        if self.push(Box::new(work)) {
+            let thread = Thread(Some(self.clone()));
+            tokio::task::spawn_blocking(move || thread.work());
+        }
+        result.await.ok().map(|ended| ended.unwrap_or_else(|panic| resume_unwind(panic)))
+    }
+
+    /// Looks at a file on which the work is done: where it is, more threads may or may not help.
+    pub(crate) fn look_at(&self, file: &File) {
+        if self.most.load(Ordering::Relaxed) == 0 {
+            let magic = fstatfs(file).map_or(0, |fs| fs.f_type as u32);
+            let most = if OF_THIS_MACHINE.contains(&magic) { few() } else { usize::MAX };
+            self.most.store(most, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a thread has to begin.
+    fn push(&self, work: Work) -> bool {
+        let most = match self.most.load(Ordering::Relaxed) {
+            0 => few(),
+            most => most,
+        };
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        line.waiting.push_back(work);
+        let begins = line.threads < most;
+        line.threads += usize::from(begins);
+        begins
+    }
+
+    /// The next piece of work; the thread that gets none ends.
+    fn next(&self) -> Option<Work> {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let work = line.waiting.pop_front();
+        line.threads -= usize::from(work.is_none());
+        work
+    }
+}
+
+/// Threads that keep the processors busy while some of them wait for a disk.
+fn few() -> usize {
+    std::thread::available_parallelism().map_or(4, |cores| (cores.get() * 2).max(4))
+}
+
+/// A thread, from when it is asked for.
+struct Thread(Option<Arc<Lane>>);
+
+impl Thread {
+    fn work(mut self) {
+        if let Some(lane) = self.0.take() {
+            while let Some(work) = lane.next() {
+                work();
+            }
+        }
+    }
+}
+
+impl Drop for Thread {
+    /// A runtime that ends drops what it has not begun: nobody would do the work that waits.
+    fn drop(&mut self) {
+        if let Some(lane) = self.0.take() {
+            let mut line = lane.line.lock().unwrap_or_else(PoisonError::into_inner);
+            line.threads -= 1;
+            let lost = match line.threads {
+                0 => std::mem::take(&mut line.waiting),
+                _ => VecDeque::new(),
+            };
+            drop(line);
+            drop(lost);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn all_work_is_done_by_few_threads() {
+        let lane = Arc::new(Lane::default());
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let work = (0..200).map(|i| {
+            let (lane, now, most) = (lane.clone(), now.clone(), most.clone());
+            tokio::spawn(async move {
+                let work = move || {
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    std::thread::yield_now();
+                    now.fetch_sub(1, Ordering::SeqCst);
+                    i
+                };
+                lane.run(work).await
+            })
+        });
+        let mut sum = 0;
+        for done in work.collect::<Vec<_>>() {
+            sum += done.await.unwrap().unwrap();
+        }
+        assert_eq!(sum, 199 * 200 / 2);
+        assert!(most.load(Ordering::SeqCst) <= few());
+        assert_eq!(lane.line.lock().unwrap().threads, 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_is_the_callers_and_what_is_given_up_is_not_run() {
+        let lane = Arc::new(Lane { most: AtomicUsize::new(1), ..Lane::default() });
+        let (go, wait) = mpsc::channel::<()>();
+        let own = lane.clone();
+        let first = tokio::spawn(async move {
+            own.run(move || {
+                wait.recv().unwrap();
+                panic!("for the test");
+            })
+            .await
+        });
+        while lane.line.lock().unwrap().threads == 0 {
+            tokio::task::yield_now().await;
+        }
+        let ran = Arc::new(AtomicUsize::new(0));
+        let counted = ran.clone();
+        let mut given_up = Box::pin(lane.run(move || counted.fetch_add(1, Ordering::SeqCst)));
+        assert!(futures::poll!(&mut given_up).is_pending());
+        drop(given_up);
+        go.send(()).unwrap();
+        assert!(first.await.unwrap_err().is_panic());
+        assert_eq!(lane.run(|| 7).await, Some(7));
+        assert_eq!(ran.load(Ordering::SeqCst), 0);
+    }
+}
