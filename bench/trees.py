@@ -1,7 +1,8 @@
 """Many files and few large ones, from a directory to a bucket and back: the command, rclone and obstore in turn.
 
 `python -m bench.trees`, with the services of `services/up` in the environment (`source .services/env`). Every contestant is
-a process of its own, measured from outside: elapsed time, processor time, most memory. `--delay 20` puts that many
+a process of its own, measured from outside: elapsed time, processor time, most memory. For large files there is a
+ceiling, too: a loop of receiving and writing that checks nothing (`bench.bare`). `--delay 20` puts that many
 milliseconds between client and server, in each direction of the answers, and adds a client that does one request at a time.
 """
 
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KIB, MIB = 1024, 1024 * 1024
+CEILING = "ceiling"
 BUCKET = os.environ.get("HOLDALL_TEST_S3_BUCKET", "")
 
 _OBSTORE = """
@@ -121,10 +123,29 @@ def python(program: str):
     ]  # fmt: skip
 
 
+def file_name(number: int) -> str:
+    """Return the name of a file below its folder."""
+    return f"{number // 100:04}/{number % 100:02}.bin"
+
+
+def bare(count: int, size: int, environment: dict[str, str]):
+    """Return what makes the command of the ceiling, which downloads what `holdall` has uploaded."""
+
+    def command(way: str, prefix: str, folder: Path) -> list[str]:
+        if way == "up":
+            return holdall(way, prefix, folder)
+        urls = [f"s3://{BUCKET}/{prefix}/{file_name(number)}" for number in range(count)]
+        signed = subprocess.check_output([COMMAND, "sign", *urls], env=os.environ | environment)
+        urls = signed.decode().split()
+        return [sys.executable, "-m", "bench.bare", str(size), str(folder), *urls]
+
+    return command
+
+
 def tree(folder: Path, count: int, size: int) -> None:
     """Write files of random bytes, a hundred to a directory."""
     for number in range(count):
-        file = folder / f"{number // 100:04}" / f"{number % 100:02}.bin"
+        file = folder / file_name(number)
         file.parent.mkdir(parents=True, exist_ok=True)
         with open(file, "wb") as out:
             for _ in range(0, size, MIB):
@@ -185,6 +206,8 @@ def measure(count: int, size: int, rounds: int, contestants: dict, environment: 
         print(f"{count} x {size // KIB} KiB {way}")
         ours = statistics.median(cost.wall for cost in costs[way, "holdall"])
         for name in contestants:
+            if (way, name) == ("up", CEILING):
+                continue
             runs = costs[way, name]
             wall = statistics.median(cost.wall for cost in runs)
             cpu = statistics.median(cost.cpu for cost in runs)
@@ -228,9 +251,12 @@ def main() -> None:
         with Delay(options.delay):
             measure(options.small, 10 * KIB, options.rounds, contestants, environment)
         return
-    for count, size in ((options.small, 10 * KIB), (options.large, 1024 * MIB)):
-        if count:
-            measure(count, size, options.rounds, contestants, environment)
+    if options.small:
+        measure(options.small, 10 * KIB, options.rounds, contestants, environment)
+    if options.large:
+        size = 1024 * MIB
+        contestants[CEILING] = bare(options.large, size, environment)
+        measure(options.large, size, options.rounds, contestants, environment)
 
 
 if __name__ == "__main__":
