@@ -12,8 +12,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use rustix::fs::fstatfs;
 use tokio::sync::oneshot;
+
+use crate::client::generation;
 
 /// File systems on disks and in the memory of this machine (`linux/magic.h`, and the sources of those that are not there).
 const OF_THIS_MACHINE: [u32; 9] = [
@@ -30,12 +33,36 @@ const OF_THIS_MACHINE: [u32; 9] = [
 
 type Work = Box<dyn FnOnce() + Send>;
 
+/// The lane of a store in this process.
+#[derive(Debug, Default)]
+pub(super) struct Lanes(ArcSwap<Lane>);
+
+impl Lanes {
+    pub(super) fn own(&self) -> Arc<Lane> {
+        let lane = self.0.load_full();
+        if lane.generation == generation() {
+            return lane;
+        }
+        // The threads of the parent are not here, and one of them may have held the lock at the fork.
+        std::mem::forget(self.0.compare_and_swap(&lane, Arc::default()));
+        std::mem::forget(lane);
+        self.0.load_full()
+    }
+}
+
 /// Where work waits for a thread.
-#[derive(Default)]
 pub(crate) struct Lane {
+    /// In which process its threads are.
+    generation: u64,
     line: Mutex<Line>,
     /// Most threads at once; zero until a file has told.
     most: AtomicUsize,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self { generation: generation(), line: Mutex::default(), most: AtomicUsize::new(0) }
+    }
 }
 
 #[derive(Default)]
@@ -162,7 +189,9 @@ mod tests {
         }
         assert_eq!(sum, 199 * 200 / 2);
         assert!(most.load(Ordering::SeqCst) <= few());
-        assert_eq!(lane.line.lock().unwrap().threads, 0);
+        while lane.line.lock().unwrap().threads > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -21,6 +21,7 @@ mod write;
 
 pub(crate) use attributes::write_attributes;
 pub(crate) use lane::Lane;
+use lane::Lanes;
 pub(crate) use paths::{JOURNAL, PARTIAL};
 pub use read::read_at;
 pub(crate) use read::{e_tag, read_exact};
@@ -85,7 +86,7 @@ struct Root {
     path: PathBuf,
     options: LocalOptions,
     /// For work that takes less time than to wake a thread.
-    lane: Arc<Lane>,
+    lanes: Lanes,
 }
 
 impl LocalStore {
@@ -121,7 +122,7 @@ impl LocalStore {
     }
 
     fn new(path: PathBuf, options: LocalOptions) -> Self {
-        Self { root: Arc::new(Root { path, options, lane: Arc::default() }), inline: false }
+        Self { root: Arc::new(Root { path, options, lanes: Lanes::default() }), inline: false }
     }
 
     /// The directory.
@@ -163,7 +164,7 @@ impl LocalStore {
             return work(&self.root);
         }
         let root = self.root.clone();
-        let done = self.root.lane.run(move || work(&root)).await;
+        let done = self.lane().run(move || work(&root)).await;
         done.ok_or_else(|| object_store::Error::Generic {
             store: paths::STORE,
             source: "the runtime has ended".into(),
@@ -172,7 +173,7 @@ impl LocalStore {
 
     /// Where work with one small file of this store waits for a thread.
     pub(crate) fn lane(&self) -> Arc<Lane> {
-        self.root.lane.clone()
+        self.root.lanes.own()
     }
 }
 

@@ -30,7 +30,7 @@ impl Root {
     pub(super) fn open_file(&self, location: &Path) -> Result<(File, Metadata)> {
         let path = self.file_path(location)?;
         let file = File::open(&path).map_err(|e| io_error("open", &path, e))?;
-        self.lane.look_at(&file);
+        self.lanes.own().look_at(&file);
         let metadata = file.metadata().map_err(|e| io_error("stat", &path, e))?;
         if metadata.is_dir() {
             let source = "it is a directory".into();

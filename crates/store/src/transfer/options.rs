@@ -15,6 +15,9 @@ const MOST_PARTS: u64 = 10_000;
 
 const MIB: u64 = 1024 * 1024;
 
+/// Parts at once, unless another number is given.
+const PARTS: usize = 8;
+
 /// Bytes of a part, unless another number is given.
 const PART_BYTES: u64 = 8 * MIB;
 
@@ -78,7 +81,7 @@ impl Default for TransferOptions {
     fn default() -> Self {
         Self {
             workers: 64,
-            parts: 8,
+            parts: PARTS,
             part_bytes: None,
             mode: CopyMode::Overwrite,
             always_parts: false,
@@ -135,9 +138,10 @@ impl TransferOptions {
     }
 
     /// The same for parts that stream to their final place. A request costs a service and its client as much as some
-    /// MiB do, whatever it asks for; with four parts for each that is in flight, the last ones end together.
+    /// MiB do, whatever it asks for; with four parts for each that is in flight, the last ones end together. That is
+    /// the same for all who want few at once: a download can be continued with another number.
     pub(super) fn placed_part(&self, size: u64) -> u64 {
-        let share = || size / (self.parts as u64 * 4) / MIB * MIB;
+        let share = || size / (self.parts.max(PARTS) as u64 * 4) / MIB * MIB;
         let part = self.part_bytes.unwrap_or_else(|| share().clamp(PART_BYTES, MOST_PLACED_BYTES));
         fitting(part, size)
     }
@@ -183,6 +187,8 @@ mod tests {
         let options = TransferOptions::default();
         let read = |mebibytes: u64| options.placed_part(mebibytes * MIB) / MIB;
         assert_eq!([1, 256, 512, 1024, 1 << 16].map(read), [8, 8, 16, 32, 32]);
+        assert_eq!(options.clone().with_parts(1).placed_part(1024 * MIB), 32 * MIB);
+        assert_eq!(options.clone().with_parts(32).placed_part(1024 * MIB), 8 * MIB);
         assert_eq!(options.with_part_bytes(MIB).placed_part(1024 * MIB), MIB);
     }
 }
