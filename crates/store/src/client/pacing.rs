@@ -4,13 +4,15 @@
 //! this process:
 //!
 //! 1. For a moment the host's replies are counted, nothing is slowed down. What it accepts while it refuses is what it
-//!    allows. When hardly anything was refused, the refusal was an accident and the host is let go.
+//!    allows. When hardly anything was refused, the refusal was an accident and the host is let go. When hardly anything was
+//!    accepted, that tells nothing (perhaps the host counts by the second, and this one is used up): a rate is looked for
+//!    that doubles until the host has had a second to show what it allows.
 //! 2. Requests go out evenly at nearly that rate, which grows along a cubic curve: fast while it is far below the rate
 //!    that was too much, flat around it, then faster and faster, so that a host that allows more is found out.
 //! 3. When the host refuses again, what it accepted since tells the new rate. Replies to requests that were sent before a
 //!    reduction belong to the same burst and reduce nothing.
 //! 4. `Retry-After` stops all requests to the host until then, for a minute at most; afterwards the rate stays below the
-//!    one that was too much for up to twenty times as long.
+//!    one that was too much for up to forty times as long, because each attempt at more costs another stop.
 //!
 //! A few refusals in a hundred are taken as they come: they cost a repetition each, which is cheaper than going slower. The
 //! reply of a refused request goes to whoever sent it; repeating is up to the retry policy of the store.
@@ -31,6 +33,15 @@ const MEASURE: Duration = Duration::from_millis(250);
 /// Longest stop that a host can ask for.
 const MOST_HOLD: Duration = Duration::from_secs(60);
 
+/// Fewer accepted requests than this tell no rate.
+const FEW: f64 = 8.0;
+
+/// In a shorter time, a host that counts by the second tells no rate either.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// What was accepted for so long, stops apart, is a rate that the host can keep up.
+const LASTING: Duration = Duration::from_secs(4);
+
 /// What of an allowed rate is used at first.
 const CAUTION: f64 = 0.95;
 
@@ -44,9 +55,16 @@ const STEEPNESS: f64 = 0.004;
 /// Requests per second, at least; at a host that accepts nothing, somebody has to try.
 const LEAST_RATE: f64 = 1.0;
 
-/// Requests per second after a stop, when nothing is known; doubles every [`DOUBLE`].
+/// Requests per second when nothing is known; doubles after a time.
 const FIRST_RATE: f64 = 16.0;
+
+/// That time after a stop, when the host may have saved something up; and while it refuses: requests that are refused too
+/// often fail.
 const DOUBLE: Duration = Duration::from_millis(100);
+const DOUBLE_WARILY: Duration = Duration::from_millis(250);
+
+/// Longest sleep of who waits for a turn: the rate may change meanwhile.
+const RECONSIDER: Duration = Duration::from_millis(100);
 
 /// A host that neither refuses nor makes anybody wait for so long has no pace any more.
 const FORGET: Duration = Duration::from_secs(15);
@@ -166,8 +184,7 @@ impl Host {
             let turn = locked(&self.control).take(Instant::now(), ticket);
             match turn {
                 Ok(epoch) => return epoch,
-                // The rate may change meanwhile.
-                Err(wait) => tokio::time::sleep(wait.min(DOUBLE)).await,
+                Err(wait) => tokio::time::sleep(wait.min(RECONSIDER)).await,
             }
         }
     }
@@ -178,7 +195,7 @@ enum Phase {
     /// Counting replies, without a pace.
     Measuring { until: Instant },
     /// Looking for a rate: it doubles again and again.
-    Rising { since: Instant },
+    Rising { since: Instant, double: Duration },
     /// On the curve that reaches `top` after `inflection` seconds.
     Cubic { since: Instant, top: f64, inflection: f64, calm_until: Instant },
     /// Nothing to pace.
@@ -259,8 +276,8 @@ impl Control {
         let since = |begin: Instant| now.saturating_duration_since(begin).as_secs_f64();
         match self.phase {
             Phase::Measuring { .. } | Phase::Over => None,
-            Phase::Rising { since: begin } => {
-                let doublings = (since(begin) / DOUBLE.as_secs_f64()).min(16.0);
+            Phase::Rising { since: begin, double } => {
+                let doublings = (since(begin) / double.as_secs_f64()).min(16.0);
                 Some(FIRST_RATE * doublings.exp2())
             }
             Phase::Cubic { since: begin, top, inflection, calm_until } => {
@@ -293,12 +310,11 @@ impl Control {
         }
         match self.phase {
             Phase::Measuring { .. } if !hold.is_zero() => {
-                self.phase = Phase::Rising { since: now + hold };
+                self.phase = Phase::Rising { since: now + hold, double: DOUBLE };
                 self.begin_epoch(now, hold);
             }
             Phase::Measuring { .. } | Phase::Over => {}
-            // What a host gave in a shorter time is no rate.
-            _ if hold.is_zero() && now.saturating_duration_since(self.exhausted) < 2 * MEASURE => {}
+            _ if hold.is_zero() && now.saturating_duration_since(self.exhausted) < WINDOW => {}
             _ if hold.is_zero() && self.recent.is_tolerable(now) => {}
             _ => self.reduce(now, hold),
         }
@@ -310,6 +326,11 @@ impl Control {
             Phase::Measuring { until } if now >= until => {
                 if self.recent.is_tolerable(now) {
                     self.phase = Phase::Over;
+                    return;
+                }
+                if self.accepted_since < FEW {
+                    self.phase = Phase::Rising { since: now, double: DOUBLE_WARILY };
+                    self.begin_epoch(now, Duration::ZERO);
                     return;
                 }
                 let allowed = self.accepted_since / (now - self.exhausted).as_secs_f64();
@@ -331,18 +352,29 @@ impl Control {
     /// The host gave all it had: between two such moments it gave what it allows. It may have saved something up while
     /// it was not asked, but perhaps not all of it.
     fn reduce(&mut self, now: Instant, hold: Duration) {
-        let elapsed = (now - self.exhausted).as_secs_f64();
-        let asked = elapsed - self.held_since.as_secs_f64();
+        let elapsed = now - self.exhausted;
+        let asked = elapsed.saturating_sub(self.held_since);
+        let mean = self.accepted_since / elapsed.as_secs_f64().max(0.1);
+        let mean_asked = self.accepted_since / asked.as_secs_f64().max(0.1);
+        let recent = self.recent.rate(now);
         let (low, high) = match self.phase {
             // What was saved up long ago says nothing about the rate.
-            _ if elapsed > 4.0 => (self.recent.rate(now), self.recent.rate(now)),
-            Phase::Rising { .. } => (self.accepted_since / elapsed, self.recent.peak(now)),
-            _ => (self.accepted_since / elapsed, self.accepted_since / asked.max(0.1)),
+            _ if hold.is_zero() && elapsed > LASTING => (recent, recent),
+            _ if hold.is_zero() && self.held_since.is_zero() => (mean, mean),
+            // Every further refusal costs a stop: better stay a little below.
+            _ if asked > LASTING => {
+                let kept_up = mean_asked.clamp(0.9 * recent, recent);
+                (kept_up, kept_up)
+            }
+            Phase::Rising { .. } => {
+                let peak = self.recent.peak(now);
+                ((mean * peak).sqrt(), peak * 0.97)
+            }
+            _ if asked > WINDOW => (mean.max(recent * 0.7), recent * 0.97),
+            _ => (mean, mean_asked * 0.97),
         };
-        // Every further refusal costs a stop: better stay a little below.
-        let high = if hold.is_zero() { high } else { high * 0.97 };
         // A rate that was found in a hurry is soon tried again.
-        let calm = if elapsed > 4.0 { hold * 20 } else { hold * 5 };
+        let calm = if asked > LASTING { hold * 40 } else { hold * 5 };
         self.set(now, low * CAUTION, high, hold, calm);
         self.begin_epoch(now, hold);
     }
@@ -434,23 +466,39 @@ impl Recent {
 mod tests {
     use super::*;
 
-    /// A host that allows so many requests per second, and saves up some.
+    /// A host that allows so many requests per second, and saves up some or gives them anew with each second.
     struct Bucket {
         rate: f64,
         burst: f64,
+        by_second: bool,
         tokens: f64,
         last: Instant,
     }
 
     impl Bucket {
         fn new(rate: f64, burst: f64, now: Instant) -> Self {
-            Self { rate, burst, tokens: burst, last: now }
+            Self { rate, burst, by_second: false, tokens: burst, last: now }
+        }
+
+        fn by_second(rate: f64, now: Instant) -> Self {
+            // Its seconds do not begin with ours.
+            let last = now - Duration::from_millis(370);
+            Self { rate, burst: rate, by_second: true, tokens: rate, last }
         }
 
         fn take(&mut self, now: Instant) -> bool {
             let gained = (now - self.last).as_secs_f64() * self.rate;
-            self.tokens = (self.tokens + gained).min(self.burst);
-            self.last = now;
+            match self.by_second {
+                false => {
+                    self.tokens = (self.tokens + gained).min(self.burst);
+                    self.last = now;
+                }
+                true if gained >= self.rate => {
+                    self.tokens = self.rate;
+                    self.last += Duration::from_secs((now - self.last).as_secs());
+                }
+                true => {}
+            }
             let enough = self.tokens >= 1.0;
             self.tokens -= if enough { 1.0 } else { 0.0 };
             enough
@@ -476,7 +524,7 @@ mod tests {
                 return outcomes;
             }
             match control.take(at, tickets[worker]) {
-                Err(wait) => free[worker] = at + wait.clamp(Duration::from_micros(100), DOUBLE),
+                Err(wait) => free[worker] = at + wait.clamp(Duration::from_micros(100), RECONSIDER),
                 Ok(epoch) => {
                     let second = &mut outcomes[(at - begin).as_secs() as usize];
                     free[worker] = at + latency;
@@ -523,14 +571,27 @@ mod tests {
     }
 
     #[test]
-    fn takes_nearly_all_in_spite_of_stops() {
-        for burst in [10.0, 50.0, 200.0] {
+    fn takes_nearly_all_of_a_host_that_counts_by_the_second() {
+        for rate in [20.0, 150.0] {
             let now = Instant::now();
-            let (mut bucket, mut control) = (Bucket::new(100.0, burst, now), Control::new(now));
+            let (mut bucket, mut control) = (Bucket::by_second(rate, now), Control::new(now));
+            let outcomes = simulate(&mut bucket, &mut control, now, 30, None);
+            let goodput = accepted(&outcomes) / rate;
+            assert!(goodput > 0.93, "{rate}/s: {goodput}, {outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn takes_nearly_all_in_spite_of_stops() {
+        let now = Instant::now();
+        let buckets = [10.0, 50.0, 200.0].map(|burst| Bucket::new(100.0, burst, now));
+        for mut bucket in buckets.into_iter().chain([Bucket::by_second(100.0, now)]) {
+            let mut control = Control::new(now);
             let outcomes =
                 simulate(&mut bucket, &mut control, now, 80, Some(Duration::from_secs(1)));
             let goodput = accepted(&outcomes[10..]) / 100.0;
-            assert!(goodput > 0.9, "{burst}: {goodput}, {outcomes:?}");
+            let (burst, by_second) = (bucket.burst, bucket.by_second);
+            assert!(goodput > 0.9, "{burst}, {by_second}: {goodput}, {outcomes:?}");
         }
     }
 

@@ -1,10 +1,11 @@
 //! Hosts that ask for fewer requests get fewer, and all of them are answered in the end.
+//!
+//! Time is Tokio's and paused: it passes when nothing else can happen, so that a busy machine changes no rate.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use holdall_store::object_store::ObjectStoreExt;
@@ -13,39 +14,75 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::time::Instant;
 
-/// A service that allows so many requests per second and answers 503 to the others.
+/// How a service decides whom it answers.
+#[derive(Debug, Clone, Copy)]
+enum Allows {
+    /// So many per second, and it saves up some.
+    Rate { per_second: f64, burst: f64 },
+    /// So many in each second of the clock, the first that come.
+    Quota(usize),
+}
+
+/// How long a request takes that is answered.
+const LATENCY: Duration = Duration::from_millis(20);
+
+impl Allows {
+    /// Requests per second, at most.
+    fn per_second(self) -> f64 {
+        match self {
+            Self::Rate { per_second, .. } => per_second,
+            Self::Quota(count) => count as f64,
+        }
+    }
+}
+
+/// A service that refuses what it does not allow.
 #[derive(Clone)]
 struct Throttling(Arc<Inner>);
 
 struct Inner {
-    /// Requests per second.
-    rate: AtomicU64,
-    retry_after: Option<String>,
-    tokens: Mutex<(f64, Instant)>,
+    status: u16,
+    retry_after: Option<&'static str>,
     begin: Instant,
-    /// Accepted and refused requests of each tenth of a second.
-    seen: Mutex<BTreeMap<u64, (u64, u64)>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    allows: Allows,
+    tokens: f64,
+    last: Instant,
+    /// When requests were accepted and refused, in seconds of its life.
+    accepted: Vec<f64>,
+    refused: Vec<f64>,
 }
 
 impl Throttling {
-    async fn start(rate: u64, retry_after: Option<&str>) -> (Self, Store) {
-        Self::start_with(rate, retry_after, None).await
+    async fn start(
+        allows: Allows,
+        status: u16,
+        retry_after: Option<&'static str>,
+    ) -> (Self, Store) {
+        Self::start_with(allows, status, retry_after, None).await
     }
 
     async fn start_with(
-        rate: u64,
-        retry_after: Option<&str>,
+        allows: Allows,
+        status: u16,
+        retry_after: Option<&'static str>,
         max_retries: Option<usize>,
     ) -> (Self, Store) {
-        let inner = Inner {
-            rate: rate.into(),
-            retry_after: retry_after.map(str::to_owned),
-            tokens: Mutex::new((rate as f64 / 5.0, Instant::now())),
-            begin: Instant::now(),
-            seen: Mutex::default(),
+        let now = Instant::now();
+        let state = State {
+            allows,
+            tokens: if let Allows::Rate { burst, .. } = allows { burst } else { 0.0 },
+            last: now,
+            accepted: Vec::new(),
+            refused: Vec::new(),
         };
-        let service = Self(Arc::new(inner));
+        let service =
+            Self(Arc::new(Inner { status, retry_after, begin: now, state: Mutex::new(state) }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let server = service.clone();
@@ -53,8 +90,8 @@ impl Throttling {
             while let Ok((socket, _)) = listener.accept().await {
                 let server = server.clone();
                 let answer = service_fn(move |_: hyper::Request<Incoming>| {
-                    let reply = server.answer();
-                    async { Ok::<_, Infallible>(reply) }
+                    let server = server.clone();
+                    async move { Ok::<_, Infallible>(server.answer().await) }
                 });
                 tokio::spawn(async move {
                     let http = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
@@ -74,99 +111,154 @@ impl Throttling {
         (service, Registry::default().open("s3://bucket", &options).unwrap().0)
     }
 
-    fn answer(&self) -> hyper::Response<Full<Bytes>> {
-        let allowed = {
-            let rate = self.0.rate.load(Ordering::Relaxed) as f64;
-            let mut tokens = self.0.tokens.lock().unwrap();
-            let gained = tokens.1.elapsed().as_secs_f64() * rate;
-            *tokens = ((tokens.0 + gained).min(rate / 5.0), Instant::now());
-            let allowed = tokens.0 >= 1.0;
-            tokens.0 -= if allowed { 1.0 } else { 0.0 };
-            allowed
-        };
-        let tenth = self.0.begin.elapsed().as_millis() as u64 / 100;
-        let mut seen = self.0.seen.lock().unwrap();
-        let counts = seen.entry(tenth).or_default();
-        if allowed {
-            counts.0 += 1;
+    async fn answer(&self) -> hyper::Response<Full<Bytes>> {
+        if self.admit() {
+            tokio::time::sleep(LATENCY).await;
             let reply = hyper::Response::builder()
                 .header("etag", "\"1\"")
                 .header("last-modified", "Sat, 21 Nov 2026 00:00:00 GMT");
             return reply.body(Full::from("content")).unwrap();
         }
-        counts.1 += 1;
-        let mut reply = hyper::Response::builder().status(503);
+        let mut reply = hyper::Response::builder().status(self.0.status);
         if let Some(after) = &self.0.retry_after {
-            reply = reply.header("retry-after", after);
+            reply = reply.header("retry-after", *after);
         }
         reply.body(Full::from("<Error><Code>SlowDown</Code></Error>")).unwrap()
     }
 
-    /// Accepted and refused requests per second between two moments of its life, in tenths of a second.
-    fn rates(&self, from: u64, to: u64) -> (f64, f64) {
-        let seen = self.0.seen.lock().unwrap();
-        let counts: Vec<_> = seen.range(from..to).map(|(_, counts)| *counts).collect();
-        let seconds = (to - from) as f64 / 10.0;
-        let sum = |pick: fn(&(u64, u64)) -> u64| counts.iter().map(pick).sum::<u64>() as f64;
-        (sum(|c| c.0) / seconds, sum(|c| c.1) / seconds)
+    fn admit(&self) -> bool {
+        let now = self.age();
+        let mut state = self.state();
+        let enough = match state.allows {
+            Allows::Rate { per_second, burst } => {
+                let gained = state.last.elapsed().as_secs_f64() * per_second;
+                state.tokens = (state.tokens + gained).min(burst);
+                state.last = Instant::now();
+                let enough = state.tokens >= 1.0;
+                state.tokens -= if enough { 1.0 } else { 0.0 };
+                enough
+            }
+            Allows::Quota(count) => {
+                let second = now.floor();
+                state.accepted.iter().rev().take_while(|at| **at >= second).count() < count
+            }
+        };
+        match enough {
+            true => state.accepted.push(now),
+            false => state.refused.push(now),
+        }
+        enough
     }
 
-    fn tenths(&self) -> u64 {
-        self.0.begin.elapsed().as_millis() as u64 / 100
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.state.lock().unwrap()
+    }
+
+    fn age(&self) -> f64 {
+        self.0.begin.elapsed().as_secs_f64()
+    }
+
+    /// What it accepted and refused between two moments of its life, as shares of what it allowed.
+    fn shares(&self, seconds: &Range<f64>) -> (f64, f64) {
+        let state = self.state();
+        let allowed = state.allows.per_second() * (seconds.end - seconds.start);
+        let share =
+            |of: &[f64]| of.iter().filter(|at| seconds.contains(*at)).count() as f64 / allowed;
+        (share(&state.accepted), share(&state.refused))
     }
 }
 
-/// Reads with 64 workers until `end`; every read has to succeed.
-async fn read(store: &Store, end: Instant) -> usize {
+/// Lets no more than a millisecond pass while bytes are between two sockets.
+fn tick() {
+    tokio::spawn(async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+}
+
+/// Reads with 64 workers for so many seconds; every read has to succeed.
+async fn read(store: &Store, seconds: f64) {
+    let end = Instant::now() + Duration::from_secs_f64(seconds);
     let workers = (0..64).map(|_| {
         let store = store.clone();
         tokio::spawn(async move {
-            let mut done = 0;
             while Instant::now() < end {
                 let content = store.get(&"k".into()).await.unwrap().bytes().await.unwrap();
                 assert_eq!(content, "content");
-                done += 1;
             }
-            done
         })
     });
-    futures::future::join_all(workers).await.into_iter().map(Result::unwrap).sum()
+    futures::future::join_all(workers).await.into_iter().for_each(Result::unwrap);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_host_gives_nearly_all_it_allows_and_nothing_fails() {
-    let (service, store) = Throttling::start(60, None).await;
-    read(&store, Instant::now() + Duration::from_secs(9)).await;
-    let (accepted, refused) = service.rates(10, 90);
-    assert!(accepted >= 0.8 * 60.0, "{accepted}/s accepted, {refused}/s refused of 60/s");
-    assert!(refused < 0.3 * 60.0, "{refused}/s refused");
-
-    service.0.rate.store(180, Ordering::Relaxed);
-    read(&store, Instant::now() + Duration::from_secs(12)).await;
-    let now = service.tenths();
-    let (accepted, _) = service.rates(now - 40, now - 10);
-    assert!(accepted >= 0.7 * 180.0, "{accepted}/s accepted after the host allows 180/s");
+#[tokio::test(start_paused = true)]
+async fn hosts_give_nearly_all_they_allow_and_nothing_fails() {
+    tick();
+    for (allows, status) in [
+        (Allows::Rate { per_second: 100.0, burst: 10.0 }, 503),
+        (Allows::Rate { per_second: 100.0, burst: 150.0 }, 429),
+        (Allows::Rate { per_second: 15.0, burst: 5.0 }, 503),
+        (Allows::Quota(100), 429),
+        (Allows::Quota(20), 503),
+    ] {
+        let (service, store) = Throttling::start(allows, status, None).await;
+        read(&store, 30.0).await;
+        let (accepted, refused) = service.shares(&(0.0..30.0));
+        assert!(accepted >= 0.9, "{allows:?}: {accepted} accepted, {refused} refused");
+        let (_, refused) = service.shares(&(5.0..30.0));
+        assert!(refused < 0.1, "{allows:?}: {refused} refused");
+    }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
+async fn each_of_several_hosts_gives_nearly_all_it_allows() {
+    tick();
+    let many = Allows::Quota(120);
+    let few = Allows::Rate { per_second: 30.0, burst: 10.0 };
+    let (one, other) =
+        (Throttling::start(many, 429, None).await, Throttling::start(few, 503, None).await);
+    futures::future::join(read(&one.1, 30.0), read(&other.1, 30.0)).await;
+    for (service, _) in [one, other] {
+        let (accepted, refused) = service.shares(&(0.0..30.0));
+        assert!(accepted >= 0.9, "{accepted} accepted, {refused} refused");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_allows_more_is_found_out() {
+    tick();
+    let allows = |per_second| Allows::Rate { per_second, burst: per_second / 5.0 };
+    let (service, store) = Throttling::start(allows(40.0), 503, None).await;
+    read(&store, 10.0).await;
+    service.state().allows = allows(120.0);
+    read(&store, 25.0).await;
+    let (accepted, _) = service.shares(&(25.0..35.0));
+    assert!(accepted >= 0.9, "{accepted} accepted");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_host_that_names_a_time_is_left_alone_until_then() {
-    let (service, store) = Throttling::start(100, Some("1")).await;
-    read(&store, Instant::now() + Duration::from_secs(3)).await;
-    let seen = service.0.seen.lock().unwrap().clone();
+    tick();
+    let allows = Allows::Rate { per_second: 100.0, burst: 100.0 };
+    let (service, store) = Throttling::start(allows, 429, Some("1")).await;
+    read(&store, 30.0).await;
+    let first = service.state().refused[0];
     // The burst that is on its way when the first refusal comes, then nothing for nearly a second.
-    let first = *seen.iter().find(|(_, counts)| counts.1 > 0).unwrap().0;
-    let quiet =
-        seen.range(first + 2..first + 9).map(|(_, counts)| counts.0 + counts.1).sum::<u64>();
-    assert_eq!(quiet, 0, "{seen:?}");
+    let (accepted, refused) = service.shares(&(first + 0.1..first + 0.9));
+    assert_eq!((accepted, refused), (0.0, 0.0));
+    let (accepted, refused) = service.shares(&(0.0..30.0));
+    assert!(accepted >= 0.9, "{accepted} accepted, {refused} refused");
+    assert!(refused < 0.05, "{refused} refused");
 }
 
 #[tokio::test]
 async fn who_wants_no_repetition_sees_the_refusal() {
-    let (service, store) = Throttling::start_with(0, None, Some(0)).await;
+    let (service, store) = Throttling::start_with(Allows::Quota(0), 503, None, Some(0)).await;
     for _ in 0..3 {
         let error = store.get(&"k".into()).await.unwrap_err();
         let error = store.error("get", &"k".into(), error);
         assert_eq!(error.status(), Some(503), "{error}");
     }
-    assert_eq!(service.0.seen.lock().unwrap().values().map(|counts| counts.1).sum::<u64>(), 3);
+    assert_eq!(service.state().refused.len(), 3);
 }
