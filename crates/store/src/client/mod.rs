@@ -16,6 +16,7 @@ mod resolve;
 mod tls;
 
 pub(crate) use integrity::{Integrity, stated};
+pub(crate) use progress::ServiceWorks;
 
 pub use connector::SharedConnector;
 pub use direct::{SLICE, alone};

@@ -17,7 +17,7 @@ use object_store::client::{
 use super::direct::Direct;
 use super::file_body::{FileBody, UploadFile};
 use super::pacing;
-use super::progress::{Download, Movement, Stalled, Upload};
+use super::progress::{Download, Movement, Stalled, Upload, patience};
 use super::redirect::{self, Elsewhere};
 use super::{ClientOptions, Integrity, tls};
 use crate::error::{Error, ErrorKind, Result};
@@ -166,7 +166,7 @@ impl HttpService for Pool {
         let authority = request.url().authority().to_owned();
         let pass = pacing::enter(&authority).await;
         let reply = self.client()?.execute(request);
-        let reply = match self.options.timeout {
+        let reply = match patience(&parts.extensions, self.options.timeout) {
             Some(limit) => unless_stalled(reply, &movement, limit).await?,
             None => reply.await.map_err(reqwest_error)?,
         };

@@ -7,12 +7,28 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use http::Extensions;
 use http_body::{Body, Frame, SizeHint};
 use object_store::client::{HttpError, HttpErrorKind, HttpRequestBody};
 use tokio::time::{Instant, Sleep};
 
 /// Largest piece handed to the connection at once: small enough that a slow link still shows movement.
 const PIECE_BYTES: usize = 256 * 1024;
+
+/// Marks a request that makes the service work before it answers, as on a copy of gigabytes: it is silent meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ServiceWorks;
+
+/// How many times longer a service that works may be silent: with the default, ten minutes.
+const WORKING: u32 = 20;
+
+/// How long a request may be silent.
+pub(super) fn patience(request: &Extensions, usual: Option<Duration>) -> Option<Duration> {
+    match request.get::<ServiceWorks>() {
+        Some(_) => usual.map(|limit| limit.saturating_mul(WORKING)),
+        None => usual,
+    }
+}
 
 /// Nothing moved for too long.
 #[derive(Debug, thiserror::Error)]

@@ -11,6 +11,7 @@ use object_store::{Error, Result, RetryConfig};
 use serde::Deserialize;
 use url::Url;
 
+use crate::client::ServiceWorks;
 use crate::client::file_body::UploadFile;
 use crate::client::pacing::retry_after;
 
@@ -85,7 +86,8 @@ impl Call {
         self
     }
 
-    /// The service may answer 200 and describe a failure in the body, as S3 does for copies.
+    /// The service may answer 200 and describe a failure in the body, as S3 does for copies. Such a request takes as long
+    /// as its work.
     pub(crate) fn error_in_body(mut self) -> Self {
         self.error_in_body = true;
         self
@@ -289,6 +291,9 @@ fn request(call: &Call) -> HttpRequest {
     if !matches!(call.method, Method::GET | Method::HEAD) {
         let length = call.file.as_ref().map_or(call.body.len() as u64, |file| file.length);
         request.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    if call.error_in_body {
+        request.extensions_mut().insert(ServiceWorks);
     }
     if let Some(file) = &call.file {
         request.extensions_mut().insert(file.clone());

@@ -27,6 +27,7 @@ use self::idle::{Host, Idle};
 use super::ClientOptions;
 use super::file_body::UploadFile;
 use super::pool::transport_error;
+use super::progress::patience;
 use crate::error::Result as StoreResult;
 
 thread_local! {
@@ -107,7 +108,8 @@ impl Direct {
         host: &Host,
         request: &HttpRequest,
     ) -> Result<Option<HttpResponse>, HttpError> {
-        let reply = self.exchange(host, self.message(request)?).await?;
+        let limit = patience(request.extensions(), self.timeout);
+        let reply = self.exchange(host, self.message(request)?, limit).await?;
         if self.follow && reply.status().is_redirection() && reply.headers().contains_key(LOCATION)
         {
             self.redirecting.rcu(|hosts| {
@@ -120,14 +122,19 @@ impl Direct {
         Ok(Some(reply))
     }
 
-    async fn exchange(&self, host: &Host, message: Message) -> Result<HttpResponse, HttpError> {
+    async fn exchange(
+        &self,
+        host: &Host,
+        message: Message,
+        limit: Option<Duration>,
+    ) -> Result<HttpResponse, HttpError> {
         let mut message = message;
         loop {
             let (mut connection, used) = match self.idle.take(host) {
                 Some(connection) => (connection, true),
                 None => (self.connect(host).await?, false),
             };
-            let reply = match connection.send(message, self.timeout).await {
+            let reply = match connection.send(message, limit).await {
                 Ok(reply) => reply,
                 // Closed while it was idle, and nothing was sent.
                 Err((_, Some(unsent))) if used => {
