@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::alphabet::Alphabet;
 use super::span::{Checked, Span, Start, State, corrupt};
-use super::{Page, ParallelOptions};
+use super::{Page, ParallelOptions, page};
 use crate::provider::Provider;
 
 /// Cuts of one span asked for at once.
@@ -239,12 +239,7 @@ impl Driver {
                 Start::Token(token) => (None, Some(token)),
             };
             let options = PaginatedListOptions { offset, page_token, ..Default::default() };
-            let prefix = (!prefix.is_empty()).then_some(prefix.as_str());
-            let page = match provider.paginated() {
-                Some(pages) => pages.list_paginated(prefix, options).await,
-                None => Err(provider.not_supported("list_paginated")),
-            };
-            (purpose, page)
+            (purpose, page(&*provider, &prefix, options).await)
         });
     }
 

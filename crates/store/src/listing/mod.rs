@@ -20,6 +20,7 @@
 mod alphabet;
 mod cut;
 mod driver;
+mod page;
 mod rising;
 mod span;
 
@@ -33,6 +34,7 @@ use object_store::path::Path;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
+pub(crate) use self::page::page;
 use crate::error::Result;
 use crate::ops::ListOptions;
 use crate::store::Store;

@@ -11,6 +11,7 @@ use object_store::{ObjectMeta, ObjectStore};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::error::Result;
+use crate::listing::page;
 use crate::store::Store;
 
 /// Which keys a listing has.
@@ -189,15 +190,11 @@ struct Pages {
 
 impl Pages {
     async fn fetch(&self, page_token: Option<String>) -> object_store::Result<PaginatedListResult> {
-        let provider = self.store.provider();
-        let paginated =
-            provider.paginated().ok_or_else(|| provider.not_supported("list_paginated"))?;
         let options = PaginatedListOptions {
             offset: self.offset.clone().filter(|_| page_token.is_none()),
             page_token,
             ..Default::default()
         };
-        let prefix = (!self.prefix.is_empty()).then_some(self.prefix.as_str());
-        paginated.list_paginated(prefix, options).await
+        page(&**self.store.provider(), &self.prefix, options).await
     }
 }

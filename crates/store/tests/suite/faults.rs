@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 use holdall_store::client;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{ObjectStore, ObjectStoreExt, RetryConfig};
-use holdall_store::{Error, ErrorKind, OpenOptions, Registry, Store};
+use holdall_store::{Error, ErrorKind, ListOptions, OpenOptions, ParallelOptions, Registry, Store};
 
 use super::misbehave::{Reply, Server};
 
@@ -166,6 +166,19 @@ async fn ranges_that_were_not_asked_for_are_errors() {
     }
     let server = Server::start(vec![partial("bytes 2-5/10", "2345")]).await;
     assert_eq!(read_range(&s3(&server)).await.unwrap(), b"2345");
+}
+
+#[tokio::test]
+async fn a_listing_cut_short_is_asked_for_again() {
+    let page = "<ListBucketResult><Contents><Key>k</Key><LastModified>2026-11-21T00:00:00.000Z</LastModified>\
+                <ETag>&quot;1&quot;</ETag><Size>7</Size></Contents></ListBucketResult>";
+    for how in [ParallelOptions::default(), ParallelOptions::default().with_workers(1)] {
+        let cut = Reply::announced("200 OK", &[], &page[..60], page.len());
+        let server = Server::start(vec![cut, Reply::http("200 OK", &[], page)]).await;
+        let listing = s3(&server).list_parallel(ListOptions::default(), how);
+        let listed = run(listing.try_collect::<Vec<_>>()).await.unwrap();
+        assert_eq!(listed.iter().map(|meta| meta.location.as_ref()).collect::<Vec<_>>(), ["k"]);
+    }
 }
 
 #[tokio::test]
