@@ -183,6 +183,11 @@ impl Error {
         }))
     }
 
+    /// What kind of failure an error of the `object_store` vocabulary is.
+    pub(crate) fn kind_of(error: &object_store::Error) -> ErrorKind {
+        classify::Facts::of(error).kind
+    }
+
     crate::error_accessors!(ErrorKind);
 
     /// The HTTP status of the reply that caused the error, where there was one.
@@ -328,6 +333,10 @@ mod classify {
         match status {
             Some(401) => return ErrorKind::Unauthenticated,
             Some(403) => return ErrorKind::PermissionDenied,
+            // S3 calls credentials that have expired, or are none, a bad request.
+            Some(400) if detail.contains("ExpiredToken") || detail.contains("InvalidToken") => {
+                return ErrorKind::Unauthenticated;
+            }
             Some(404 | 410) => return ErrorKind::NotFound,
             Some(408 | 504) => return ErrorKind::Timeout,
             Some(_) => return ErrorKind::Other,
@@ -337,6 +346,13 @@ mod classify {
             return match http.kind() {
                 HttpErrorKind::Connect => ErrorKind::Connection,
                 HttpErrorKind::Timeout => ErrorKind::Timeout,
+                // The connection ended before the reply began.
+                HttpErrorKind::Request | HttpErrorKind::Interrupted
+                    if detail.contains("connection closed before message completed")
+                        || detail.contains("error sending request") =>
+                {
+                    ErrorKind::Connection
+                }
                 HttpErrorKind::Request | HttpErrorKind::Interrupted | HttpErrorKind::Decode => {
                     ErrorKind::Corrupt
                 }

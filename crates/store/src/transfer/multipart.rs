@@ -18,6 +18,7 @@ use super::journal::{Journal, UploadEntry, UploadHead};
 use super::leftover::Slot;
 use super::place::blocking;
 use super::send::{Sent, Target};
+use crate::checksum::{Algorithm, Checksum};
 use crate::client::stated;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
@@ -98,7 +99,7 @@ impl Upload {
         head.upload.clear();
         head.begun = Utc::now();
         upload.note(&head);
-        upload.id = upload.create(target).await?;
+        upload.id = upload.create_once_or_again(target, head.begun).await?;
         upload.id.clone_into(&mut head.upload);
         upload.note(&head);
         Ok(upload)
@@ -131,6 +132,23 @@ impl Upload {
     fn service(&self) -> &dyn MultipartStore {
         let service = self.store.provider().multipart();
         service.expect("an upload is begun only with a service that takes parts")
+    }
+
+    async fn create_once_or_again(
+        &self,
+        target: &Target<'_>,
+        begun: DateTime<Utc>,
+    ) -> Result<MultipartId> {
+        let mut backoff = Backoff::new(target.transfer.options.retries);
+        loop {
+            match self.create(target).await {
+                Ok(id) => return Ok(id),
+                Err(error) => backoff.again(error).await?,
+            }
+            target.transfer.events.retried();
+            // Perhaps it had begun, and the answer was lost.
+            self.abort_unnamed(begun).await;
+        }
     }
 
     async fn create(&self, target: &Target<'_>) -> Result<MultipartId> {
@@ -253,11 +271,15 @@ impl Upload {
                 Ok(result) => return Ok(result),
                 Err(error) => target.error(error),
             };
-            if asked_before && error.kind() == ErrorKind::NotFound {
-                // The answer to the first request was lost; the upload is gone because it is complete.
-                let meta = self.store.head(target.path).await.map_err(|e| target.error(e))?;
+            if error.kind() == ErrorKind::NotFound {
+                // Perhaps an answer was lost, to us or to the client of the service, which repeats by itself: the upload is
+                // gone because it is complete.
+                let Ok(meta) = self.store.head(target.path).await else { return Err(error) };
                 let sent = self.sent.load(Ordering::Relaxed);
-                if meta.size != (if self.size > 0 { self.size } else { sent }) {
+                let size = if self.size > 0 { self.size } else { sent };
+                let tag = meta.e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
+                let is_ours = asked_before || (tag.is_some() && tag == tag_of_parts(&parts));
+                if meta.size != size || !is_ours {
                     return Err(error);
                 }
                 return Ok(PutResult {
@@ -304,6 +326,14 @@ impl Upload {
             }
         }
     }
+}
+
+/// The entity tag that S3 gives an object of these parts: the MD5 of their MD5s, and how many they are.
+fn tag_of_parts(parts: &[PartId]) -> Option<String> {
+    let md5 = |part: &PartId| Checksum::from_hex(Algorithm::Md5, part.content_id.trim_matches('"'));
+    let sums = parts.iter().map(md5).collect::<Option<Vec<_>>>()?;
+    let all = sums.iter().flat_map(Checksum::as_bytes).copied().collect::<Vec<_>>();
+    Some(format!("{}-{}", Checksum::of(Algorithm::Md5, &all).to_hex(), parts.len()))
 }
 
 impl Drop for Upload {

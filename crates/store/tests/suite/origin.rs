@@ -62,9 +62,9 @@ impl Origin {
         pick: impl Fn(&Request) -> Option<Fault> + Send + Sync + 'static,
     ) -> Self {
         let (own, pick): (_, Box<Pick>) = (objects.clone(), Box::new(pick));
-        let uploads: Mutex<BTreeMap<String, BTreeMap<usize, Vec<u8>>>> = Mutex::default();
+        let state = Mutex::default();
         let server = Loopback::start(move |request| {
-            let reply = answer(&own, &uploads, request);
+            let reply = answer(&own, &state, request);
             spoil(reply, request, pick(request))
         })
         .await;
@@ -92,7 +92,8 @@ impl Origin {
             .with("access_key_id", "AK")
             .with("secret_access_key", "secret");
         options.use_env = false;
-        options.client.timeout = Some(Duration::from_secs(5));
+        // Longer than a busy machine is silent.
+        options.client.timeout = Some(Duration::from_secs(60));
         options.retry = RetryConfig { max_retries: 8, ..RetryConfig::default() };
         options.retry.backoff.init_backoff = Duration::from_millis(1);
         options.retry.backoff.max_backoff = Duration::from_millis(10);
@@ -132,9 +133,25 @@ fn md5(data: &[u8]) -> String {
     format!("\"{}\"", Checksum::of(Algorithm::Md5, data).to_hex())
 }
 
+/// What a bucket knows beside its objects.
+#[derive(Default)]
+struct State {
+    /// Parts of uploads, by their numbers.
+    uploads: BTreeMap<String, BTreeMap<usize, Vec<u8>>>,
+    /// Entity tags of objects that were uploaded in parts.
+    tags: BTreeMap<String, String>,
+}
+
+/// The entity tag of S3 for an object of parts.
+fn tag_of_parts(parts: &BTreeMap<usize, Vec<u8>>) -> String {
+    let sums = parts.values().map(|part| Checksum::of(Algorithm::Md5, part));
+    let all: Vec<u8> = sums.flat_map(|sum| sum.as_bytes().to_vec()).collect();
+    format!("\"{}-{}\"", Checksum::of(Algorithm::Md5, &all).to_hex(), parts.len())
+}
+
 fn answer(
     objects: &Mutex<BTreeMap<String, Vec<u8>>>,
-    uploads: &Mutex<BTreeMap<String, BTreeMap<usize, Vec<u8>>>>,
+    state: &Mutex<State>,
     request: &Request,
 ) -> Reply {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
@@ -144,7 +161,7 @@ fn answer(
         pairs.into_iter().find(|(k, _)| *k == name).map(|(_, v)| v.to_owned())
     };
     let mut objects = objects.lock().unwrap();
-    let mut uploads = uploads.lock().unwrap();
+    let State { uploads, tags } = &mut *state.lock().unwrap();
     let upload = param("uploadId");
     match (request.method.as_str(), upload) {
         ("POST", None) => {
@@ -163,8 +180,12 @@ fn answer(
         }
         ("POST", Some(id)) => {
             let Some(parts) = uploads.remove(&id) else { return no_such_upload() };
+            let tag = tag_of_parts(&parts);
+            let body = format!(
+                "<CompleteMultipartUploadResult><ETag>{tag}</ETag></CompleteMultipartUploadResult>"
+            );
+            tags.insert(key.clone(), tag);
             objects.insert(key, parts.into_values().flatten().collect());
-            let body = "<CompleteMultipartUploadResult><ETag>\"parts-1\"</ETag></CompleteMultipartUploadResult>";
             Reply::new("200 OK", body)
         }
         ("DELETE", Some(id)) => {
@@ -173,11 +194,15 @@ fn answer(
         }
         ("PUT", None) => {
             let tag = md5(&request.body);
+            tags.remove(&key);
             objects.insert(key, request.body.clone());
             Reply::new("200 OK", "").with("ETag", tag)
         }
         ("GET" | "HEAD", _) => match objects.get(&key) {
-            Some(data) => read(request, data),
+            Some(data) => {
+                let tag = tags.get(&key).cloned().unwrap_or_else(|| md5(data));
+                read(request, data, tag)
+            }
             None => Reply::new("404 Not Found", "<Error><Code>NoSuchKey</Code></Error>"),
         },
         _ => Reply::new("405 Method Not Allowed", ""),
@@ -188,8 +213,7 @@ fn no_such_upload() -> Reply {
     Reply::new("404 Not Found", "<Error><Code>NoSuchUpload</Code></Error>")
 }
 
-fn read(request: &Request, data: &[u8]) -> Reply {
-    let tag = md5(data);
+fn read(request: &Request, data: &[u8], tag: String) -> Reply {
     if request.header("if-match").is_some_and(|wanted| wanted != tag) {
         return Reply::new("412 Precondition Failed", "");
     }

@@ -1,18 +1,19 @@
 //! Uploads and jobs that were begun and cut off: continued, found again, or cleared away.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use holdall_store::Store;
 use holdall_store::object_store::multipart::MultipartStore;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{
     Attribute, Attributes, GetOptions, ObjectStore, ObjectStoreExt, PutMultipartOptions, PutPayload,
 };
 use holdall_store::transfer::{Budget, Events, Job, Limits, aborting};
+use holdall_store::{ErrorKind, Store};
 use tempfile::TempDir;
 
-use super::origin::Origin;
+use super::origin::{Fault, Origin};
 use super::services;
 use super::transfer::{MIB, data, engine, memory};
 
@@ -154,4 +155,58 @@ async fn a_run_that_is_dropped_stops_its_jobs() {
     until(asked("DELETE")).await;
     until(|| aborting() == 0).await;
     assert!(origin.get("large").is_none());
+}
+
+#[tokio::test]
+async fn an_upload_that_cannot_begin_is_begun_again() {
+    let state = tempfile::tempdir().unwrap();
+    let begins = |request: &super::loopback::Request| {
+        request.method == "POST" && !request.target.contains("uploadId")
+    };
+    let asked = AtomicUsize::new(0);
+    // More often than the store repeats by itself.
+    let origin = Origin::start(move |request| {
+        (begins(request) && asked.fetch_add(1, Ordering::Relaxed) < 12).then_some(Fault::Reset)
+    })
+    .await;
+    let source = memory();
+    let content = data(3 * PART);
+    source.put(&"k".into(), content.clone().into()).await.unwrap();
+    engine(&state).copy(&source, &"k".into(), &origin.store(), &"k".into()).await.unwrap();
+    assert!(origin.get("k").unwrap() == content);
+}
+
+#[tokio::test]
+async fn an_upload_whose_end_was_not_heard_of_is_found_to_be_there() {
+    let state = tempfile::tempdir().unwrap();
+    let completed = AtomicUsize::new(0);
+    let origin = Origin::start(move |request| {
+        let completes = request.method == "POST" && request.target.contains("uploadId");
+        (completes && completed.fetch_add(1, Ordering::Relaxed) == 0).then_some(Fault::Reset)
+    })
+    .await;
+    let source = memory();
+    let content = data(2 * PART);
+    source.put(&"k".into(), content.clone().into()).await.unwrap();
+    // The client of the service asks again by itself, and is told that there is no such upload.
+    engine(&state).copy(&source, &"k".into(), &origin.store(), &"k".into()).await.unwrap();
+    assert!(origin.get("k").unwrap() == content);
+}
+
+#[tokio::test]
+async fn markers_of_folders_are_passed_over() {
+    let state = tempfile::tempdir().unwrap();
+    let (origin, target) = (Origin::good().await, memory());
+    origin.put("dir/k", b"content".to_vec());
+    let job = |key: &str, size| Job { from: key.into(), to: key.into(), size };
+    // A listing has `dir/` as `dir`, of no bytes.
+    let jobs = stream::iter([job("dir", 0), job("dir/k", 7), job("lost", 7)]).boxed();
+    let outcomes = engine(&state).run(&origin.store(), &target, jobs).collect::<Vec<_>>().await;
+    for outcome in outcomes {
+        match outcome.job.from.as_ref() {
+            "lost" => assert_eq!(outcome.result.unwrap_err().kind(), ErrorKind::NotFound),
+            _ => drop(outcome.result.unwrap()),
+        }
+    }
+    assert_eq!(target.objects(None).count().await, 1);
 }
