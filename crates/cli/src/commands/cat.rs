@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use futures::TryStreamExt;
 use holdall::store::object_store::{GetOptions, GetRange, ObjectStore};
+use holdall::store::transfer::Transfer;
 
 use super::Context;
 use crate::Exit;
@@ -14,7 +15,11 @@ pub(super) async fn run(context: &Context<'_>, args: &Cat) -> Result<Exit> {
     let mut exit = Exit::Done;
     for text in &args.places {
         let place = context.place(text, End::Only)?;
-        if let Err(error) = to_stdout(context, &place, range.clone()).await {
+        let written = match &range {
+            Some(range) => range_to_stdout(context, &place, range.clone()).await,
+            None => to_stdout(context, &place, &Transfer::new()).await,
+        };
+        if let Err(error) = written {
             if crate::printer::is_closed_pipe(&error) || args.places.len() == 1 {
                 return Err(error);
             }
@@ -25,14 +30,23 @@ pub(super) async fn run(context: &Context<'_>, args: &Cat) -> Result<Exit> {
     Ok(exit)
 }
 
-/// Writes an object to standard output, checking that all of it came.
+/// Writes an object to standard output. Whether it is what the service states shows at its end.
 pub(super) async fn to_stdout(
     context: &Context<'_>,
     place: &Place,
-    range: Option<GetRange>,
+    transfer: &Transfer,
 ) -> Result<()> {
+    let (_, mut content) = transfer.stream(&place.store, &place.path).await?;
+    while let Some(piece) = content.try_next().await? {
+        context.printer.bytes(&piece)?;
+    }
+    context.printer.flush()
+}
+
+/// Writes a range of an object to standard output, checking that all of it came.
+async fn range_to_stdout(context: &Context<'_>, place: &Place, range: GetRange) -> Result<()> {
     let failed = |e| place.store.error("read", &place.path, e);
-    let options = GetOptions { range, ..GetOptions::default() };
+    let options = GetOptions { range: Some(range), ..GetOptions::default() };
     let got = place.store.get_opts(&place.path, options).await.map_err(failed)?;
     let expected = got.range.end - got.range.start;
     let mut received = 0;

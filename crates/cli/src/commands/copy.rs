@@ -31,7 +31,8 @@ pub(super) async fn run(context: &Context<'_>, args: &Copy, verb: Verb) -> Resul
             bail!("--dry-run does not go with standard output, which is not changed by anything")
         }
         (source, "-") if verb == Verb::Copy && !args.transfer.recursive => {
-            cat::to_stdout(context, &context.place(source, End::Source)?, None).await?;
+            let source = context.place(source, End::Source)?;
+            cat::to_stdout(context, &source, &engine(&args.transfer, verb)).await?;
             return Ok(Exit::Done);
         }
         (_, "-") => bail!("standard output takes one object, and copies only"),

@@ -1,6 +1,8 @@
 //! What is special about moving many bytes: measuring, plans, interrupts, going on.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -258,4 +260,43 @@ fn an_interrupted_upload_is_aborted() {
     assert!(names(&journals).is_empty());
     let missing = run(dir.path(), &with(&["stat", &key], &settings));
     assert_eq!(missing.status.code(), Some(1));
+}
+
+/// A bucket with one object, of seven bytes that are not those of its entity tag; as settings.
+fn damaged() -> Vec<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("endpoint=http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            let body = if head.starts_with(b"HEAD") { "" } else { "content" };
+            let reply = format!(
+                "HTTP/1.1 206 Partial Content\r\nContent-Length: 7\r\nContent-Range: bytes 0-6/7\r\n\
+                 ETag: \"00000000000000000000000000000000\"\r\nConnection: close\r\n\
+                 Last-Modified: Sat, 21 Nov 2026 00:00:00 GMT\r\n\r\n{body}"
+            );
+            socket.write_all(reply.as_bytes()).unwrap();
+        }
+    });
+    let rest = ["allow_http=true", "region=us-east-1", "skip_signature=true"];
+    std::iter::once(endpoint).chain(rest.map(str::to_owned)).collect()
+}
+
+#[test]
+fn damaged_bytes_on_standard_output_show_in_the_status() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings: Vec<String> = damaged().iter().map(|one| format!("--config={one}")).collect();
+    for command in [&["cat", "s3://b/k"][..], &["cp", "s3://b/k", "-"]] {
+        let output = run(dir.path(), &with(command, &settings));
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("corrupt reply"), "{output:?}");
+    }
+    let range = run(dir.path(), &with(&["cat", "s3://b/k", "--range", "0-6"], &settings));
+    assert_eq!(out(&range), "content");
 }
