@@ -725,8 +725,15 @@ class Operation:
         """How far it is: objects, done, failed; bytes, done, resumed; retries; seconds."""
     def start(self, convert: Callable[[Any], _T]) -> Coroutine[Any, Any, _T]:
         """Begins it, to be awaited; `convert` makes the result."""
-    def wait(self, tell: Callable[[], object] | None, interval: float) -> Any:
-        """Runs it to its end; calls `tell` every `interval` seconds meanwhile."""
+    def wait(
+        self,
+        tell: Callable[[], object] | None,
+        interval: float,
+        take: Callable[[list[Any]], object] | None,
+    ) -> Any:
+        """Runs it to its end; calls `tell` every `interval` seconds meanwhile, and `take` with outcomes as they come."""
+    def outcomes(self) -> Coroutine[Any, Any, list[Any]]:
+        """The next outcomes, to be awaited; none when there will be no more of them."""
 
 def _download(
     store: ObjectStoreMethods, path: _PathInput, file: _PathInput, options: Mapping[str, object]
@@ -764,6 +771,7 @@ def _copy_prefix(
     moves: bool,
     include: str | Iterable[str] | None,
     exclude: str | Iterable[str] | None,
+    tells: bool,
     options: Mapping[str, object],
 ) -> Operation: ...
 def _plan(
@@ -785,6 +793,7 @@ def _sync(
     delete: bool,
     include: str | Iterable[str] | None,
     exclude: str | Iterable[str] | None,
+    tells: bool,
     options: Mapping[str, object],
 ) -> Operation: ...
 def _follow(
@@ -793,6 +802,7 @@ def _follow(
     target: ObjectStoreMethods,
     to: _PathInput | None,
     actions: list[tuple[str, str, int]],
+    tells: bool,
     options: Mapping[str, object],
 ) -> Operation: ...
 def _set_limits(

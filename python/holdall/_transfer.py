@@ -158,16 +158,28 @@ class TransferResult:
     """What became of many objects. Iterating gives the outcomes."""
 
     outcomes: list[Outcome]
-    """One per object that was to be copied, moved or deleted, in the order in which they ended."""
+    """One per object that was to be copied, moved or deleted, in the order in which they ended. With ``on_outcome``, which
+    was called with all of them, only failures, the first thousand."""
     skipped: int = 0
     """Objects that a synchronisation found to be the same."""
     skipped_bytes: int = 0
     """Their length in bytes."""
+    _told: _Told | None = field(default=None, repr=False)
+
+    @property
+    def objects(self) -> int:
+        """How many objects were to be copied, moved or deleted."""
+        return len(self.outcomes) if self._told is None else self._told.objects
+
+    @property
+    def objects_failed(self) -> int:
+        """How many of them failed."""
+        return len(self.failed) if self._told is None else self._told.failed
 
     @property
     def ok(self) -> bool:
         """Whether everything went well."""
-        return all(outcome.ok for outcome in self.outcomes)
+        return self.objects_failed == 0
 
     @property
     def done(self) -> list[Outcome]:
@@ -182,13 +194,14 @@ class TransferResult:
     @property
     def bytes(self) -> int:
         """Bytes of the objects that were copied or moved."""
-        return sum(o.size for o in self.outcomes if o.ok and o.action != "delete")
+        return sum(map(_moved, self.outcomes)) if self._told is None else self._told.bytes
 
     def raise_for_errors(self) -> None:
         """Raise `TransferError`, which carries this result, when something failed."""
         failed = self.failed
         if failed:
-            raise TransferError(_failed_text(failed, len(self.outcomes)), self) from failed[0].error
+            text = _failed_text(failed, self.objects_failed, self.objects)
+            raise TransferError(text, self) from failed[0].error
 
     def __iter__(self) -> Iterator[Outcome]:
         return iter(self.outcomes)
@@ -277,27 +290,74 @@ class Limits:
     """Bytes per second, read and written together; None without a limit."""
 
 
-def _failed_text(failed: list[Outcome], total: int) -> str:
+def _failed_text(failed: list[Outcome], count: int, total: int) -> str:
     first = "; ".join(str(outcome.error) for outcome in failed[:3])
-    more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
-    return f"{len(failed)} of {total} objects failed: {first}{more}"
+    more = f"; and {count - 3} more" if count > 3 else ""
+    return f"{count} of {total} objects failed: {first}{more}"
+
+
+def _moved(outcome: Outcome) -> int:
+    return outcome.size if outcome.ok and outcome.action != "delete" else 0
 
 
 def _report(value: Any) -> TransferReport:
     return TransferReport(*value)
 
 
-def _result(value: Any, on_error: str) -> TransferResult:
+def _outcome(value: Any) -> Outcome:
+    action, source, target, size, report, error = value
+    return Outcome(action, source, target, size, report and TransferReport(*report), error)
+
+
+_FAILURES_KEPT = 1000
+
+
+@dataclass(slots=True)
+class _Told:
+    """Outcomes that somebody was told of, in numbers."""
+
+    objects: int = 0
+    failed: int = 0
+    bytes: int = 0
+
+
+class _Teller:
+    """Calls `on_outcome`, counts, and keeps the first failures."""
+
+    def __init__(self, on_outcome: Callable[[Outcome], object]) -> None:
+        if not callable(on_outcome):
+            raise TypeError(f"on_outcome is called with an Outcome: {on_outcome!r} cannot be")
+        self.on_outcome = on_outcome
+        self.told = _Told()
+        self.failures: list[Outcome] = []
+
+    def __call__(self, values: list[Any]) -> None:
+        for value in values:
+            outcome = _outcome(value)
+            self.told.objects += 1
+            self.told.bytes += _moved(outcome)
+            if not outcome.ok:
+                self.told.failed += 1
+                if len(self.failures) < _FAILURES_KEPT:
+                    self.failures.append(outcome)
+            self.on_outcome(outcome)
+
+
+def _teller(options: dict[str, Any]) -> _Teller | None:
+    on_outcome = options.pop("on_outcome", None)
+    return None if on_outcome is None else _Teller(on_outcome)
+
+
+def _result(value: Any, on_error: str, teller: _Teller | None) -> TransferResult:
     done, skipped, skipped_bytes, broken = value
-    outcomes = [
-        Outcome(action, source, target, size, report and TransferReport(*report), error)
-        for action, source, target, size, report, error in done
-    ]
-    result = TransferResult(outcomes, skipped, skipped_bytes)
+    if teller is None:
+        result = TransferResult([_outcome(one) for one in done], skipped, skipped_bytes)
+    else:
+        result = TransferResult(teller.failures, skipped, skipped_bytes, teller.told)
     if broken is not None:
-        if not outcomes:
+        if not result.objects:
             raise broken
-        text = f"not all objects could be found, {len(outcomes)} were dealt with before: {broken}"
+        text = f"not all objects could be found, {result.objects} were dealt with before: {broken}"
         raise TransferError(text, result) from broken
     if on_error == "raise":
         result.raise_for_errors()
@@ -347,13 +407,14 @@ def _wait(
     convert: Callable[[Any], T],
     progress: Callable[[Snapshot], object] | None,
     interval: float,
+    teller: _Teller | None = None,
 ) -> T:
     if progress is None:
-        return convert(operation.wait(None, 0))
+        return convert(operation.wait(None, 0, teller))
     watch = _Watch(operation, progress, interval)
     try:
         watch.tell()
-        value = operation.wait(watch.tell, interval)
+        value = operation.wait(watch.tell, interval, teller)
     except BaseException:
         watch.end()
         raise
@@ -366,28 +427,52 @@ def _start(
     convert: Callable[[Any], T],
     progress: Callable[[Snapshot], object] | None,
     interval: float,
+    teller: _Teller | None = None,
 ) -> Coroutine[Any, Any, T]:
-    if progress is None:
+    if progress is None and teller is None:
         return operation.start(convert)
-    watch = _Watch(operation, progress, interval)
-    return _watched(operation.start(convert), watch)
+    watch = None if progress is None else _Watch(operation, progress, interval)
+    return _watched(operation, operation.start(lambda value: value), convert, watch, teller)
 
 
-async def _watched(awaitable: Coroutine[Any, Any, T], watch: _Watch) -> T:
-    task = asyncio.ensure_future(awaitable)
+async def _watched(
+    operation: _holdall.Operation,
+    awaitable: Coroutine[Any, Any, Any],
+    convert: Callable[[Any], T],
+    watch: _Watch | None,
+    teller: _Teller | None,
+) -> T:
+    tasks: set[asyncio.Future[Any]] = {task := asyncio.ensure_future(awaitable)}
+    if teller is not None:
+        tasks.add(asyncio.ensure_future(_told(operation, teller)))
     try:
-        while not task.done():
-            watch.tell()
-            await asyncio.wait({task}, timeout=watch.interval)
+        while tasks:
+            if watch is not None:
+                watch.tell()
+            timeout = None if watch is None else watch.interval
+            ended, tasks = await asyncio.wait(
+                tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+            for one in ended:
+                one.result()
         value = task.result()
     except BaseException:
-        if not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        watch.end()
+        running = {task, *tasks}
+        for one in running:
+            one.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        if watch is not None:
+            watch.end()
         raise
-    watch.tell(finished=True)
-    return value
+    if watch is not None:
+        watch.tell(finished=True)
+    # Not before all outcomes have been told of: they are in the result.
+    return convert(value)
+
+
+async def _told(operation: _holdall.Operation, teller: _Teller) -> None:
+    while outcomes := await operation.outcomes():
+        teller(outcomes)
 
 
 @atexit.register
@@ -675,12 +760,14 @@ def _many(
     exclude: Patterns | None,
     on_error: str,
     options: Any,
-) -> tuple[_holdall.Operation, Callable[[Any], TransferResult]]:
+) -> tuple[_holdall.Operation, Callable[[Any], TransferResult], _Teller | None]:
     _check_on_error(on_error)
+    teller = _teller(options)
+    from_store, to_store = _place(source, False), _place(target, True)
     operation = _holdall._copy_prefix(
-        _place(source, False), from_, _place(target, True), to, False, include, exclude, options
+        from_store, from_, to_store, to, False, include, exclude, teller is not None, options
     )
-    return operation, lambda value: _result(value, on_error)
+    return operation, lambda value: _result(value, on_error, teller), teller
 
 
 def download_prefix(
@@ -711,10 +798,10 @@ def download_prefix(
         progress_interval: seconds between two calls.
         options: see `holdall.ManyOptions`.
     """
-    operation, convert = _many(
+    operation, convert, teller = _many(
         store, prefix, os.fspath(directory), None, include, exclude, on_error, options
     )
-    return _wait(operation, convert, progress, progress_interval)
+    return _wait(operation, convert, progress, progress_interval, teller)
 
 
 def download_prefix_async(
@@ -730,10 +817,10 @@ def download_prefix_async(
     **options: Unpack[ManyOptions],
 ) -> Coroutine[Any, Any, TransferResult]:
     """Download every object below a prefix into a directory, to be awaited; see `download_prefix`."""
-    operation, convert = _many(
+    operation, convert, teller = _many(
         store, prefix, os.fspath(directory), None, include, exclude, on_error, options
     )
-    return _start(operation, convert, progress, progress_interval)
+    return _start(operation, convert, progress, progress_interval, teller)
 
 
 def upload_dir(
@@ -764,10 +851,10 @@ def upload_dir(
     Raises:
         StoreNotFoundError: there is no such directory.
     """
-    operation, convert = _many(
+    operation, convert, teller = _many(
         os.fspath(directory), None, store, prefix, include, exclude, on_error, options
     )
-    return _wait(operation, convert, progress, progress_interval)
+    return _wait(operation, convert, progress, progress_interval, teller)
 
 
 def upload_dir_async(
@@ -783,10 +870,10 @@ def upload_dir_async(
     **options: Unpack[ManyOptions],
 ) -> Coroutine[Any, Any, TransferResult]:
     """Upload every file below a directory, to be awaited; see `upload_dir`."""
-    operation, convert = _many(
+    operation, convert, teller = _many(
         os.fspath(directory), None, store, prefix, include, exclude, on_error, options
     )
-    return _start(operation, convert, progress, progress_interval)
+    return _start(operation, convert, progress, progress_interval, teller)
 
 
 def copy_prefix(
@@ -819,8 +906,10 @@ def copy_prefix(
     Raises:
         InvalidArgumentError: the target is the source or lies inside it.
     """
-    operation, convert = _many(source, from_, target, to, include, exclude, on_error, options)
-    return _wait(operation, convert, progress, progress_interval)
+    operation, convert, teller = _many(
+        source, from_, target, to, include, exclude, on_error, options
+    )
+    return _wait(operation, convert, progress, progress_interval, teller)
 
 
 def copy_prefix_async(
@@ -837,8 +926,10 @@ def copy_prefix_async(
     **options: Unpack[ManyOptions],
 ) -> Coroutine[Any, Any, TransferResult]:
     """Copy every object below a prefix to another prefix, to be awaited; see `copy_prefix`."""
-    operation, convert = _many(source, from_, target, to, include, exclude, on_error, options)
-    return _start(operation, convert, progress, progress_interval)
+    operation, convert, teller = _many(
+        source, from_, target, to, include, exclude, on_error, options
+    )
+    return _start(operation, convert, progress, progress_interval, teller)
 
 
 # Synchronising
@@ -910,14 +1001,16 @@ def _syncing(
     exclude: Patterns | None,
     on_error: OnError,
     options: Any,
-) -> tuple[_holdall.Operation, Callable[[Any], TransferResult]]:
+) -> tuple[_holdall.Operation, Callable[[Any], TransferResult], _Teller | None]:
     _check_on_error(on_error)
+    teller = _teller(options)
+    tells = teller is not None
     from_, to = _place(source, False), _place(target, True)
     if plan is None:
         operation = _holdall._sync(
-            from_, None, to, None, compare, delete, include, exclude, options
+            from_, None, to, None, compare, delete, include, exclude, tells, options
         )
-        return operation, lambda value: _result(value, on_error)
+        return operation, lambda value: _result(value, on_error, teller), teller
     if delete or include is not None or exclude is not None or compare != "size_and_time":
         raise ValueError(
             "a plan says what is done: compare, delete, include and exclude go with plan_sync"
@@ -929,13 +1022,13 @@ def _syncing(
         if planned != given:
             raise ValueError(f"the plan is for the {name} {planned}, not for {given}")
     actions: list[tuple[str, str, int]] = [(a.action, a.path, a.size) for a in plan.actions]
-    operation = _holdall._follow(from_, None, to, None, actions, options)
+    operation = _holdall._follow(from_, None, to, None, actions, tells, options)
 
     def convert(value: Any) -> TransferResult:
         done, _, _, broken = value
-        return _result((done, plan.skipped, plan.skipped_bytes, broken), on_error)
+        return _result((done, plan.skipped, plan.skipped_bytes, broken), on_error, teller)
 
-    return operation, convert
+    return operation, convert, teller
 
 
 @overload
@@ -1012,10 +1105,10 @@ def sync(
         return plan_sync(
             source, target, compare=compare, delete=delete, include=include, exclude=exclude
         )
-    operation, convert = _syncing(
+    operation, convert, teller = _syncing(
         source, target, plan, compare, delete, include, exclude, on_error, options
     )
-    return _wait(operation, convert, progress, progress_interval)
+    return _wait(operation, convert, progress, progress_interval, teller)
 
 
 def sync_async(
@@ -1033,10 +1126,10 @@ def sync_async(
     **options: Unpack[SyncOptions],
 ) -> Coroutine[Any, Any, TransferResult]:
     """Make a target like a source, to be awaited; see `sync`. `plan_sync_async` makes plans."""
-    operation, convert = _syncing(
+    operation, convert, teller = _syncing(
         source, target, plan, compare, delete, include, exclude, on_error, options
     )
-    return _start(operation, convert, progress, progress_interval)
+    return _start(operation, convert, progress, progress_interval, teller)
 
 
 def _refuse_with_dry_run(plan: SyncPlan | None, options: Any) -> None:

@@ -10,6 +10,8 @@ from typing import IO, TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+    from ._transfer import Outcome
 elif sys.version_info >= (3, 12):
     from collections.abc import Buffer
 else:
@@ -192,6 +194,10 @@ class ManyOptions(CopyOptions, total=False):
 
     workers: int | None
     """Objects at once (default 64)."""
+    on_outcome: Callable[[Outcome], object] | None
+    """Is called with each `Outcome` as it comes, on the thread of the caller or on its event loop; what it raises ends the
+    transfer. The result then keeps counts and the first thousand failures only, so that memory does not grow with the
+    number of objects. The transfer waits for it rather than running far ahead."""
 
 
 class SyncOptions(ReadOptions, total=False):
@@ -207,6 +213,10 @@ class SyncOptions(ReadOptions, total=False):
     """Attributes of new objects in place of those of the source."""
     tags: dict[str, str] | None
     """Tags of new objects."""
+    on_outcome: Callable[[Outcome], object] | None
+    """Is called with each `Outcome` as it comes, on the thread of the caller or on its event loop; what it raises ends the
+    transfer. The result then keeps counts and the first thousand failures only, so that memory does not grow with the
+    number of objects. The transfer waits for it rather than running far ahead."""
 
 
 class DeleteReport(TypedDict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pickle
@@ -228,3 +229,69 @@ def test_a_source_that_cannot_be_listed_says_so(tmp_path):
     )
     with pytest.raises(holdall.exceptions.BaseError):
         holdall.download_prefix(store, None, tmp_path / "down")
+
+
+def test_outcomes_can_be_told_of_as_they_come(store, tree, tmp_path_factory):
+    seen = []
+    up = holdall.upload_dir(store, "p", tree, on_outcome=seen.append)
+    assert {(o.action, o.source, o.size, o.ok) for o in seen} == {
+        ("copy", name, len(data), True) for name, data in FILES.items()
+    }
+    assert (up.objects, up.objects_failed, up.bytes, up.ok) == (4, 0, 6, True)
+    assert up.outcomes == []
+    down = tmp_path_factory.mktemp("down")
+    (down / "a.txt").mkdir()
+    (down / "a.txt" / "in the way").touch()
+    seen.clear()
+    with pytest.raises(TransferError, match="1 of 4 objects failed") as raised:
+        holdall.download_prefix(store, "p", down, on_outcome=seen.append)
+    result = raised.value.result
+    assert [outcome.source for outcome in result.failed] == ["a.txt"]
+    assert [outcome.source for outcome in seen if not outcome.ok] == ["a.txt"]
+    assert (len(seen), result.objects, result.objects_failed, result.bytes) == (4, 4, 1, 5)
+    copy = pickle.loads(pickle.dumps(raised.value))
+    assert (copy.result.objects, copy.result.bytes) == (4, 5)
+    (tree / "a.txt").unlink()
+    seen.clear()
+    result = holdall.sync(tree, store.with_prefix("p"), delete=True, on_outcome=seen.append)
+    assert [(o.action, o.target, o.size) for o in seen] == [("delete", "a.txt", 1)]
+    assert (result.objects, result.skipped) == (1, 3)
+
+
+def test_what_a_listener_raises_ends_the_transfer(store, tree):
+    def refuse(outcome):
+        raise KeyError(outcome.source)
+
+    with pytest.raises(KeyError):
+        holdall.upload_dir(store, "p", tree, workers=1, on_outcome=refuse)
+    with pytest.raises(TypeError, match="on_outcome"):
+        holdall.upload_dir(store, "p", tree, on_outcome="x")
+
+
+async def test_outcomes_are_told_on_the_event_loop(tree):
+    store, loops, told = MemoryStore(), set(), []
+    for number in range(3000):
+        store.put(f"many/{number:04}", b"x")
+
+    def take(outcome):
+        loops.add(asyncio.get_running_loop())
+        told.append(outcome.source)
+
+    snapshots = []
+    result = await holdall.copy_prefix_async(
+        store, "many", MemoryStore(), None, on_outcome=take, progress=snapshots.append
+    )
+    assert sorted(told) == [f"{number:04}" for number in range(3000)]
+    assert loops == {asyncio.get_running_loop()}
+    assert (result.objects, result.bytes, result.outcomes) == (3000, 3000, [])
+    assert snapshots[-1].finished and snapshots[-1].objects_done == 3000
+    plan = await holdall.plan_sync_async(tree, store.with_prefix("tree"))
+    told.clear()
+    result = await holdall.sync_async(tree, store.with_prefix("tree"), plan=plan, on_outcome=take)
+    assert sorted(told) == sorted(FILES)
+
+    def refuse(outcome):
+        raise KeyError(outcome.source)
+
+    with pytest.raises(KeyError):
+        await holdall.copy_prefix_async(store, "many", MemoryStore(), None, on_outcome=refuse)

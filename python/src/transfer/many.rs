@@ -1,7 +1,6 @@
 //! Transfers of many objects.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{StreamExt, TryStreamExt, future, stream};
@@ -15,7 +14,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::operation::{Done, Many, Operation, Value};
+use super::operation::{Done, Many, Operation, Outcomes, Value};
 use super::options::{self, MANY, SYNC};
 use crate::ops::key::Key;
 use crate::stores::PyStore;
@@ -37,6 +36,7 @@ pub(crate) fn _copy_prefix(
     moves: bool,
     include: Option<&Bound<'_, PyAny>>,
     exclude: Option<&Bound<'_, PyAny>>,
+    tells: bool,
     options: &Bound<'_, PyDict>,
 ) -> PyResult<Operation> {
     let (source, target) = (store_below(source, from_), store_below(target, to));
@@ -46,12 +46,11 @@ pub(crate) fn _copy_prefix(
     let verb = if moves { Verb::Move } else { Verb::Copy };
     let transfer = with_verb(transfer, verb);
     let events = transfer.events().clone();
-    let work = async move {
+    Ok(Operation::of_many(&events, tells, async move |outcomes| {
         check_apart(&source, &target)?;
         let jobs = jobs(&source, filter);
-        Ok(Value::Many(run(&transfer, &source, &target, jobs).await))
-    };
-    Ok(Operation::new(&events, work))
+        Ok(Value::Many(run(&transfer, &source, &target, jobs, outcomes).await))
+    }))
 }
 
 /// What a synchronisation would do.
@@ -88,6 +87,7 @@ pub(crate) fn _sync(
     delete: bool,
     include: Option<&Bound<'_, PyAny>>,
     exclude: Option<&Bound<'_, PyAny>>,
+    tells: bool,
     options: &Bound<'_, PyDict>,
 ) -> PyResult<Operation> {
     let (source, target) = (store_below(source, from_), store_below(target, to));
@@ -95,12 +95,11 @@ pub(crate) fn _sync(
     options::check_fsync(&transfer, &target)?;
     let how = sync_options(compare, delete, options::filter(include, exclude)?)?;
     let events = transfer.events().clone();
-    let work = async move {
+    Ok(Operation::of_many(&events, tells, async move |outcomes| {
         check_sync(&source, &target, delete).await?;
         let actions = plan(&source, &target, how);
-        Ok(Value::Many(follow(&transfer, &source, &target, actions).await))
-    };
-    Ok(Operation::new(&events, work))
+        Ok(Value::Many(follow(&transfer, &source, &target, actions, outcomes).await))
+    }))
 }
 
 /// Does what a plan says: triples of kind, key and size.
@@ -111,6 +110,7 @@ pub(crate) fn _follow(
     target: &Bound<'_, PyStore>,
     to: Option<Key>,
     actions: Vec<(String, Key, u64)>,
+    tells: bool,
     options: &Bound<'_, PyDict>,
 ) -> PyResult<Operation> {
     let (source, target) = (store_below(source, from_), store_below(target, to));
@@ -128,12 +128,11 @@ pub(crate) fn _follow(
     });
     let actions = actions.collect::<PyResult<Vec<_>>>()?;
     let events = transfer.events().clone();
-    let work = async move {
+    Ok(Operation::of_many(&events, tells, async move |outcomes| {
         check_apart(&source, &target)?;
         let actions = stream::iter(actions).map(Ok).boxed();
-        Ok(Value::Many(follow(&transfer, &source, &target, actions).await))
-    };
-    Ok(Operation::new(&events, work))
+        Ok(Value::Many(follow(&transfer, &source, &target, actions, outcomes).await))
+    }))
 }
 
 fn with_verb(transfer: Transfer, verb: Verb) -> Transfer {
@@ -205,6 +204,7 @@ async fn run(
     source: &Store,
     target: &Store,
     mut jobs: BoxStream<'static, Result<Job>>,
+    outcomes: Outcomes,
 ) -> Many {
     let mut many = Many::default();
     let mut running = FuturesUnordered::new();
@@ -212,7 +212,7 @@ async fn run(
     loop {
         tokio::select! {
             biased;
-            Some(outcome) = running.next() => many.done.push(done(transfer, outcome)),
+            Some(outcome) = running.next() => outcomes.add(&mut many, done(transfer, outcome)).await,
             job = jobs.next(), if !ended && running.len() < transfer.options().workers => match job {
                 Some(Ok(job)) => running.push(transfer.start(source, target, job)),
                 Some(Err(error)) => (many.broken, ended) = (Some(error), true),
@@ -229,64 +229,66 @@ async fn follow(
     source: &Store,
     target: &Store,
     actions: BoxStream<'static, Result<Action>>,
+    outcomes: Outcomes,
 ) -> Many {
-    let asides = Arc::new(Mutex::new(Asides::default()));
-    let (aside, to) = (asides.clone(), target.clone());
+    // What is not the target's to delete is told of when the plan has been read so far.
+    let (kept, mut refused) = tokio::sync::mpsc::unbounded_channel();
+    let to = target.clone();
     let plan = actions.try_filter_map(move |action| {
-        let mut aside = aside.lock().unwrap_or_else(PoisonError::into_inner);
-        future::ready(Ok(aside.look(action, &to)))
+        let refused = match &action {
+            Action::Delete { path, size } => {
+                behind_link(&to, path).map(|error| deleted(path.clone(), *size, Err(error)))
+            }
+            _ => None,
+        };
+        let action = match refused {
+            Some(refused) => {
+                // Nobody hears of it when the transfer is given up.
+                drop(kept.send(refused));
+                None
+            }
+            None => Some(action),
+        };
+        future::ready(Ok(action))
     });
     let mut many = Many::default();
     let mut steps = transfer.run_plan(source, target, plan.boxed());
-    while let Some(step) = steps.next().await {
-        let size_of = |path: &Path| {
-            let asides = asides.lock().unwrap_or_else(PoisonError::into_inner);
-            asides.sizes.get(path).copied().unwrap_or_default()
+    loop {
+        let step = tokio::select! {
+            biased;
+            Some(refused) = refused.recv() => {
+                outcomes.add(&mut many, refused).await;
+                continue;
+            }
+            step = steps.next() => step,
         };
-        match step {
-            Ok(Step::Copied(outcome)) => many.done.push(done(transfer, outcome)),
-            Ok(Step::Skipped { size, .. }) => {
+        let ended = match step {
+            None => {
+                while let Ok(refused) = refused.try_recv() {
+                    outcomes.add(&mut many, refused).await;
+                }
+                return many;
+            }
+            Some(Ok(Step::Copied(outcome))) => done(transfer, outcome),
+            Some(Ok(Step::Deleted { path, size, result })) => deleted(path, size, result),
+            Some(Ok(Step::Kept { path, size })) => {
+                let detail = "kept, because something could not be copied";
+                let url = target.url_of(&path);
+                let error = Error::new(ErrorKind::Precondition, "delete", url, detail);
+                deleted(path, size, Err(error))
+            }
+            Some(Ok(Step::Skipped { size, .. })) => {
                 many.skipped += 1;
                 many.skipped_bytes += size;
+                continue;
             }
-            Ok(Step::Deleted { path, result }) => {
-                let size = size_of(&path);
-                many.done.push(deleted(path, size, result));
+            Some(Ok(_)) => continue,
+            Some(Err(error)) => {
+                many.broken = Some(error);
+                continue;
             }
-            Ok(Step::Kept { path }) => {
-                let (size, url) = (size_of(&path), target.url_of(&path));
-                let detail = "kept, because something could not be copied";
-                let error = Error::new(ErrorKind::Precondition, "delete", url, detail);
-                many.done.push(deleted(path, size, Err(error)));
-            }
-            Ok(_) => {}
-            Err(error) => many.broken = Some(error),
-        }
-    }
-    let mut asides = asides.lock().unwrap_or_else(PoisonError::into_inner);
-    many.done.append(&mut asides.kept);
-    drop(asides);
-    many
-}
-
-/// What is known of deletions beyond their keys.
-#[derive(Default)]
-struct Asides {
-    sizes: HashMap<Path, u64>,
-    /// What is not the target's to delete.
-    kept: Vec<Done>,
-}
-
-impl Asides {
-    fn look(&mut self, action: Action, target: &Store) -> Option<Action> {
-        if let Action::Delete { path, size } = &action {
-            if let Some(error) = behind_link(target, path) {
-                self.kept.push(deleted(path.clone(), *size, Err(error)));
-                return None;
-            }
-            self.sizes.insert(path.clone(), *size);
-        }
-        Some(action)
+        };
+        outcomes.add(&mut many, ended).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::room::Room;
@@ -34,6 +35,7 @@ pub(super) enum Value {
 /// What became of many objects.
 #[derive(Default)]
 pub(super) struct Many {
+    /// Those that nobody took meanwhile.
     pub(super) done: Vec<Done>,
     pub(super) skipped: u64,
     pub(super) skipped_bytes: u64,
@@ -50,6 +52,22 @@ pub(super) struct Done {
     pub(super) result: Result<Report>,
 }
 
+/// Where outcomes go: to whoever takes them while the transfer runs, or into its result.
+pub(super) struct Outcomes(Option<mpsc::Sender<Done>>);
+
+/// Outcomes that wait to be taken, at most; then the transfer waits, so that memory is bounded.
+const UNTAKEN: usize = 1024;
+
+impl Outcomes {
+    pub(super) async fn add(&self, many: &mut Many, done: Done) {
+        match &self.0 {
+            None => many.done.push(done),
+            // Nobody takes the outcomes of a transfer that is given up.
+            Some(taker) => drop(taker.send(done).await),
+        }
+    }
+}
+
 type Work = BoxFuture<'static, Result<Value>>;
 
 /// A transfer. It begins when it is waited for.
@@ -57,6 +75,8 @@ type Work = BoxFuture<'static, Result<Value>>;
 pub(crate) struct Operation {
     events: Events,
     work: Mutex<Option<Work>>,
+    /// Outcomes that are to be taken meanwhile.
+    told: Option<Arc<tokio::sync::Mutex<mpsc::Receiver<Done>>>>,
 }
 
 impl Operation {
@@ -68,7 +88,18 @@ impl Operation {
             let _running = Running::begin();
             work.await
         };
-        Self { events: events.clone(), work: Mutex::new(Some(counted.boxed())) }
+        Self { events: events.clone(), work: Mutex::new(Some(counted.boxed())), told: None }
+    }
+
+    /// A transfer of many objects; when it `tells`, outcomes are taken while it runs and are not in its result.
+    pub(super) fn of_many<W>(events: &Events, tells: bool, work: impl FnOnce(Outcomes) -> W) -> Self
+    where
+        W: Future<Output = Result<Value>> + Send + 'static,
+    {
+        let (teller, told) = mpsc::channel(UNTAKEN);
+        let told = tells.then(|| Arc::new(tokio::sync::Mutex::new(told)));
+        let operation = Self::new(events, work(Outcomes(tells.then_some(teller))));
+        Self { told, ..operation }
     }
 
     fn take(&self) -> PyResult<Work> {
@@ -94,27 +125,45 @@ impl Operation {
         )
     }
 
-    /// Runs it to its end; calls `tell` every `interval` seconds meanwhile. When a signal handler or `tell` raises, the
-    /// transfer is given up.
+    /// Runs it to its end; calls `tell` every `interval` seconds meanwhile, and `take` with outcomes as they come, where
+    /// the transfer tells them. When a signal handler or one of these raises, the transfer is given up.
     fn wait(
         &self,
         py: Python<'_>,
         tell: Option<&Bound<'_, PyAny>>,
         interval: f64,
+        take: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let mut task = Task(runtime().spawn(self.take()?));
-        let Some(tell) = tell else {
-            let ended = block_on(py, task)?;
-            return value_out(py, ended);
-        };
+        let mut told = self.told.clone();
+        let ticks = tell.is_some();
         let interval = Duration::try_from_secs_f64(interval).unwrap_or(Duration::MAX);
         loop {
-            let next = async { tokio::time::timeout(interval, &mut task).await };
-            match block_on(py, next)? {
-                Ok(ended) => return value_out(py, ended),
-                Err(_) => drop(tell.call0()?),
+            let next = async {
+                tokio::select! {
+                    biased;
+                    outcomes = untaken(told.as_ref()), if told.is_some() => Event::Told(outcomes),
+                    ended = &mut task => Event::Ended(ended),
+                    () = tokio::time::sleep(interval), if ticks => Event::Time,
+                }
+            };
+            match (block_on(py, next)?, tell, take) {
+                (Event::Ended(ended), _, _) => return value_out(py, ended),
+                (Event::Time, Some(tell), _) => drop(tell.call0()?),
+                (Event::Told(outcomes), _, Some(take)) if !outcomes.is_empty() => {
+                    drop(take.call1((outcomes_out(py, outcomes)?,))?);
+                }
+                // There will be no more of them.
+                _ => told = None,
             }
         }
+    }
+
+    /// The next outcomes, to be awaited; none when there will be no more of them.
+    fn outcomes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let told = self.told.clone();
+        let next = async move { untaken(told.as_ref()).await };
+        future_into_py(py, false, next, |py, outcomes| outcomes_out(py, outcomes)?.into_py_any(py))
     }
 
     /// Begins it, to be awaited; `convert` makes the result.
@@ -123,6 +172,22 @@ impl Operation {
             convert.call1(py, (value_out(py, ended)?,))
         })
     }
+}
+
+/// What a wait ends with.
+enum Event {
+    Told(Vec<Done>),
+    Ended(Result<Value>),
+    Time,
+}
+
+/// The outcomes that are there; waits for one, or for the end of all.
+async fn untaken(told: Option<&Arc<tokio::sync::Mutex<mpsc::Receiver<Done>>>>) -> Vec<Done> {
+    let mut outcomes = Vec::new();
+    if let Some(told) = told {
+        told.lock().await.recv_many(&mut outcomes, UNTAKEN).await;
+    }
+    outcomes
 }
 
 /// How many transfers run, cancelled ones included that have not heard of it yet; and how many uploads that were
@@ -189,15 +254,20 @@ fn report_out(py: Python<'_>, report: &Report) -> PyResult<Py<PyAny>> {
     report.into_py_any(py)
 }
 
-fn many_out(py: Python<'_>, many: Many) -> PyResult<Py<PyAny>> {
-    let done = PyList::empty(py);
-    for one in many.done {
+fn outcomes_out(py: Python<'_>, outcomes: Vec<Done>) -> PyResult<Bound<'_, PyList>> {
+    let list = PyList::empty(py);
+    for one in outcomes {
         let (report, error) = match &one.result {
             Ok(report) => (report_out(py, report)?, py.None()),
             Err(error) => (py.None(), to_py(error).into_value(py).into_any()),
         };
-        done.append((one.action, one.from.as_ref(), one.to.as_ref(), one.size, report, error))?;
+        list.append((one.action, one.from.as_ref(), one.to.as_ref(), one.size, report, error))?;
     }
+    Ok(list)
+}
+
+fn many_out(py: Python<'_>, many: Many) -> PyResult<Py<PyAny>> {
+    let done = outcomes_out(py, many.done)?;
     let broken = match &many.broken {
         Some(error) => to_py(error).into_value(py).into_any(),
         None => py.None(),

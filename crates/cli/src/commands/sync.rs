@@ -138,7 +138,7 @@ async fn carry_out(
                 }
                 Step::Skipped { .. } => skipped += 1,
                 Step::Kept { .. } => kept += 1,
-                Step::Deleted { path, result } => {
+                Step::Deleted { path, result, .. } => {
                     deleted += u64::from(result.is_ok());
                     if let Err(error) = &result {
                         exit = Exit::Partial;

@@ -1,4 +1,4 @@
-//! Keys that are to be deleted when everything else has been done: few in memory, many in a file without a name.
+//! Objects that are to be deleted when everything else has been done: few in memory, many in a file without a name.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, Write};
@@ -10,19 +10,22 @@ use object_store::path::Path;
 use super::place::blocking;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Keys in memory; those beyond go to the file, as many at a time.
+/// Objects in memory; those beyond go to the file, as many at a time.
 const KEYS: usize = 16 * 1024;
 
-/// Keys in the order they came in.
+/// A key, and the length of its object in bytes.
+type Entry = (Path, u64);
+
+/// Objects in the order they came in.
 #[derive(Debug, Default)]
 pub(super) struct Postponed {
-    latest: Vec<Path>,
+    latest: Vec<Entry>,
     file: Option<File>,
 }
 
 impl Postponed {
-    pub(super) async fn push(&mut self, path: Path) -> Result<()> {
-        self.latest.push(path);
+    pub(super) async fn push(&mut self, path: Path, size: u64) -> Result<()> {
+        self.latest.push((path, size));
         if self.latest.len() < KEYS {
             return Ok(());
         }
@@ -32,8 +35,8 @@ impl Postponed {
         Ok(())
     }
 
-    /// All keys; none are left.
-    pub(super) fn take(&mut self) -> BoxStream<'static, Result<Path>> {
+    /// All objects; none are left.
+    pub(super) fn take(&mut self) -> BoxStream<'static, Result<Entry>> {
         let latest = stream::iter(std::mem::take(&mut self.latest)).map(Ok);
         let Some(file) = self.file.take() else { return latest.boxed() };
         let start = async move {
@@ -55,15 +58,16 @@ impl Postponed {
     }
 }
 
-/// Adds keys to a file, each behind its length.
-fn spill(file: Option<File>, keys: &[Path]) -> io::Result<File> {
+/// Adds objects to a file: the length of the object, the length of its key, the key.
+fn spill(file: Option<File>, entries: &[Entry]) -> io::Result<File> {
     let mut file = match file {
         Some(file) => file,
         None => tempfile::tempfile()?,
     };
     let mut bytes = Vec::new();
-    for key in keys {
+    for (key, size) in entries {
         let key = key.as_ref().as_bytes();
+        bytes.extend_from_slice(&size.to_le_bytes());
         bytes.extend_from_slice(&(key.len() as u64).to_le_bytes());
         bytes.extend_from_slice(key);
     }
@@ -71,21 +75,23 @@ fn spill(file: Option<File>, keys: &[Path]) -> io::Result<File> {
     Ok(file)
 }
 
-/// The next keys; none at the end.
-fn read(mut file: BufReader<File>) -> io::Result<(Vec<Path>, BufReader<File>)> {
+/// The next objects; none at the end.
+fn read(mut file: BufReader<File>) -> io::Result<(Vec<Entry>, BufReader<File>)> {
     let mut keys = Vec::new();
     while keys.len() < KEYS {
-        let mut length = [0; 8];
-        match file.read_exact(&mut length) {
+        let mut number = [0; 8];
+        match file.read_exact(&mut number) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => break,
             Err(e) => return Err(e),
         }
-        let mut key =
-            vec![0; usize::try_from(u64::from_le_bytes(length)).map_err(io::Error::other)?];
+        let size = u64::from_le_bytes(number);
+        file.read_exact(&mut number)?;
+        let length = usize::try_from(u64::from_le_bytes(number)).map_err(io::Error::other)?;
+        let mut key = vec![0; length];
         file.read_exact(&mut key)?;
         let key = String::from_utf8(key).map_err(io::Error::other)?;
-        keys.push(Path::parse(key).map_err(io::Error::other)?);
+        keys.push((Path::parse(key).map_err(io::Error::other)?, size));
     }
     Ok((keys, file))
 }
@@ -102,10 +108,11 @@ mod tests {
     #[tokio::test]
     async fn keys_come_back_in_order() {
         for count in [0, 3, KEYS, 3 * KEYS + 7] {
-            let keys: Vec<_> = (0..count).map(|n| Path::from(format!("dir/å {n:08}"))).collect();
+            let name = |n| Path::from(format!("dir/å {n:08}"));
+            let keys: Vec<_> = (0..count).map(|n| (name(n), n as u64)).collect();
             let mut postponed = Postponed::default();
-            for key in &keys {
-                postponed.push(key.clone()).await.unwrap();
+            for (key, size) in &keys {
+                postponed.push(key.clone(), *size).await.unwrap();
             }
             assert!(postponed.latest.len() < KEYS);
             let found: Vec<_> = postponed.take().try_collect().await.unwrap();

@@ -115,6 +115,8 @@ pub enum Step {
     Deleted {
         /// The key.
         path: Path,
+        /// Length in bytes, as the plan says.
+        size: u64,
         /// Why it is still there.
         result: Result<()>,
     },
@@ -122,6 +124,8 @@ pub enum Step {
     Kept {
         /// The key.
         path: Path,
+        /// Length in bytes, as the plan says.
+        size: u64,
     },
 }
 
@@ -272,8 +276,8 @@ impl Run {
                 Some(Ok(Action::Skip { path, size })) => {
                     return Some(Ok(Step::Skipped { path, size }));
                 }
-                Some(Ok(Action::Delete { path, .. })) => {
-                    if let Err(error) = self.deletions.push(path).await {
+                Some(Ok(Action::Delete { path, size })) => {
+                    if let Err(error) = self.deletions.push(path, size).await {
                         self.error = Some(error);
                         self.plan = None;
                     }
@@ -301,7 +305,7 @@ impl Run {
         if self.rest.is_none() {
             let deletions = self.deletions.take();
             self.rest = Some(match self.has_failed {
-                true => deletions.map_ok(|path| Step::Kept { path }).boxed(),
+                true => deletions.map_ok(|(path, size)| Step::Kept { path, size }).boxed(),
                 false => delete(&self.target, deletions),
             });
         }
@@ -309,23 +313,25 @@ impl Run {
     }
 }
 
-/// Deletes keys; an error of the keys themselves comes last.
+/// Deletes objects; an error of their keys themselves comes last.
 fn delete(
     target: &Store,
-    keys: BoxStream<'static, Result<Path>>,
+    entries: BoxStream<'static, Result<(Path, u64)>>,
 ) -> BoxStream<'static, Result<Step>> {
     let (broken, error) = oneshot::channel();
-    let keys = keys.scan(Some(broken), |broken, key| {
-        future::ready(match key {
-            Ok(key) => Some(key),
+    // Outcomes come in the order of the keys.
+    let (sizes, size) = futures::channel::mpsc::unbounded();
+    let keys = entries.scan((Some(broken), sizes), |(broken, sizes), entry| {
+        future::ready(match entry {
+            Ok((key, size)) => sizes.unbounded_send(size).is_ok().then_some(key),
             Err(error) => {
                 drop(broken.take().map(|broken| broken.send(error)));
                 None
             }
         })
     });
-    let deleted = target.delete_many(keys.boxed());
-    let deleted = deleted.map(|(path, result)| Ok(Step::Deleted { path, result }));
+    let deleted = target.delete_many(keys.boxed()).zip(size);
+    let deleted = deleted.map(|((path, result), size)| Ok(Step::Deleted { path, size, result }));
     let error = stream::once(error).filter_map(|error| future::ready(error.ok().map(Err)));
     deleted.chain(error).boxed()
 }
