@@ -343,7 +343,7 @@ fn errors_are_one_line_and_keep_secrets() {
     let failed = holdall(dir.path(), &arguments);
     let said = err(&failed);
     assert_eq!((failed.status.code(), said.lines().count()), (Some(1), 1), "{said}");
-    assert!(said.contains("read s3://bucket/key"), "{said}");
+    assert!(said.contains("get s3://bucket/key"), "{said}");
     assert!(!said.contains("hunter2") && !said.contains("AKIAHUNTER"), "{said}");
     let missing = holdall(dir.path(), &["cat", "data/missing"]);
     assert_eq!(err(&missing).lines().count(), 1, "{}", err(&missing));

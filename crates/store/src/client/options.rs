@@ -21,8 +21,8 @@ pub struct ClientOptions {
     pub no_system_certificates: bool,
     /// Longest wait for a connection; `None` waits as long as the system does. Default 5 s.
     pub connect_timeout: Option<Duration>,
-    /// Longest silence of a request in any of its phases; `None` waits for ever. Default 30 s. Services that copy are given
-    /// twenty times as long to answer.
+    /// Longest silence of a request in any of its phases; `None` waits for ever. Default 30 s. Services that copy, or join
+    /// the parts of an upload, are given twenty times as long to answer.
     pub timeout: Option<Duration>,
     /// Longest silence while a body is received; `None` means `timeout`.
     pub read_timeout: Option<Duration>,

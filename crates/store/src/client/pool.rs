@@ -148,6 +148,7 @@ impl HttpService for Pool {
             }
         }
         let (parts, body) = request.into_parts();
+        let timeout = patience(&parts.method, &parts.uri, &parts.extensions, self.options.timeout);
         let url = parts.uri.to_string().parse::<url::Url>();
         let url = url.map_err(|e| HttpError::new(HttpErrorKind::Request, e))?;
         let movement = Movement::default();
@@ -166,7 +167,7 @@ impl HttpService for Pool {
         let authority = request.url().authority().to_owned();
         let pass = pacing::enter(&authority).await;
         let reply = self.client()?.execute(request);
-        let reply = match patience(&parts.extensions, self.options.timeout) {
+        let reply = match timeout {
             Some(limit) => unless_stalled(reply, &movement, limit).await?,
             None => reply.await.map_err(reqwest_error)?,
         };

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http::Extensions;
+use http::{Extensions, Method, Uri};
 use http_body::{Body, Frame, SizeHint};
 use object_store::client::{HttpError, HttpErrorKind, HttpRequestBody};
 use tokio::time::{Instant, Sleep};
@@ -23,10 +23,17 @@ pub(crate) struct ServiceWorks;
 const WORKING: u32 = 20;
 
 /// How long a request may be silent.
-pub(super) fn patience(request: &Extensions, usual: Option<Duration>) -> Option<Duration> {
-    match request.get::<ServiceWorks>() {
-        Some(_) => usual.map(|limit| limit.saturating_mul(WORKING)),
-        None => usual,
+pub(super) fn patience(
+    method: &Method,
+    uri: &Uri,
+    marks: &Extensions,
+    usual: Option<Duration>,
+) -> Option<Duration> {
+    // Servers that keep objects as files join the parts of an upload when it is completed.
+    let completes = *method == Method::POST && uri.query().is_some_and(|q| q.contains("uploadId="));
+    match completes || marks.get::<ServiceWorks>().is_some() {
+        true => usual.map(|limit| limit.saturating_mul(WORKING)),
+        false => usual,
     }
 }
 

@@ -196,10 +196,10 @@ async fn read(store: &Store, seconds: f64) {
 async fn hosts_give_nearly_all_they_allow_and_nothing_fails() {
     tick();
     for (allows, status) in [
-        (Allows::Rate { per_second: 100.0, burst: 10.0 }, 503),
-        (Allows::Rate { per_second: 100.0, burst: 150.0 }, 429),
+        (Allows::Rate { per_second: 50.0, burst: 5.0 }, 503),
+        (Allows::Rate { per_second: 50.0, burst: 75.0 }, 429),
         (Allows::Rate { per_second: 15.0, burst: 5.0 }, 503),
-        (Allows::Quota(100), 429),
+        (Allows::Quota(50), 429),
         (Allows::Quota(20), 503),
     ] {
         let (service, store) = Throttling::start(allows, status, None).await;
@@ -214,7 +214,7 @@ async fn hosts_give_nearly_all_they_allow_and_nothing_fails() {
 #[tokio::test(start_paused = true)]
 async fn each_of_several_hosts_gives_nearly_all_it_allows() {
     tick();
-    let many = Allows::Quota(120);
+    let many = Allows::Quota(60);
     let few = Allows::Rate { per_second: 30.0, burst: 10.0 };
     let (one, other) =
         (Throttling::start(many, 429, None).await, Throttling::start(few, 503, None).await);
@@ -240,7 +240,7 @@ async fn a_host_that_allows_more_is_found_out() {
 #[tokio::test(start_paused = true)]
 async fn a_host_that_names_a_time_is_left_alone_until_then() {
     tick();
-    let allows = Allows::Rate { per_second: 100.0, burst: 100.0 };
+    let allows = Allows::Rate { per_second: 50.0, burst: 50.0 };
     let (service, store) = Throttling::start(allows, 429, Some("1")).await;
     read(&store, 30.0).await;
     let first = service.state().refused[0];

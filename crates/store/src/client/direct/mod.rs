@@ -108,7 +108,7 @@ impl Direct {
         host: &Host,
         request: &HttpRequest,
     ) -> Result<Option<HttpResponse>, HttpError> {
-        let limit = patience(request.extensions(), self.timeout);
+        let limit = patience(request.method(), request.uri(), request.extensions(), self.timeout);
         let reply = self.exchange(host, self.message(request)?, limit).await?;
         if self.follow && reply.status().is_redirection() && reply.headers().contains_key(LOCATION)
         {
