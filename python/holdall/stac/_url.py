@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -42,14 +42,16 @@ class _Text(str):
         return self.path.rpartition("/")[2]
 
 
-@cache
+_HAS_YARL = find_spec("yarl") is not None
+
+
 def url_class() -> type[URL]:
     """Return the class. Who makes no URL does not wait for yarl."""
-    try:
+    if _HAS_YARL:
         from yarl import URL
-    except ImportError:
-        return _Text  # type: ignore[return-value]
-    return URL
+
+        return URL
+    return _Text  # type: ignore[return-value]
 
 
 def url_of(href: str) -> URL:
