@@ -258,6 +258,22 @@ def test_outcomes_can_be_told_of_as_they_come(store, tree, tmp_path_factory):
     assert (result.objects, result.skipped) == (1, 3)
 
 
+def test_progress_is_shown_while_outcomes_are_told_of(tmp_path):
+    for number in range(300):
+        (tmp_path / f"{number}").touch()
+    snapshots = []
+    holdall.upload_dir(
+        MemoryStore(),
+        None,
+        tmp_path,
+        on_outcome=lambda _: time.sleep(0.002),
+        progress=snapshots.append,
+        progress_interval=0.001,
+    )
+    # Besides those at the beginning and at the end.
+    assert len(snapshots) >= 5
+
+
 def test_what_a_listener_raises_ends_the_transfer(store, tree):
     def refuse(outcome):
         raise KeyError(outcome.source)

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -57,6 +57,9 @@ pub(super) struct Outcomes(Option<mpsc::Sender<Done>>);
 
 /// Outcomes that wait to be taken, at most; then the transfer waits, so that memory is bounded.
 const UNTAKEN: usize = 1024;
+
+/// Outcomes that are taken at a time: who is told of them may take a while over each, and has progress to show, too.
+const TAKEN: usize = 64;
 
 impl Outcomes {
     pub(super) async fn add(&self, many: &mut Many, done: Done) {
@@ -136,25 +139,33 @@ impl Operation {
     ) -> PyResult<Py<PyAny>> {
         let mut task = Task(runtime().spawn(self.take()?));
         let mut told = self.told.clone();
-        let ticks = tell.is_some();
         let interval = Duration::try_from_secs_f64(interval).unwrap_or(Duration::MAX);
+        let (ticks, mut ticked) = (tell.is_some(), Instant::now());
         loop {
+            // Outcomes that come all the time must not put the next tick off.
+            let left = interval.saturating_sub(ticked.elapsed());
             let next = async {
                 tokio::select! {
                     biased;
                     outcomes = untaken(told.as_ref()), if told.is_some() => Event::Told(outcomes),
                     ended = &mut task => Event::Ended(ended),
-                    () = tokio::time::sleep(interval), if ticks => Event::Time,
+                    () = tokio::time::sleep(left), if ticks => Event::Time,
                 }
             };
-            match (block_on(py, next)?, tell, take) {
-                (Event::Ended(ended), _, _) => return value_out(py, ended),
-                (Event::Time, Some(tell), _) => drop(tell.call0()?),
-                (Event::Told(outcomes), _, Some(take)) if !outcomes.is_empty() => {
+            match (block_on(py, next)?, take) {
+                (Event::Ended(ended), _) => return value_out(py, ended),
+                (Event::Time, _) => {}
+                (Event::Told(outcomes), Some(take)) if !outcomes.is_empty() => {
                     drop(take.call1((outcomes_out(py, outcomes)?,))?);
                 }
                 // There will be no more of them.
-                _ => told = None,
+                (Event::Told(_), _) => told = None,
+            }
+            if let Some(tell) = tell
+                && ticked.elapsed() >= interval
+            {
+                drop(tell.call0()?);
+                ticked = Instant::now();
             }
         }
     }
@@ -185,7 +196,7 @@ enum Event {
 async fn untaken(told: Option<&Arc<tokio::sync::Mutex<mpsc::Receiver<Done>>>>) -> Vec<Done> {
     let mut outcomes = Vec::new();
     if let Some(told) = told {
-        told.lock().await.recv_many(&mut outcomes, UNTAKEN).await;
+        told.lock().await.recv_many(&mut outcomes, TAKEN).await;
     }
     outcomes
 }
