@@ -4,6 +4,7 @@
 //! where a commit takes less time than waking a thread, whoever changes something commits it himself, one at a time.
 //! Readers see the last commit and never wait.
 
+mod table;
 mod tx;
 mod unsynced;
 mod writer;

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use holdall_ais_wire::bucket::Bck;
 use redb::{ReadableTable, WriteTransaction};
 
+use super::table::Lazy;
 use super::{BUCKETS, DOOMED, FACTS, FRESH, OBJECTS, STALE};
 use crate::error::{Error, Result};
 use crate::storage::blobs::BlobId;
@@ -17,12 +18,12 @@ use crate::storage::record::{BucketRecord, ObjectMeta};
 /// changes of others are in the same transaction. It does not send changes itself, nor by dropping something that does:
 /// in memory it would wait for itself.
 pub struct Tx<'a> {
-    buckets: redb::Table<'a, &'static str, &'static [u8]>,
-    pub(super) objects: redb::Table<'a, &'static [u8], &'static [u8]>,
-    pub(super) fresh: redb::Table<'a, u64, ()>,
-    pub(super) stale: redb::Table<'a, u64, ()>,
-    pub(super) doomed: redb::Table<'a, u64, ()>,
-    facts: redb::Table<'a, &'static str, &'static [u8]>,
+    buckets: Lazy<'a, &'static str, &'static [u8]>,
+    pub(super) objects: Lazy<'a, &'static [u8], &'static [u8]>,
+    pub(super) fresh: Lazy<'a, u64, ()>,
+    pub(super) stale: Lazy<'a, u64, ()>,
+    pub(super) doomed: Lazy<'a, u64, ()>,
+    facts: Lazy<'a, &'static str, &'static [u8]>,
     /// Whether blobs outlive the process, so that what is under way with them has to be written down.
     lasting: bool,
     pub(super) published: Vec<BlobId>,
@@ -69,19 +70,30 @@ pub(super) fn with_prefix(
 }
 
 impl<'a> Tx<'a> {
-    pub(super) fn of(transaction: &'a WriteTransaction, lasting: bool) -> Result<Self> {
-        Ok(Self {
-            buckets: transaction.open_table(BUCKETS)?,
-            objects: transaction.open_table(OBJECTS)?,
-            fresh: transaction.open_table(FRESH)?,
-            stale: transaction.open_table(STALE)?,
-            doomed: transaction.open_table(DOOMED)?,
-            facts: transaction.open_table(FACTS)?,
+    pub(super) fn of(transaction: &'a WriteTransaction, lasting: bool) -> Self {
+        Self {
+            buckets: Lazy::new(transaction, BUCKETS),
+            objects: Lazy::new(transaction, OBJECTS),
+            fresh: Lazy::new(transaction, FRESH),
+            stale: Lazy::new(transaction, STALE),
+            doomed: Lazy::new(transaction, DOOMED),
+            facts: Lazy::new(transaction, FACTS),
             lasting,
             published: Vec::new(),
             dropped: Vec::new(),
             buckets_doomed: false,
-        })
+        }
+    }
+
+    /// Makes the tables that are not there yet: readers open what is there.
+    pub(super) fn make_tables(&mut self) -> Result<()> {
+        self.buckets.opened()?;
+        self.objects.opened()?;
+        self.fresh.opened()?;
+        self.stale.opened()?;
+        self.doomed.opened()?;
+        self.facts.opened()?;
+        Ok(())
     }
 
     /// A bucket.
@@ -90,7 +102,7 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn bucket(&self, bck: &Bck) -> Result<Option<BucketRecord>> {
-        match self.buckets.get(bck.uname("").as_str())? {
+        match self.buckets.seen()?.get(bck.uname("").as_str())? {
             Some(bytes) => Ok(Some(serde_json::from_slice(bytes.value())?)),
             None => Ok(None),
         }
@@ -103,6 +115,7 @@ impl<'a> Tx<'a> {
     /// Those of the store.
     pub fn put_bucket(&mut self, record: &BucketRecord) -> Result<()> {
         self.buckets
+            .opened()?
             .insert(record.bck.uname("").as_str(), serde_json::to_vec(record)?.as_slice())?;
         Ok(())
     }
@@ -113,7 +126,7 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn forget_bucket(&mut self, bck: &Bck) -> Result<()> {
-        self.buckets.remove(bck.uname("").as_str())?;
+        self.buckets.opened()?.remove(bck.uname("").as_str())?;
         Ok(())
     }
 
@@ -123,7 +136,7 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn doom_objects(&mut self, bid: u64) -> Result<()> {
-        self.doomed.insert(bid, ())?;
+        self.doomed.opened()?.insert(bid, ())?;
         self.buckets_doomed = true;
         Ok(())
     }
@@ -135,6 +148,7 @@ impl<'a> Tx<'a> {
     /// Those of the store.
     pub fn object(&self, bid: u64, name: &str) -> Result<Option<ObjectMeta>> {
         self.objects
+            .seen()?
             .get(key(bid, name).as_slice())?
             .map(|bytes| ObjectMeta::decode(bytes.value()))
             .transpose()
@@ -148,7 +162,7 @@ impl<'a> Tx<'a> {
     pub fn put_object(&mut self, bid: u64, name: &str, meta: &ObjectMeta) -> Result<()> {
         let encoded = meta.encode()?;
         let key = key(bid, name);
-        let old = self.objects.insert(key.as_slice(), encoded.as_slice())?;
+        let old = self.objects.opened()?.insert(key.as_slice(), encoded.as_slice())?;
         let old = old.map(|bytes| ObjectMeta::decode(bytes.value())).transpose()?;
         let old = old.map(|old| old.content).unwrap_or_default();
         for chunk in &meta.content {
@@ -176,8 +190,8 @@ impl<'a> Tx<'a> {
         meta: &ObjectMeta,
     ) -> Result<()> {
         let replaced = self.object(to.0, to.1)?;
-        self.objects.remove(key(from.0, from.1).as_slice())?;
-        self.objects.insert(key(to.0, to.1).as_slice(), meta.encode()?.as_slice())?;
+        self.objects.opened()?.remove(key(from.0, from.1).as_slice())?;
+        self.objects.opened()?.insert(key(to.0, to.1).as_slice(), meta.encode()?.as_slice())?;
         for chunk in replaced.into_iter().flat_map(|meta| meta.content) {
             self.discard(chunk.blob)?;
         }
@@ -190,7 +204,7 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn delete_object(&mut self, bid: u64, name: &str) -> Result<Option<ObjectMeta>> {
-        let old = self.objects.remove(key(bid, name).as_slice())?;
+        let old = self.objects.opened()?.remove(key(bid, name).as_slice())?;
         let old = old.map(|bytes| ObjectMeta::decode(bytes.value())).transpose()?;
         for chunk in old.iter().flat_map(|meta| &meta.content) {
             self.discard(chunk.blob)?;
@@ -205,7 +219,7 @@ impl<'a> Tx<'a> {
     /// Those of the store.
     pub fn adopt(&mut self, blob: BlobId) -> Result<()> {
         if self.lasting {
-            self.fresh.insert(blob, ())?;
+            self.fresh.opened()?.insert(blob, ())?;
         }
         self.published.push(blob);
         Ok(())
@@ -218,8 +232,8 @@ impl<'a> Tx<'a> {
     /// Those of the store.
     pub fn discard(&mut self, blob: BlobId) -> Result<()> {
         if self.lasting {
-            self.fresh.remove(blob)?;
-            self.stale.insert(blob, ())?;
+            self.fresh.opened()?.remove(blob)?;
+            self.stale.opened()?.insert(blob, ())?;
         }
         self.dropped.push(blob);
         Ok(())
@@ -231,7 +245,7 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn fact(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.facts.get(name)?.map(|bytes| bytes.value().to_vec()))
+        Ok(self.facts.seen()?.get(name)?.map(|bytes| bytes.value().to_vec()))
     }
 
     /// All facts whose names begin with `prefix`, by the rest of their names.
@@ -240,7 +254,7 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn facts(&self, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>> {
-        with_prefix(&self.facts, prefix)
+        with_prefix(self.facts.seen()?, prefix)
     }
 
     /// Sets a fact.
@@ -249,7 +263,7 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn put_fact(&mut self, name: &str, value: &[u8]) -> Result<()> {
-        self.facts.insert(name, value)?;
+        self.facts.opened()?.insert(name, value)?;
         Ok(())
     }
 
@@ -259,6 +273,6 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn remove_fact(&mut self, name: &str) -> Result<bool> {
-        Ok(self.facts.remove(name)?.is_some())
+        Ok(self.facts.opened()?.remove(name)?.is_some())
     }
 }

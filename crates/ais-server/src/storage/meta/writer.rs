@@ -114,10 +114,10 @@ impl Writer {
             (std::mem::take(&mut self.settled), std::mem::take(&mut self.cleaned));
         let outcome = self.transaction(|tx| {
             for blob in &settled {
-                tx.fresh.remove(blob)?;
+                tx.fresh.opened()?.remove(blob)?;
             }
             for blob in &cleaned {
-                tx.stale.remove(blob)?;
+                tx.stale.opened()?.remove(blob)?;
             }
             for Change { apply, done } in group {
                 waiting.push(done);
@@ -145,7 +145,7 @@ impl Writer {
             transaction.set_durability(Durability::None)?;
         }
         self.commits += 1;
-        let value = work(&mut Tx::of(&transaction, self.lasting)?)?;
+        let value = work(&mut Tx::of(&transaction, self.lasting))?;
         transaction.commit()?;
         Ok(value)
     }
@@ -194,7 +194,7 @@ impl Writer {
     /// Removes some objects of a destroyed bucket; returns whether there is more to do.
     fn remove_slice(&mut self) -> bool {
         let outcome = self.transaction(|tx| {
-            let Some(bid) = tx.doomed.first()?.map(|(bid, _)| bid.value()) else {
+            let Some(bid) = tx.doomed.seen()?.first()?.map(|(bid, _)| bid.value()) else {
                 return Ok((Vec::new(), false));
             };
             let end = end_of(bid);
@@ -204,7 +204,7 @@ impl Writer {
                 let (from, to) = bounds(Bound::Included(&start), end.as_ref());
                 let from = from.as_ref().map(Vec::as_slice);
                 let to = to.as_ref().map(Vec::as_slice);
-                for row in tx.objects.range::<&[u8]>((from, to))?.take(SLICE) {
+                for row in tx.objects.seen()?.range::<&[u8]>((from, to))?.take(SLICE) {
                     names.push(name_of(row?.0.value())?);
                 }
             }
@@ -212,7 +212,7 @@ impl Writer {
                 tx.delete_object(bid, name)?;
             }
             if names.len() < SLICE {
-                tx.doomed.remove(bid)?;
+                tx.doomed.opened()?.remove(bid)?;
             }
             Ok((std::mem::take(&mut tx.dropped), true))
         });
@@ -231,12 +231,13 @@ impl Writer {
     /// What a killed process left: new blobs get their place, old and temporary ones go.
     fn repair(&mut self) -> Result<()> {
         let (fresh, stale) = self.transaction(|tx| {
+            tx.make_tables()?;
             let mut fresh = Vec::new();
-            for row in tx.fresh.iter()? {
+            for row in tx.fresh.seen()?.iter()? {
                 fresh.push(row?.0.value());
             }
             let mut stale = Vec::new();
-            for row in tx.stale.iter()? {
+            for row in tx.stale.seen()?.iter()? {
                 stale.push(row?.0.value());
             }
             Ok((fresh, stale))
