@@ -229,14 +229,7 @@ macro_rules! from_redb {
     )*};
 }
 
-from_redb!(
-    StorageError,
-    TableError,
-    TransactionError,
-    CommitError,
-    DatabaseError,
-    SetDurabilityError
-);
+from_redb!(StorageError, TableError, TransactionError, CommitError, DatabaseError);
 
 impl Error {
     fn from_metadata(error: redb::Error) -> Self {

@@ -1,10 +1,15 @@
-//! Metadata: buckets, objects and a few facts of the server, in tables of an embedded transactional store.
+//! Metadata: buckets, objects and a few facts of the server, in tables that are changed in transactions: of an embedded
+//! store (`disk`), or of maps where nothing has to last (`memory`).
 //!
 //! One thread writes: it takes all changes that wait, applies them in one transaction, commits, and answers. In memory,
 //! where a commit takes less time than waking a thread, whoever changes something commits it himself, one at a time.
 //! Readers see the last commit and never wait.
 
+mod disk;
+mod memory;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tx;
 mod unsynced;
 mod writer;
@@ -16,38 +21,22 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use tokio::sync::oneshot;
 
+use self::disk::Disk;
+use self::memory::Memory;
+use self::table::{Store, Table};
 pub use self::tx::Tx;
-use self::tx::{bounds, end_of, key, name_of, with_prefix};
-use self::unsynced::Unsynced;
+use self::tx::{decoded, key, name_of, text, with_prefix};
 use self::writer::Writer;
 use super::Fsync;
 use super::blobs::Blobs;
 use super::record::{BucketRecord, ObjectMeta};
 use crate::error::{Error, Result};
 
-/// Unique name of a bucket to its record.
-const BUCKETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("buckets");
-/// Bucket's id (eight bytes, big end first) and name of an object, to the object.
-const OBJECTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("objects");
-/// Blobs that are named by an object and may still be temporary.
-const FRESH: TableDefinition<'_, u64, ()> = TableDefinition::new("fresh");
-/// Blobs that nothing names any more and that may still be there.
-const STALE: TableDefinition<'_, u64, ()> = TableDefinition::new("stale");
-/// Ids of destroyed buckets that may still have objects.
-const DOOMED: TableDefinition<'_, u64, ()> = TableDefinition::new("doomed");
-/// Facts of the server.
-const FACTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("facts");
-
-/// Memory for pages of the metadata store, bytes.
-const CACHE: usize = 64 << 20;
-
 /// The metadata store.
 pub struct Meta {
-    db: Arc<Database>,
+    store: Arc<Store>,
     blobs: Arc<dyn Blobs>,
     writer: Arc<Mutex<Writer>>,
     /// The thread that writes. None once the store is closed.
@@ -65,38 +54,23 @@ type Done = Box<dyn FnOnce(Result<()>) + Send>;
 
 impl Meta {
     pub(super) fn memory(blobs: Arc<dyn Blobs>) -> Result<Self> {
-        let db =
-            Database::builder().set_cache_size(CACHE).create_with_backend(InMemoryBackend::new())?;
-        Self::start(db, blobs)
+        Self::start(Store::Memory(Memory::default()), blobs)
     }
 
     pub(super) fn open(path: &Path, fsync: Fsync, blobs: Arc<dyn Blobs>) -> Result<Self> {
-        let mut builder = Database::builder();
-        builder.set_cache_size(CACHE);
-        let db = if fsync == Fsync::Never {
-            let file = std::fs::OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(path)?;
-            builder.create_with_backend(Unsynced(FileBackend::new(file)?))?
-        } else {
-            builder.create(path)?
-        };
-        Self::start(db, blobs)
+        Self::start(Store::Disk(Disk::open(path, fsync)?), blobs)
     }
 
-    fn start(db: Database, blobs: Arc<dyn Blobs>) -> Result<Self> {
-        let db = Arc::new(db);
-        let writer = Writer::new(Arc::clone(&db), Arc::clone(&blobs))?;
+    fn start(store: Store, blobs: Arc<dyn Blobs>) -> Result<Self> {
+        let store = Arc::new(store);
+        let writer = Writer::new(Arc::clone(&store), Arc::clone(&blobs))?;
         let writer = Arc::new(Mutex::new(writer));
         let (sender, receiver) = mpsc::channel();
         let own = Arc::clone(&writer);
         let thread = std::thread::Builder::new()
             .name("ais-metadata".into())
             .spawn(move || writer::run(&own, &receiver))?;
-        Ok(Self { db, blobs, writer, thread: Mutex::new(Some((sender, thread))) })
+        Ok(Self { store, blobs, writer, thread: Mutex::new(Some((sender, thread))) })
     }
 
     /// Applies a change and waits until it is committed.
@@ -206,12 +180,11 @@ impl Meta {
     ///
     /// Those of the store.
     pub fn buckets(&self) -> Result<BTreeMap<String, BucketRecord>> {
-        let table = self.db.begin_read()?.open_table(BUCKETS)?;
         let mut all = BTreeMap::new();
-        for row in table.iter()? {
-            let (name, bytes) = row?;
-            all.insert(name.value().to_owned(), serde_json::from_slice(bytes.value())?);
-        }
+        self.store.rows(Table::Buckets)?.walk(Bound::Unbounded, &mut |name, bytes| {
+            all.insert(text(name)?, serde_json::from_slice(bytes)?);
+            Ok(true)
+        })?;
         Ok(all)
     }
 
@@ -221,9 +194,7 @@ impl Meta {
     ///
     /// Those of the store.
     pub fn object(&self, bid: u64, name: &str) -> Result<Option<ObjectMeta>> {
-        let table = self.db.begin_read()?.open_table(OBJECTS)?;
-        let found = table.get(key(bid, name).as_slice())?;
-        found.map(|bytes| ObjectMeta::decode(bytes.value())).transpose()
+        decoded(self.store.rows(Table::Objects)?.get(&key(bid, name))?)
     }
 
     /// Objects of these buckets' ids and names, in their order and of one moment.
@@ -235,11 +206,8 @@ impl Meta {
         &self,
         places: impl IntoIterator<Item = (u64, &'a str)>,
     ) -> Result<Vec<Option<ObjectMeta>>> {
-        let table = self.db.begin_read()?.open_table(OBJECTS)?;
-        let find = |(bid, name)| {
-            let found = table.get(key(bid, name).as_slice())?;
-            found.map(|bytes| ObjectMeta::decode(bytes.value())).transpose()
-        };
+        let objects = self.store.rows(Table::Objects)?;
+        let find = |(bid, name)| decoded(objects.get(&key(bid, name))?);
         places.into_iter().map(find).collect()
     }
 
@@ -283,19 +251,10 @@ impl Meta {
             _ => Bound::Included(key(bid, prefix)),
         };
         let start = key(bid, prefix);
-        let end = end_of(bid);
-        let table = self.db.begin_read()?.open_table(OBJECTS)?;
-        let (from, to) = bounds(first.as_ref(), end.as_ref());
-        let from = from.as_ref().map(Vec::as_slice);
-        let to = to.as_ref().map(Vec::as_slice);
-        for row in table.range::<&[u8]>((from, to))? {
-            let (found, bytes) = row?;
-            if !found.value().starts_with(&start) || !visit(name_of(found.value())?, bytes.value())?
-            {
-                break;
-            }
-        }
-        Ok(())
+        let first = first.as_ref().map(Vec::as_slice);
+        self.store.rows(Table::Objects)?.walk(first, &mut |key, bytes| {
+            Ok(key.starts_with(&start) && visit(name_of(key)?, bytes)?)
+        })
     }
 
     /// A fact of the server.
@@ -304,8 +263,8 @@ impl Meta {
     ///
     /// Those of the store.
     pub fn fact(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let table = self.db.begin_read()?.open_table(FACTS)?;
-        Ok(table.get(name)?.map(|bytes| bytes.value().to_vec()))
+        let found = self.store.rows(Table::Facts)?.get(name.as_bytes())?;
+        Ok(found.map(|bytes| bytes.to_vec()))
     }
 
     /// All facts whose names begin with `prefix`, by the rest of their names.
@@ -314,7 +273,7 @@ impl Meta {
     ///
     /// Those of the store.
     pub fn facts(&self, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>> {
-        with_prefix(&self.db.begin_read()?.open_table(FACTS)?, prefix)
+        with_prefix(&*self.store.rows(Table::Facts)?, prefix)
     }
 
     /// Commits what waits and refuses all that comes later.

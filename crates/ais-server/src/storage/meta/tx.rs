@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use holdall_ais_wire::bucket::Bck;
-use redb::{ReadableTable, WriteTransaction};
 
-use super::table::Lazy;
-use super::{BUCKETS, DOOMED, FACTS, FRESH, OBJECTS, STALE};
+use super::table::{Rows, Table, Tables, number};
 use crate::error::{Error, Result};
 use crate::storage::blobs::BlobId;
 use crate::storage::record::{BucketRecord, ObjectMeta};
@@ -18,12 +17,7 @@ use crate::storage::record::{BucketRecord, ObjectMeta};
 /// changes of others are in the same transaction. It does not send changes itself, nor by dropping something that does:
 /// in memory it would wait for itself.
 pub struct Tx<'a> {
-    buckets: Lazy<'a, &'static str, &'static [u8]>,
-    pub(super) objects: Lazy<'a, &'static [u8], &'static [u8]>,
-    pub(super) fresh: Lazy<'a, u64, ()>,
-    pub(super) stale: Lazy<'a, u64, ()>,
-    pub(super) doomed: Lazy<'a, u64, ()>,
-    facts: Lazy<'a, &'static str, &'static [u8]>,
+    pub(super) tables: &'a mut dyn Tables,
     /// Whether blobs outlive the process, so that what is under way with them has to be written down.
     lasting: bool,
     pub(super) published: Vec<BlobId>,
@@ -31,6 +25,7 @@ pub struct Tx<'a> {
     pub(super) buckets_doomed: bool,
 }
 
+/// The key of an object.
 pub(super) fn key(bid: u64, name: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(8 + name.len());
     key.extend(bid.to_be_bytes());
@@ -38,62 +33,34 @@ pub(super) fn key(bid: u64, name: &str) -> Vec<u8> {
     key
 }
 
+/// The name of the object with this key.
 pub(super) fn name_of(key: &[u8]) -> Result<String> {
-    let name = key.get(8..).unwrap_or_default().to_vec();
-    String::from_utf8(name)
-        .map_err(|e| Error::internal("the name of an object is damaged").with_source(e))
+    text(key.get(8..).unwrap_or_default())
 }
 
-/// All keys of a bucket come before this one.
-pub(super) fn end_of(bid: u64) -> Option<Vec<u8>> {
-    Some(bid.checked_add(1)?.to_be_bytes().to_vec())
+/// A name, or a part of one.
+pub(super) fn text(bytes: &[u8]) -> Result<String> {
+    String::from_utf8(bytes.to_vec())
+        .map_err(|e| Error::internal("a name in the metadata is damaged").with_source(e))
 }
 
-pub(super) fn bounds(
-    from: Bound<&Vec<u8>>,
-    end: Option<&Vec<u8>>,
-) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
-    (from.cloned(), end.map_or(Bound::Unbounded, |end| Bound::Excluded(end.clone())))
+pub(super) fn decoded(row: Option<Arc<[u8]>>) -> Result<Option<ObjectMeta>> {
+    row.map(|bytes| ObjectMeta::decode(&bytes)).transpose()
 }
 
-pub(super) fn with_prefix(
-    facts: &impl ReadableTable<&'static str, &'static [u8]>,
-    prefix: &str,
-) -> Result<BTreeMap<String, Vec<u8>>> {
+pub(super) fn with_prefix(facts: &dyn Rows, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut all = BTreeMap::new();
-    for row in facts.range(prefix..)? {
-        let (name, bytes) = row?;
-        let Some(rest) = name.value().strip_prefix(prefix) else { break };
-        all.insert(rest.to_owned(), bytes.value().to_vec());
-    }
+    facts.walk(Bound::Included(prefix.as_bytes()), &mut |name, bytes| {
+        let Some(rest) = name.strip_prefix(prefix.as_bytes()) else { return Ok(false) };
+        all.insert(text(rest)?, bytes.to_vec());
+        Ok(true)
+    })?;
     Ok(all)
 }
 
 impl<'a> Tx<'a> {
-    pub(super) fn of(transaction: &'a WriteTransaction, lasting: bool) -> Self {
-        Self {
-            buckets: Lazy::new(transaction, BUCKETS),
-            objects: Lazy::new(transaction, OBJECTS),
-            fresh: Lazy::new(transaction, FRESH),
-            stale: Lazy::new(transaction, STALE),
-            doomed: Lazy::new(transaction, DOOMED),
-            facts: Lazy::new(transaction, FACTS),
-            lasting,
-            published: Vec::new(),
-            dropped: Vec::new(),
-            buckets_doomed: false,
-        }
-    }
-
-    /// Makes the tables that are not there yet: readers open what is there.
-    pub(super) fn make_tables(&mut self) -> Result<()> {
-        self.buckets.opened()?;
-        self.objects.opened()?;
-        self.fresh.opened()?;
-        self.stale.opened()?;
-        self.doomed.opened()?;
-        self.facts.opened()?;
-        Ok(())
+    pub(super) fn of(tables: &'a mut dyn Tables, lasting: bool) -> Self {
+        Self { tables, lasting, published: Vec::new(), dropped: Vec::new(), buckets_doomed: false }
     }
 
     /// A bucket.
@@ -102,10 +69,8 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn bucket(&self, bck: &Bck) -> Result<Option<BucketRecord>> {
-        match self.buckets.seen()?.get(bck.uname("").as_str())? {
-            Some(bytes) => Ok(Some(serde_json::from_slice(bytes.value())?)),
-            None => Ok(None),
-        }
+        let found = self.tables.rows(Table::Buckets)?.get(bck.uname("").as_bytes())?;
+        Ok(found.map(|bytes| serde_json::from_slice(&bytes)).transpose()?)
     }
 
     /// Sets a bucket.
@@ -114,9 +79,9 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn put_bucket(&mut self, record: &BucketRecord) -> Result<()> {
-        self.buckets
-            .opened()?
-            .insert(record.bck.uname("").as_str(), serde_json::to_vec(record)?.as_slice())?;
+        let encoded = serde_json::to_vec(record)?;
+        let buckets = self.tables.rows_mut(Table::Buckets)?;
+        buckets.insert(record.bck.uname("").as_bytes(), &encoded)?;
         Ok(())
     }
 
@@ -126,7 +91,7 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn forget_bucket(&mut self, bck: &Bck) -> Result<()> {
-        self.buckets.opened()?.remove(bck.uname("").as_str())?;
+        self.tables.rows_mut(Table::Buckets)?.remove(bck.uname("").as_bytes())?;
         Ok(())
     }
 
@@ -136,7 +101,7 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn doom_objects(&mut self, bid: u64) -> Result<()> {
-        self.doomed.opened()?.insert(bid, ())?;
+        self.tables.rows_mut(Table::Doomed)?.insert(&number(bid), &[])?;
         self.buckets_doomed = true;
         Ok(())
     }
@@ -147,11 +112,7 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn object(&self, bid: u64, name: &str) -> Result<Option<ObjectMeta>> {
-        self.objects
-            .seen()?
-            .get(key(bid, name).as_slice())?
-            .map(|bytes| ObjectMeta::decode(bytes.value()))
-            .transpose()
+        decoded(self.tables.rows(Table::Objects)?.get(&key(bid, name))?)
     }
 
     /// Sets an object. Content that the object had and has no more goes away; new content stays.
@@ -161,9 +122,8 @@ impl<'a> Tx<'a> {
     /// Those of the store.
     pub fn put_object(&mut self, bid: u64, name: &str, meta: &ObjectMeta) -> Result<()> {
         let encoded = meta.encode()?;
-        let key = key(bid, name);
-        let old = self.objects.opened()?.insert(key.as_slice(), encoded.as_slice())?;
-        let old = old.map(|bytes| ObjectMeta::decode(bytes.value())).transpose()?;
+        let objects = self.tables.rows_mut(Table::Objects)?;
+        let old = decoded(objects.insert(&key(bid, name), &encoded)?)?;
         let old = old.map(|old| old.content).unwrap_or_default();
         for chunk in &meta.content {
             if !old.iter().any(|before| before.blob == chunk.blob) {
@@ -190,8 +150,10 @@ impl<'a> Tx<'a> {
         meta: &ObjectMeta,
     ) -> Result<()> {
         let replaced = self.object(to.0, to.1)?;
-        self.objects.opened()?.remove(key(from.0, from.1).as_slice())?;
-        self.objects.opened()?.insert(key(to.0, to.1).as_slice(), meta.encode()?.as_slice())?;
+        let encoded = meta.encode()?;
+        let objects = self.tables.rows_mut(Table::Objects)?;
+        objects.remove(&key(from.0, from.1))?;
+        objects.insert(&key(to.0, to.1), &encoded)?;
         for chunk in replaced.into_iter().flat_map(|meta| meta.content) {
             self.discard(chunk.blob)?;
         }
@@ -204,8 +166,7 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn delete_object(&mut self, bid: u64, name: &str) -> Result<Option<ObjectMeta>> {
-        let old = self.objects.opened()?.remove(key(bid, name).as_slice())?;
-        let old = old.map(|bytes| ObjectMeta::decode(bytes.value())).transpose()?;
+        let old = decoded(self.tables.rows_mut(Table::Objects)?.remove(&key(bid, name))?)?;
         for chunk in old.iter().flat_map(|meta| &meta.content) {
             self.discard(chunk.blob)?;
         }
@@ -219,7 +180,7 @@ impl<'a> Tx<'a> {
     /// Those of the store.
     pub fn adopt(&mut self, blob: BlobId) -> Result<()> {
         if self.lasting {
-            self.fresh.opened()?.insert(blob, ())?;
+            self.tables.rows_mut(Table::Fresh)?.insert(&number(blob), &[])?;
         }
         self.published.push(blob);
         Ok(())
@@ -232,8 +193,8 @@ impl<'a> Tx<'a> {
     /// Those of the store.
     pub fn discard(&mut self, blob: BlobId) -> Result<()> {
         if self.lasting {
-            self.fresh.opened()?.remove(blob)?;
-            self.stale.opened()?.insert(blob, ())?;
+            self.tables.rows_mut(Table::Fresh)?.remove(&number(blob))?;
+            self.tables.rows_mut(Table::Stale)?.insert(&number(blob), &[])?;
         }
         self.dropped.push(blob);
         Ok(())
@@ -245,7 +206,8 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn fact(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.facts.seen()?.get(name)?.map(|bytes| bytes.value().to_vec()))
+        let found = self.tables.rows(Table::Facts)?.get(name.as_bytes())?;
+        Ok(found.map(|bytes| bytes.to_vec()))
     }
 
     /// All facts whose names begin with `prefix`, by the rest of their names.
@@ -254,7 +216,7 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn facts(&self, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>> {
-        with_prefix(self.facts.seen()?, prefix)
+        with_prefix(self.tables.rows(Table::Facts)?, prefix)
     }
 
     /// Sets a fact.
@@ -263,7 +225,7 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn put_fact(&mut self, name: &str, value: &[u8]) -> Result<()> {
-        self.facts.opened()?.insert(name, value)?;
+        self.tables.rows_mut(Table::Facts)?.insert(name.as_bytes(), value)?;
         Ok(())
     }
 
@@ -273,6 +235,6 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn remove_fact(&mut self, name: &str) -> Result<bool> {
-        Ok(self.facts.opened()?.remove(name)?.is_some())
+        Ok(self.tables.rows_mut(Table::Facts)?.remove(name.as_bytes())?.is_some())
     }
 }

@@ -3,10 +3,9 @@
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
-use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _};
-
-use super::tx::{Tx, bounds, end_of, key, name_of};
-use super::{Change, DOOMED, Done};
+use super::table::{Rows, Store, Table, number, number_of};
+use super::tx::{Tx, key, name_of};
+use super::{Change, Done};
 use crate::error::{Error, Result};
 use crate::storage::blobs::{BlobId, Blobs};
 
@@ -15,17 +14,12 @@ const GROUP: usize = 512;
 /// Objects of a destroyed bucket removed in one commit.
 const SLICE: usize = 1024;
 
-/// Commits of a store in memory until one of them gives back the space of pages that are no more. The others are not
-/// made to last, which nothing in memory does.
-const RECLAIMED: u64 = 64;
-
 /// Who writes: one at a time.
 pub(super) struct Writer {
-    db: Arc<Database>,
+    store: Arc<Store>,
     blobs: Arc<dyn Blobs>,
     /// Whether blobs outlive the process.
     lasting: bool,
-    commits: u64,
     /// Blobs published since the last commit.
     settled: Vec<BlobId>,
     /// Blobs removed since the last commit.
@@ -68,10 +62,10 @@ pub(super) fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
 
 impl Writer {
     /// Repairs what an interrupted process left.
-    pub(super) fn new(db: Arc<Database>, blobs: Arc<dyn Blobs>) -> Result<Self> {
+    pub(super) fn new(store: Arc<Store>, blobs: Arc<dyn Blobs>) -> Result<Self> {
         let lasting = !blobs.inline();
         let (settled, cleaned) = (Vec::new(), Vec::new());
-        let mut writer = Self { db, blobs, lasting, commits: 0, settled, cleaned };
+        let mut writer = Self { store, blobs, lasting, settled, cleaned };
         writer.repair()?;
         Ok(writer)
     }
@@ -114,10 +108,10 @@ impl Writer {
             (std::mem::take(&mut self.settled), std::mem::take(&mut self.cleaned));
         let outcome = self.transaction(|tx| {
             for blob in &settled {
-                tx.fresh.opened()?.remove(blob)?;
+                tx.tables.rows_mut(Table::Fresh)?.remove(&number(*blob))?;
             }
             for blob in &cleaned {
-                tx.stale.opened()?.remove(blob)?;
+                tx.tables.rows_mut(Table::Stale)?.remove(&number(*blob))?;
             }
             for Change { apply, done } in group {
                 waiting.push(done);
@@ -137,17 +131,7 @@ impl Writer {
     }
 
     fn transaction<T>(&mut self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        let mut transaction = self.db.begin_write()?;
-        if self.lasting {
-            // The next start after a kill takes milliseconds, however much there is.
-            transaction.set_quick_repair(true);
-        } else if !self.commits.is_multiple_of(RECLAIMED) {
-            transaction.set_durability(Durability::None)?;
-        }
-        self.commits += 1;
-        let value = work(&mut Tx::of(&transaction, self.lasting))?;
-        transaction.commit()?;
-        Ok(value)
+        self.store.change(|tables| work(&mut Tx::of(tables, self.lasting)))
     }
 
     /// After a commit: new blobs get their place, old ones go.
@@ -186,33 +170,31 @@ impl Writer {
     }
 
     fn has_doomed(&self) -> bool {
-        let look =
-            || -> Result<bool> { Ok(self.db.begin_read()?.open_table(DOOMED)?.first()?.is_some()) };
-        look().unwrap_or(false)
+        let look = || first_doomed(&*self.store.rows(Table::Doomed)?);
+        matches!(look(), Ok(Some(_)))
     }
 
     /// Removes some objects of a destroyed bucket; returns whether there is more to do.
     fn remove_slice(&mut self) -> bool {
         let outcome = self.transaction(|tx| {
-            let Some(bid) = tx.doomed.seen()?.first()?.map(|(bid, _)| bid.value()) else {
+            let Some(bid) = first_doomed(tx.tables.rows(Table::Doomed)?)? else {
                 return Ok((Vec::new(), false));
             };
-            let end = end_of(bid);
             let start = key(bid, "");
             let mut names = Vec::with_capacity(SLICE);
-            {
-                let (from, to) = bounds(Bound::Included(&start), end.as_ref());
-                let from = from.as_ref().map(Vec::as_slice);
-                let to = to.as_ref().map(Vec::as_slice);
-                for row in tx.objects.seen()?.range::<&[u8]>((from, to))?.take(SLICE) {
-                    names.push(name_of(row?.0.value())?);
+            let objects = tx.tables.rows(Table::Objects)?;
+            objects.walk(Bound::Included(&start), &mut |key, _| {
+                if names.len() == SLICE || !key.starts_with(&start) {
+                    return Ok(false);
                 }
-            }
+                names.push(name_of(key)?);
+                Ok(true)
+            })?;
             for name in &names {
                 tx.delete_object(bid, name)?;
             }
             if names.len() < SLICE {
-                tx.doomed.opened()?.remove(bid)?;
+                tx.tables.rows_mut(Table::Doomed)?.remove(&number(bid))?;
             }
             Ok((std::mem::take(&mut tx.dropped), true))
         });
@@ -231,15 +213,12 @@ impl Writer {
     /// What a killed process left: new blobs get their place, old and temporary ones go.
     fn repair(&mut self) -> Result<()> {
         let (fresh, stale) = self.transaction(|tx| {
-            tx.make_tables()?;
-            let mut fresh = Vec::new();
-            for row in tx.fresh.seen()?.iter()? {
-                fresh.push(row?.0.value());
+            // Readers open what is there.
+            for table in Table::ALL {
+                tx.tables.rows(table)?;
             }
-            let mut stale = Vec::new();
-            for row in tx.stale.seen()?.iter()? {
-                stale.push(row?.0.value());
-            }
+            let fresh = numbers(tx.tables.rows(Table::Fresh)?)?;
+            let stale = numbers(tx.tables.rows(Table::Stale)?)?;
             Ok((fresh, stale))
         })?;
         let (published, removed) = (fresh.len(), stale.len());
@@ -260,4 +239,22 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+fn first_doomed(doomed: &dyn Rows) -> Result<Option<u64>> {
+    let mut first = None;
+    doomed.walk(Bound::Unbounded, &mut |key, _| {
+        first = Some(number_of(key)?);
+        Ok(false)
+    })?;
+    Ok(first)
+}
+
+fn numbers(rows: &dyn Rows) -> Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    rows.walk(Bound::Unbounded, &mut |key, _| {
+        numbers.push(number_of(key)?);
+        Ok(true)
+    })?;
+    Ok(numbers)
 }
