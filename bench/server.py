@@ -83,9 +83,10 @@ def nginx() -> str | None:
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
-def _start_nginx(
+def start_nginx(
     command: str, folder: Path, config: str = _NGINX, **values: object
 ) -> tuple[subprocess.Popen[str], int]:
+    """Run nginx with a configuration that is filled in with these values, a folder and a port; return the port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     folder.chmod(0o755)
@@ -119,7 +120,7 @@ def serving() -> Iterator[str]:
     """Run the server and yield its URL."""
     command = nginx()
     with tempfile.TemporaryDirectory(prefix="holdall-bench-") as folder:
-        process, port = _start_nginx(command, Path(folder)) if command else _start_own()
+        process, port = start_nginx(command, Path(folder)) if command else _start_own()
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
@@ -138,7 +139,7 @@ def serve_files(root: Path, rate: str = "0") -> str | None:
     folder = root / ".nginx"
     folder.mkdir()
     root.chmod(0o755)
-    process, port = _start_nginx(
+    process, port = start_nginx(
         command, folder, _FILES, root=root, rate=rate, user=getpass.getuser()
     )
     atexit.register(process.terminate)

