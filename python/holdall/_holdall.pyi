@@ -117,11 +117,11 @@ class ObjectStoreMethods:
     ) -> Coroutine[Any, Any, GetResult]:
         """Read an object, to be awaited."""
     def get_many(
-        self, paths: _PathsInput, *, max_concurrency: int = 32, on_error: _OnError = "raise"
+        self, paths: _PathsInput, *, max_concurrency: int = 64, on_error: _OnError = "raise"
     ) -> _ListType[Bytes]:
         """Read many objects."""
     def get_many_async(
-        self, paths: _PathsInput, *, max_concurrency: int = 32, on_error: _OnError = "raise"
+        self, paths: _PathsInput, *, max_concurrency: int = 64, on_error: _OnError = "raise"
     ) -> Coroutine[Any, Any, _ListType[Bytes]]:
         """Read many objects, to be awaited."""
     def get_range(
@@ -165,11 +165,11 @@ class ObjectStoreMethods:
     def head_async(self, path: _PathInput) -> Coroutine[Any, Any, ObjectMeta]:
         """Describe an object, to be awaited."""
     def head_many(
-        self, paths: _PathsInput, *, max_concurrency: int = 32, on_error: _OnError = "raise"
+        self, paths: _PathsInput, *, max_concurrency: int = 64, on_error: _OnError = "raise"
     ) -> _ListType[ObjectMeta]:
         """Describe many objects."""
     def head_many_async(
-        self, paths: _PathsInput, *, max_concurrency: int = 32, on_error: _OnError = "raise"
+        self, paths: _PathsInput, *, max_concurrency: int = 64, on_error: _OnError = "raise"
     ) -> Coroutine[Any, Any, _ListType[ObjectMeta]]:
         """Describe many objects, to be awaited."""
     def list(
@@ -244,7 +244,7 @@ class ObjectStoreMethods:
         self,
         items: Mapping[str, Buffer] | Iterable[tuple[_PathInput, Buffer]],
         *,
-        max_concurrency: int = 32,
+        max_concurrency: int = 64,
         on_error: _OnError = "raise",
     ) -> _ListType[PutResult]:
         """Write many objects."""
@@ -252,7 +252,7 @@ class ObjectStoreMethods:
         self,
         items: Mapping[str, Buffer] | Iterable[tuple[_PathInput, Buffer]],
         *,
-        max_concurrency: int = 32,
+        max_concurrency: int = 64,
         on_error: _OnError = "raise",
     ) -> Coroutine[Any, Any, _ListType[PutResult]]:
         """Write many objects, to be awaited."""

@@ -613,7 +613,7 @@ def get_many(
     store: Any,
     paths: Iterable[PathInput],
     *,
-    max_concurrency: int = 32,
+    max_concurrency: int = 64,
     on_error: OnError = "raise",
 ) -> builtins.list[Bytes]:
     """Read many whole objects, in order.
@@ -631,7 +631,7 @@ def get_many_async(
     store: Any,
     paths: Iterable[PathInput],
     *,
-    max_concurrency: int = 32,
+    max_concurrency: int = 64,
     on_error: OnError = "raise",
 ) -> Coroutine[Any, Any, builtins.list[Bytes]]:
     """Read many whole objects, in order, to be awaited; see `get_many`."""
@@ -642,7 +642,7 @@ def head_many(
     store: Any,
     paths: Iterable[PathInput],
     *,
-    max_concurrency: int = 32,
+    max_concurrency: int = 64,
     on_error: OnError = "raise",
 ) -> builtins.list[ObjectMeta]:
     """Describe many objects, in order; arguments as of `get_many`."""
@@ -653,7 +653,7 @@ def head_many_async(
     store: Any,
     paths: Iterable[PathInput],
     *,
-    max_concurrency: int = 32,
+    max_concurrency: int = 64,
     on_error: OnError = "raise",
 ) -> Coroutine[Any, Any, builtins.list[ObjectMeta]]:
     """Describe many objects, in order; arguments as of `get_many`, to be awaited; see `head_many`."""
@@ -666,7 +666,7 @@ def put_many(
     store: Any,
     items: Mapping[str, Buffer] | Iterable[tuple[PathInput, Buffer]],
     *,
-    max_concurrency: int = 32,
+    max_concurrency: int = 64,
     on_error: OnError = "raise",
 ) -> builtins.list[PutResult]:
     """Write many objects, each with one request; arguments as of `get_many`.
@@ -684,7 +684,7 @@ def put_many_async(
     store: Any,
     items: Mapping[str, Buffer] | Iterable[tuple[PathInput, Buffer]],
     *,
-    max_concurrency: int = 32,
+    max_concurrency: int = 64,
     on_error: OnError = "raise",
 ) -> Coroutine[Any, Any, builtins.list[PutResult]]:
     """Do what `put_many` does, to be awaited."""

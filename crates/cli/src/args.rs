@@ -371,7 +371,7 @@ pub(crate) struct TransferArgs {
 #[derive(Debug, Args, Clone)]
 pub(crate) struct EngineArgs {
     /// Objects at once.
-    #[arg(long, default_value_t = 64, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, default_value_t = TransferOptions::default().workers, value_name = "N", value_parser = at_least_one)]
     pub(crate) workers: usize,
     /// Requests at once for one object.
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = at_least_one)]

@@ -860,7 +860,7 @@ impl PyStore {
     }
 
     /// Read many objects.
-    #[pyo3(signature = (paths, *, max_concurrency = 32, on_error = "raise"))]
+    #[pyo3(signature = (paths, *, max_concurrency = 64, on_error = "raise"))]
     fn get_many(
         &self,
         py: Python<'_>,
@@ -875,7 +875,7 @@ impl PyStore {
     }
 
     /// Read many objects, to be awaited.
-    #[pyo3(signature = (paths, *, max_concurrency = 32, on_error = "raise"))]
+    #[pyo3(signature = (paths, *, max_concurrency = 64, on_error = "raise"))]
     fn get_many_async<'py>(
         &self,
         py: Python<'py>,
@@ -889,7 +889,7 @@ impl PyStore {
     }
 
     /// Describe many objects.
-    #[pyo3(signature = (paths, *, max_concurrency = 32, on_error = "raise"))]
+    #[pyo3(signature = (paths, *, max_concurrency = 64, on_error = "raise"))]
     fn head_many(
         &self,
         py: Python<'_>,
@@ -904,7 +904,7 @@ impl PyStore {
     }
 
     /// Describe many objects, to be awaited.
-    #[pyo3(signature = (paths, *, max_concurrency = 32, on_error = "raise"))]
+    #[pyo3(signature = (paths, *, max_concurrency = 64, on_error = "raise"))]
     fn head_many_async<'py>(
         &self,
         py: Python<'py>,
@@ -918,7 +918,7 @@ impl PyStore {
     }
 
     /// Write many objects.
-    #[pyo3(signature = (items, *, max_concurrency = 32, on_error = "raise"))]
+    #[pyo3(signature = (items, *, max_concurrency = 64, on_error = "raise"))]
     fn put_many(
         &self,
         py: Python<'_>,
@@ -933,7 +933,7 @@ impl PyStore {
     }
 
     /// Write many objects, to be awaited.
-    #[pyo3(signature = (items, *, max_concurrency = 32, on_error = "raise"))]
+    #[pyo3(signature = (items, *, max_concurrency = 64, on_error = "raise"))]
     fn put_many_async<'py>(
         &self,
         py: Python<'py>,

@@ -15,6 +15,9 @@ const MOST_PARTS: u64 = 10_000;
 
 const MIB: u64 = 1024 * 1024;
 
+/// Objects at once, unless another number is given: small ones are a round trip each, and services answer many at a time.
+const WORKERS: usize = 128;
+
 /// Parts at once, unless another number is given.
 const PARTS: usize = 8;
 
@@ -42,7 +45,7 @@ pub enum Verify {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TransferOptions {
-    /// Objects at once. Default 64.
+    /// Objects at once. Default 128.
     pub workers: usize,
     /// Requests at once for one object. Default 8.
     pub parts: usize,
@@ -80,7 +83,7 @@ pub struct TransferOptions {
 impl Default for TransferOptions {
     fn default() -> Self {
         Self {
-            workers: 64,
+            workers: WORKERS,
             parts: PARTS,
             part_bytes: None,
             mode: CopyMode::Overwrite,
