@@ -14,6 +14,7 @@
 //! before a byte moves. Secrets belong to the host they are meant for.
 
 pub mod asset;
+mod budget;
 mod clients;
 mod config;
 mod crawl;

@@ -8,10 +8,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use holdall_store::object_store::ObjectStoreExt;
+use holdall_store::transfer::Budget;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use crate::budget;
 use crate::clients::Clients;
 use crate::directory::{self, Found};
 use crate::error::{Error, Result};
@@ -47,6 +49,9 @@ pub struct RunOptions {
     pub compute: Option<Algorithm>,
     /// Most transfers at once; 128 at most.
     pub max_concurrent: usize,
+    /// What files may use on their way. Default: the limits of the process where they were set
+    /// ([`Budget::set_global`]), else 48 MiB of memory.
+    pub budget: Option<Budget>,
 }
 
 impl Default for RunOptions {
@@ -59,6 +64,7 @@ impl Default for RunOptions {
             verify: true,
             compute: None,
             max_concurrent: 500,
+            budget: None,
         }
     }
 }
@@ -287,6 +293,7 @@ async fn fetch(
         checksum: job.checksum.clone().filter(|_| options.verify),
         compute: options.compute,
         make_directory: options.make_directory,
+        budget: options.budget.clone().unwrap_or_else(budget::default),
         keep_partial: !options.clean,
     };
     let watcher = Watcher(at, observer.clone());

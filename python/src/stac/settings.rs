@@ -218,6 +218,7 @@ impl Run {
             verify: self.verify,
             compute: compute.transpose()?,
             max_concurrent: self.max_concurrent.max(1),
+            budget: None,
         })
     }
 }

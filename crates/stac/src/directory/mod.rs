@@ -277,7 +277,7 @@ impl Directory {
         watch: &dyn Watch,
     ) -> Result<(Moved, Option<Error>)> {
         let options = TransferOptions::default().with_resume(true).with_workers(FILES_AT_ONCE);
-        let (transfer, told) = told_transfer(watch, options);
+        let (transfer, told) = told_transfer(watch, wanted, options);
         let mut steps = transfer.run_plan(&self.store, target, plan);
         let mut moved = Moved::default();
         let ended = loop {

@@ -10,12 +10,13 @@ use futures::{StreamExt, TryStreamExt};
 use holdall_store::Store;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{Attribute, Attributes, ObjectStoreExt};
-use holdall_store::transfer::{Budget, Events, Limits, Transfer, TransferOptions};
+use holdall_store::transfer::{Events, Transfer, TransferOptions};
 
 use super::checks::Checks;
 use super::fetch::{Fetched, Wanted, Watch};
 use super::file::{Hashing, Sink, local_error, mismatch, wanted_hash};
 use super::{Source, wrong_checksum, wrong_size};
+use crate::budget;
 use crate::error::{Error, Result};
 use crate::multihash::Multihash;
 use crate::place::Place;
@@ -23,12 +24,10 @@ use crate::place::Place;
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(100);
 
-/// Bytes of the files that are on their way at once, whatever their size and number.
-const MEMORY_BYTES: u64 = 48 << 20;
-
 /// A transfer that tells `watch`, with what it had told last.
 pub(crate) fn told_transfer(
     watch: &dyn Watch,
+    wanted: &Wanted,
     options: TransferOptions,
 ) -> (Transfer, Arc<Mutex<u64>>) {
     let told = Arc::new(Mutex::new(0u64));
@@ -41,13 +40,8 @@ pub(crate) fn told_transfer(
         },
         TELL_EVERY,
     );
-    let budget = budget();
+    let budget = wanted.budget.clone();
     (Transfer::new().with_options(options).with_budget(budget).with_events(events), told)
-}
-
-fn budget() -> Budget {
-    static BUDGET: std::sync::OnceLock<Budget> = std::sync::OnceLock::new();
-    BUDGET.get_or_init(|| Budget::new(Limits::default().with_memory_bytes(MEMORY_BYTES))).clone()
 }
 
 /// Tells the rest after the last report, or takes back what was told of a failure.
@@ -67,7 +61,8 @@ pub(super) async fn to_file(
 ) -> Result<Fetched> {
     prepare(path, wanted)?;
     let checks = Checks::new(source, wanted);
-    let (transfer, told) = told_transfer(watch, TransferOptions::default().with_resume(true));
+    let (transfer, told) =
+        told_transfer(watch, wanted, TransferOptions::default().with_resume(true));
     let transfer = transfer.with_inspection(checks.inspect(watch));
     match transfer.download(&store, &key, path).await {
         Ok(report) => {
@@ -129,7 +124,7 @@ async fn inspected(
     // What a store knows of its object goes along; of a file or a web server's, the document knows more.
     let knows = matches!(source, Source::Object { checks_type: true, .. });
     let own = wanted.media_type.as_deref().filter(|_| !knows);
-    let (transfer, told) = told_transfer(watch, with_attributes(attributes(own)));
+    let (transfer, told) = told_transfer(watch, wanted, with_attributes(attributes(own)));
     let transfer = transfer.with_inspection(checks.inspect(watch));
     match transfer.copy(from, path, to, key).await {
         Ok(report) => {
@@ -175,7 +170,7 @@ async fn copy(
     // Local files know no media type that could go along.
     let own = head.media_type.is_none().then_some(wanted.media_type.as_deref()).flatten();
     let options = with_attributes(attributes(own));
-    let (transfer, told) = told_transfer(watch, options);
+    let (transfer, told) = told_transfer(watch, wanted, options);
     let copied = transfer.copy(from, path, to, key).await;
     let report = copied.inspect_err(|_| settle(watch, &told, 0))?;
     let bytes = match head.size {
@@ -236,7 +231,7 @@ async fn stream(
         pieces.chain(check).try_filter(|piece| std::future::ready(!piece.is_empty())).boxed();
     let media_type = wanted.media_type.as_deref().or(body.media_type.as_deref());
     let options = with_attributes(attributes(media_type));
-    let (transfer, told) = told_transfer(watch, options);
+    let (transfer, told) = told_transfer(watch, wanted, options);
     let sent = transfer.upload_stream(pieces, store, key).await;
     let mut passing = passing.lock().unwrap_or_else(PoisonError::into_inner);
     if let Err(error) = sent {
@@ -274,7 +269,7 @@ impl Passing {
 
 /// All bytes of a large object, in one piece of memory.
 pub(super) async fn read(store: &Store, key: &Path) -> Result<Bytes> {
-    Ok(Transfer::new().with_budget(budget()).read(store, key).await?)
+    Ok(Transfer::new().with_budget(budget::default()).read(store, key).await?)
 }
 
 /// Writes a small object.

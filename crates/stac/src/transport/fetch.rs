@@ -5,6 +5,7 @@ use std::path::Path as FsPath;
 use futures::StreamExt;
 use holdall_store::Store;
 use holdall_store::object_store::path::Path;
+use holdall_store::transfer::Budget;
 
 use super::file::Sink;
 use super::{Source, Span, engine, pause};
@@ -14,6 +15,9 @@ use crate::place::Place;
 
 /// Larger files are the engine's: several requests at once, and continued after the process was killed.
 pub(super) const LARGE_BYTES: u64 = 8 << 20;
+
+/// Most memory that a small file needs on its way: what comes in, what is collected, and what is being written.
+const WINDOW_BYTES: u64 = 1 << 20;
 
 /// Watches one transfer.
 pub(crate) trait Watch: Send + Sync {
@@ -34,6 +38,7 @@ pub(crate) struct Wanted {
     /// A checksum to be computed on the way.
     pub(crate) compute: Option<Algorithm>,
     pub(crate) make_directory: bool,
+    pub(crate) budget: Budget,
     /// Keep what was received when it fails.
     pub(crate) keep_partial: bool,
 }
@@ -153,8 +158,12 @@ async fn attempt_once(
         }
         watch.opened(&source.name(), opened.size);
     }
+    let window = opened.size.unwrap_or(WINDOW_BYTES).min(WINDOW_BYTES);
+    let window = window.min(wanted.budget.limits().memory_bytes);
+    let _memory = wanted.budget.memory(window).await?;
     while let Some(piece) = opened.body.next().await {
         let piece = piece?;
+        wanted.budget.pace(piece.len()).await;
         watch.moved(piece.len() as i64);
         sink.write(piece).await?;
     }

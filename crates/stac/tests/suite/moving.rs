@@ -11,7 +11,7 @@ use holdall_store::Store;
 use holdall_store::memory::MemoryStore;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{Attribute, ObjectStoreExt};
-use holdall_store::transfer::open_neighbour;
+use holdall_store::transfer::{Budget, Limits, open_neighbour};
 use serde_json::json;
 
 use crate::server::Server;
@@ -64,6 +64,33 @@ async fn files_of_every_size_arrive_and_are_compared() {
     let (report, _) = download(&clients(), &item("i", assets), &place(&dir)).await;
     assert_eq!(report.bytes().0, 0);
     assert_eq!(server.seen("/large.bin").len(), asked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_keeps_to_the_budget_that_it_is_given() {
+    let server = Server::start().await;
+    let small = content(20_000);
+    let href = |n| server.add(&format!("/{n}.bin"), small.clone(), "image/tiff");
+    let assets: serde_json::Map<_, _> =
+        (0..5).map(|n| (n.to_string(), json!({"href": href(n)}))).collect();
+    let mut assets = serde_json::Value::Object(assets);
+    let limits = Limits::default().with_memory_bytes(64 << 10);
+    let mut options = TransferOptions::download(Kind::Item, None);
+    options.run.budget = Some(Budget::new(limits.with_bytes_per_second(Some(500_000))));
+    let (dir, begun) = (tempfile::tempdir().unwrap(), std::time::Instant::now());
+    let run = async |assets: &serde_json::Value| {
+        let mut document = document(&item("i", assets.clone()));
+        transfer(&clients(), &mut document, &place(&dir), &options, nobody()).await.unwrap()
+    };
+    let report = run(&assets).await;
+    assert_eq!(report.failures().count(), 0, "{:?}", report.outcomes);
+    assert!(begun.elapsed() >= std::time::Duration::from_millis(200));
+    // A part of a large file is larger than this memory, which has to be said.
+    assets["large"] = json!({"href": server.add("/large.bin", content(LARGE), "image/tiff")});
+    let report = run(&assets).await;
+    let error = report.outcomes.iter().find_map(|outcome| outcome.as_ref().err()).unwrap();
+    assert!(error.to_string().contains("raise the budget"), "{error}");
+    assert_eq!(report.failures().count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

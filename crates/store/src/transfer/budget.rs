@@ -1,6 +1,7 @@
 //! What transfers may use at once: memory, requests, bandwidth.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -90,6 +91,9 @@ struct Inner {
 static GLOBAL: LazyLock<ArcSwap<Budget>> =
     LazyLock::new(|| ArcSwap::from_pointee(Budget::new(Limits::default())));
 
+/// Whether somebody has set the limits of the process.
+static CHOSEN: AtomicBool = AtomicBool::new(false);
+
 impl Budget {
     /// A budget of its own.
     pub fn new(limits: Limits) -> Self {
@@ -123,9 +127,15 @@ impl Budget {
         Self::clone(&GLOBAL.load())
     }
 
+    /// The same, if its limits were set: for work that takes less than the process may, unless it is told.
+    pub fn chosen() -> Option<Self> {
+        CHOSEN.load(Ordering::Acquire).then(Self::global)
+    }
+
     /// Sets the limits of the process. Transfers that run keep to the limits they began with.
     pub fn set_global(limits: Limits) {
         GLOBAL.store(Arc::new(Self::new(limits)));
+        CHOSEN.store(true, Ordering::Release);
     }
 
     /// Forgets what was in use; for a forked child, where the holders do not exist.
@@ -143,7 +153,7 @@ impl Budget {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] when the budget is smaller than that.
-    pub(super) async fn memory(&self, bytes: u64) -> Result<Held> {
+    pub async fn memory(&self, bytes: u64) -> Result<Held> {
         let limit = self.0.limits.memory_bytes;
         if bytes > limit.max(UNIT_BYTES) {
             let detail = format!(
@@ -173,7 +183,7 @@ impl Budget {
     }
 
     /// Waits until `bytes` more may pass.
-    pub(super) async fn pace(&self, bytes: usize) {
+    pub async fn pace(&self, bytes: usize) {
         let own = self.due(bytes);
         let until = own.max(self.0.wider.as_ref().and_then(|wider| wider.due(bytes)));
         if let Some(until) = until {
@@ -201,7 +211,7 @@ impl Default for Budget {
 
 /// A share of a budget, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Held {
+pub struct Held {
     _permits: [Option<OwnedSemaphorePermit>; 2],
 }
 

@@ -58,7 +58,7 @@ mod whole;
 
 use object_store::ObjectMeta;
 
-pub use budget::{Budget, Limits};
+pub use budget::{Budget, Held, Limits};
 pub use cleaning::aborting;
 pub use compare::Compare;
 pub use events::{Events, Snapshot};

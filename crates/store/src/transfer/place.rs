@@ -18,8 +18,8 @@ use crate::local::Lane;
 /// two wait and two are being written while one comes in: the memory that a part takes of the budget.
 const WRITE_BYTES: usize = 512 * 1024;
 
-/// Bytes that are read back at once.
-const READ_BYTES: usize = 1024 * 1024;
+/// Bytes that are read back at once: few enough to be in the processor's cache when their checksum is computed.
+const READ_BYTES: usize = 256 * 1024;
 
 /// A file or a piece of memory.
 #[derive(Debug, Clone)]

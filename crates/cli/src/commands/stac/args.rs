@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use holdall::stac::ClientKind;
 
 use super::oauth::OAuthArgs;
+use crate::args::size;
 
 /// Work with STAC items, item collections, collections and catalogs, and with the assets they point to.
 ///
@@ -119,10 +120,10 @@ pub(crate) struct ClientArgs {
     /// Attempts per request to S3 and other stores.
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub(crate) s3_max_attempts: u32,
-    /// The region of S3 buckets. Default: the bucket is asked.
+    /// The region of the S3 buckets that assets are read from. Default: the bucket is asked.
     #[arg(long, value_name = "REGION")]
     pub(crate) s3_region: Option<String>,
-    /// The URL of an S3-compatible service.
+    /// The URL of the S3-compatible service that assets are read from; a target has its own in --target-config.
     #[arg(long, value_name = "URL")]
     pub(crate) s3_endpoint_url: Option<String>,
     /// Attempts per HTTP request.
@@ -186,6 +187,12 @@ pub(crate) struct MoveArgs {
     /// Transfers at once; 128 at most.
     #[arg(long, default_value_t = 500, value_name = "N")]
     pub(crate) max_concurrent_downloads: usize,
+    /// Most memory for files on their way.
+    #[arg(long, default_value = "48MiB", value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: u64,
+    /// Most bytes per second: 10MiB, 1G.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) limit_rate: Option<u64>,
     /// Accepted for scripts of stac-asset; files are never held in memory as a whole.
     #[arg(long, default_value = "defer", value_parser = ["true", "false", "defer"])]
     pub(crate) stream: String,

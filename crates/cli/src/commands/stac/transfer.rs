@@ -9,6 +9,7 @@ use holdall::stac::{
     write_transferred,
 };
 use holdall::store::OpenOptions;
+use holdall::store::transfer::{Budget, Limits};
 use serde_json::json;
 
 use super::super::Context;
@@ -83,12 +84,15 @@ fn apply(args: &MoveArgs, options: &mut TransferOptions) -> Result<()> {
             format!("--checksum {name}: known are sha2-256, sha2-512, sha3-256, sha3-512, sha1, md5, blake3, blake2b-256")
         })
     });
+    let limits =
+        Limits::default().with_memory_bytes(args.memory).with_bytes_per_second(args.limit_rate);
     options.run = RunOptions {
         overwrite: args.overwrite,
         fail_fast: args.fail_fast,
         verify: !args.no_verify,
         compute: compute.transpose()?,
         max_concurrent: args.max_concurrent_downloads,
+        budget: Some(Budget::new(limits)),
         ..RunOptions::default()
     };
     options.rewrite.keep_failed = args.keep;
