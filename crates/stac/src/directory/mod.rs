@@ -7,10 +7,10 @@
 //! A local directory gets its name when all of its files are there. Until then it is a hidden neighbour of its name, in
 //! which the next run goes on. In a store the files appear one by one.
 
+mod building;
 mod zarr;
 
-use std::io;
-use std::path::{Path as FsPath, PathBuf};
+use std::path::Path as FsPath;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -19,6 +19,7 @@ use holdall_store::object_store::path::Path;
 use holdall_store::transfer::{self, Action, Reason, Step, SyncOptions, TransferOptions};
 use holdall_store::{ErrorKind as StoreKind, OpenOptions, Registry, Store};
 
+use self::building::Building;
 use self::zarr::Zarr;
 use crate::clients::{Clients, Head};
 use crate::error::{Error, ErrorKind, Result};
@@ -242,8 +243,8 @@ impl Directory {
                 self.carry_out(plan.boxed(), &store, wanted, watch).await?
             }
             Place::Local(path) => {
-                let building = Building::begin(path, overwrite);
-                let store = local(&building.work)?;
+                let building = Building::begin(path, overwrite)?;
+                let store = local(building.work())?;
                 let plan = self.plan(&store, building.is_own());
                 let moved = self.carry_out(plan, &store, wanted, watch).await?;
                 building.publish().await?;
@@ -400,65 +401,4 @@ fn plan(zarr: &Zarr, target: &Store) -> Actions {
 fn local(path: &FsPath) -> Result<Store> {
     let (store, key) = Registry::global().open(&path.to_string_lossy(), &OpenOptions::default())?;
     Ok(store.with_prefix(&key))
-}
-
-/// A local directory that gets its name in the end.
-struct Building {
-    path: PathBuf,
-    /// Where its files are put until then.
-    work: PathBuf,
-}
-
-impl Building {
-    /// What is there is completed in its place, unless it is to be replaced.
-    fn begin(path: &FsPath, overwrite: bool) -> Self {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let work = match path.is_dir() && !overwrite {
-            true => path.clone(),
-            false => neighbour(&path, "part"),
-        };
-        Self { path, work }
-    }
-
-    /// Whether nobody else knows of the files.
-    fn is_own(&self) -> bool {
-        self.work != self.path
-    }
-
-    async fn publish(self) -> Result<()> {
-        if !self.is_own() {
-            return Ok(());
-        }
-        let name = self.path.to_string_lossy().into_owned();
-        let renamed = tokio::task::spawn_blocking(move || self.rename()).await;
-        let renamed = renamed.unwrap_or_else(|error| Err(io::Error::other(error)));
-        renamed.map_err(|error| {
-            let kind = match error.kind() {
-                io::ErrorKind::PermissionDenied => StoreKind::PermissionDenied,
-                _ => StoreKind::Io,
-            };
-            let error = holdall_store::Error::new(kind, "write", name, error.to_string());
-            Error::from(error).with_kind(ErrorKind::Directory)
-        })
-    }
-
-    fn rename(&self) -> io::Result<()> {
-        if !self.path.is_dir() {
-            return std::fs::rename(&self.work, &self.path);
-        }
-        let old = neighbour(&self.path, "old");
-        // A run that was killed between the renames left it.
-        match std::fs::remove_dir_all(&old) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        std::fs::rename(&self.path, &old)?;
-        std::fs::rename(&self.work, &self.path)?;
-        std::fs::remove_dir_all(&old)
-    }
-}
-
-fn neighbour(path: &FsPath, ending: &str) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{ending}"))
 }

@@ -83,6 +83,22 @@ async fn a_directory_is_downloaded_whole_and_found_complete() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn runs_at_the_same_time_build_one_directory() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = zarr(&from, "x.zarr");
+    let asset = json!({"href": path, "file:size": bytes()});
+    for _ in 0..5 {
+        let runs = futures::future::join_all((0..4).map(|_| download(asset.clone(), &to))).await;
+        for report in runs {
+            assert_eq!(report.failures().count(), 0, "{:?}", report.outcomes);
+        }
+        assert_zarr(&to, "x.zarr");
+        assert_eq!(names(&to), ["x.zarr"]);
+        std::fs::remove_dir_all(to.path().join("x.zarr")).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn overwriting_replaces_the_directory() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let path = zarr(&from, "x.zarr");
