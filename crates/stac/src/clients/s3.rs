@@ -2,8 +2,10 @@
 
 use std::sync::OnceLock;
 
+use holdall_store::config::{ClientKey, ConfigKey, S3Key};
+
 use super::{Clients, Hints};
-use crate::config::DEFAULT_S3_REGION;
+use crate::config::{ClientConfig, DEFAULT_S3_REGION};
 use crate::error::Result;
 use crate::transport::Source;
 
@@ -27,24 +29,36 @@ impl Machine {
 /// Endpoint and region of a bucket, as stores take them.
 pub(super) fn settings(clients: &Clients, hints: &Hints) -> Vec<(String, String)> {
     let config = clients.config();
-    let endpoint = config.s3_endpoint_url.clone().or_else(|| hints.endpoint.clone());
+    let hinted = || hints.endpoint.clone().filter(|_| !is_set(config, S3Key::Endpoint));
+    let endpoint = config.s3_endpoint_url.clone().or_else(hinted);
     let mut settings = Vec::new();
     let mut set = |key: &str, value: String| settings.push((key.to_owned(), value));
-    match endpoint {
-        Some(endpoint) => {
+    let allows = config.store_settings.iter().any(|(key, _)| {
+        key.to_ascii_lowercase().trim_start_matches("aws_") == ClientKey::AllowHttp.name()
+    });
+    match &endpoint {
+        Some(endpoint) if !allows => {
             set("allow_http", endpoint.starts_with("http://").to_string());
-            set("endpoint", endpoint);
         }
         // Whoever sets an endpoint without TLS up means it.
-        None if plain_endpoint() => set("allow_http", "true".to_owned()),
-        None => {}
+        None if !allows && plain_endpoint() => set("allow_http", "true".to_owned()),
+        _ => {}
+    }
+    if let Some(endpoint) = endpoint {
+        set("endpoint", endpoint);
     }
     // stac-asset's default is a guess, which a bucket's own answer beats.
     let configured = config.s3_region.clone().filter(|region| region != DEFAULT_S3_REGION);
-    if let Some(region) = configured.or_else(|| hints.region.clone()) {
+    let hinted = || hints.region.clone().filter(|_| !is_set(config, S3Key::Region));
+    if let Some(region) = configured.or_else(hinted) {
         set("region", region);
     }
     settings
+}
+
+/// Whether a setting was given by hand, which beats what a document says and what follows from other settings.
+fn is_set(config: &ClientConfig, key: S3Key) -> bool {
+    config.store_settings.iter().any(|(spelling, _)| S3Key::parse(spelling).is_ok_and(|k| k == key))
 }
 
 /// The ways to an object, best first. Whoever has set credentials up means them; a machine's own are asked for only when
@@ -54,7 +68,7 @@ pub(super) fn ways(clients: &Clients, href: &str, hints: &Hints) -> Result<Vec<S
     let requester_pays = config.s3_requester_pays || hints.requester_pays;
     let settings = settings(clients, hints);
     let signed = |mut settings: Vec<(String, String)>| {
-        if requester_pays {
+        if requester_pays && !is_set(config, S3Key::RequestPayer) {
             settings.push(("request_payer".to_owned(), "true".to_owned()));
         }
         clients.store(href, &settings)
@@ -63,6 +77,9 @@ pub(super) fn ways(clients: &Clients, href: &str, hints: &Hints) -> Result<Vec<S
         settings.push(("skip_signature".to_owned(), "true".to_owned()));
         clients.store(href, &settings)
     };
+    if is_set(config, S3Key::SkipSignature) {
+        return Ok(vec![signed(settings)?]);
+    }
     let machine = &clients.0.s3;
     let set_up = machine.has_credentials()
         || config.store_settings.iter().any(|(key, _)| key.contains("access_key_id"));
@@ -105,4 +122,32 @@ fn plain_endpoint() -> bool {
 fn on_amazon() -> bool {
     let vendor = std::fs::read_to_string("/sys/class/dmi/id/sys_vendor");
     vendor.is_ok_and(|vendor| vendor.contains("Amazon"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_by_hand_beat_documents_and_what_follows_from_others() {
+        let mut hints = Hints::default();
+        hints.endpoint = Some("http://hinted".to_owned());
+        hints.region = Some("hinted".to_owned());
+        let given = |pairs: &[(&str, &str)], endpoint: Option<&str>| {
+            let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+            let config = ClientConfig {
+                store_settings: pairs.iter().map(owned).collect(),
+                s3_endpoint_url: endpoint.map(str::to_owned),
+                ..ClientConfig::default()
+            };
+            let clients = Clients::new(config).unwrap();
+            settings(&clients, &hints).into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+        };
+        assert_eq!(given(&[], None), ["allow_http", "endpoint", "region"]);
+        assert_eq!(given(&[("AWS_REGION", "own")], None), ["allow_http", "endpoint"]);
+        let own = [("aws_allow_http", "true"), ("region", "own")];
+        assert_eq!(given(&own, Some("http://own")), ["endpoint"]);
+        let own = [("endpoint_url", "http://own"), ("allow_http", "true"), ("region", "own")];
+        assert!(given(&own, None).is_empty());
+    }
 }
