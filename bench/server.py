@@ -136,8 +136,8 @@ def serve_files(root: Path, rate: str = "0") -> str | None:
     command = nginx()
     if command is None:
         return None
-    folder = root / ".nginx"
-    folder.mkdir()
+    folder = root / f".nginx-{rate}"
+    folder.mkdir(exist_ok=True)
     root.chmod(0o755)
     process, port = start_nginx(
         command, folder, _FILES, root=root, rate=rate, user=getpass.getuser()
