@@ -9,6 +9,7 @@ import json
 
 import pytest
 
+import holdall
 import holdall.compat
 from holdall import stac
 from holdall.stac import Config
@@ -45,6 +46,19 @@ async def test_upload_describes_its_files(item, form, tmp_path):
     wrong = {found.key: found.error for found in await stac.verify(saved)}
     assert isinstance(wrong["data"], stac.IntegrityError) and wrong["meta"] is None
     assert [found.error for found in await stac.verify(saved, content=False)] == [None, None]
+
+
+async def test_limits_of_the_process_count(server, tmp_path):
+    before = holdall.get_limits()
+    large = server.add("/large.bin", bytes(9 << 20))
+    holdall.set_limits(memory=1 << 20)
+    try:
+        with pytest.raises(stac.DownloadError, match="raise the budget"):
+            await stac.download_item(make_item("one", {"large": {"href": large}}), tmp_path)
+    finally:
+        holdall.set_limits(memory=before.memory)
+    await stac.download_item(make_item("one", {"large": {"href": large}}), tmp_path)
+    assert (tmp_path / "large.bin").stat().st_size == 9 << 20
 
 
 async def test_copy_between_stores(item, form, s3_store, monkeypatch, s3_environment, tmp_path):

@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod info;
 mod input;
+mod memory;
 mod oauth;
 mod progress;
 mod search;

@@ -14,13 +14,13 @@ use serde_json::json;
 
 use super::super::Context;
 use super::args::{Download, MoveArgs, Publish};
-use super::input;
 use super::progress::{Progress, name};
+use super::{input, memory};
 use crate::Exit;
 use crate::printer::human;
 
 pub(super) async fn download(context: &Context<'_>, args: &Download) -> Result<Exit> {
-    small_pages();
+    memory::spare();
     let clients = input::clients(&args.assets.client, context.common)?;
     let document = input::document(&clients, args.href.as_deref()).await?;
     let document = input::items(&clients, document, args.moving.recursive).await?;
@@ -33,7 +33,7 @@ pub(super) async fn download(context: &Context<'_>, args: &Download) -> Result<E
 }
 
 pub(super) async fn publish(context: &Context<'_>, args: &Publish) -> Result<Exit> {
-    small_pages();
+    memory::spare();
     let clients = input::clients(&args.assets.client, context.common)?;
     let document = input::document(&clients, Some(&args.href)).await?;
     let document = input::items(&clients, document, args.moving.recursive).await?;
@@ -140,16 +140,6 @@ async fn execute(
     print(context, &document, &report)?;
     let failed = report.failures().count();
     Ok(if failed > 0 && !args.lenient { Exit::Partial } else { Exit::Done })
-}
-
-/// Keeps huge pages away. In them the buffers of many connections, which come and go, hold half as much memory again, for a
-/// twentieth of the time.
-fn small_pages() {
-    #[cfg(target_os = "linux")]
-    {
-        // A kernel that has none refuses, which nobody has to know.
-        let _ = rustix::thread::disable_transparent_huge_pages(true);
-    }
 }
 
 /// Lengths that are asked for at once.
