@@ -172,19 +172,13 @@ impl Bck {
 
     /// The unique name, `ais/@#/name/`; with `object`, the object's.
     pub fn uname(&self, object: &str) -> String {
-        format!("{}/{}/{}/{object}", self.provider, self.namespace.uname(), self.name)
+        let Namespace { uuid, name } = &self.namespace;
+        [self.provider.as_str(), "/@", uuid, "#", name, "/", &self.name, "/", object].concat()
     }
 
     /// The name that messages print: `ais://name`, `s3://name`, `ais://@uuid#ns/name`.
     pub fn cname(&self) -> String {
-        let scheme = self.provider.scheme();
-        let Namespace { uuid, name } = &self.namespace;
-        match (uuid.is_empty(), name.is_empty()) {
-            (true, true) => format!("{scheme}://{}", self.name),
-            (false, true) => format!("{scheme}://@{uuid}/{}", self.name),
-            (true, false) => format!("{scheme}://#{name}/{}", self.name),
-            (false, false) => format!("{scheme}://@{uuid}#{name}/{}", self.name),
-        }
+        self.to_string()
     }
 
     /// Reads a unique name, `ais/@#/name/object`: the bucket, and the object's name, empty if there is none.
@@ -206,7 +200,19 @@ impl Bck {
 
 impl fmt::Display for Bck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.cname())
+        let Namespace { uuid, name } = &self.namespace;
+        f.write_str(self.provider.scheme())?;
+        f.write_str("://")?;
+        for (mark, part) in [("@", uuid), ("#", name)] {
+            if !part.is_empty() {
+                f.write_str(mark)?;
+                f.write_str(part)?;
+            }
+        }
+        if !self.namespace.is_global() {
+            f.write_str("/")?;
+        }
+        f.write_str(&self.name)
     }
 }
 

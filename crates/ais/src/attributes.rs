@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use holdall_ais_wire::header as names;
 use holdall_ais_wire::value::from_nanos;
-use holdall_store::checksum::{Algorithm, Checksum};
+use holdall_store::checksum::Checksum;
 use http::HeaderMap;
 
 /// What a reply tells of an object. Empty and none where it does not.
@@ -78,14 +78,7 @@ impl ObjectAttributes {
 
     /// The checksum, where it is one that can be computed here.
     pub fn checksum(&self) -> Option<Checksum> {
-        let algorithm = match self.checksum_type.as_str() {
-            "xxhash" | "xxhash2" => Algorithm::XxHash64,
-            "md5" => Algorithm::Md5,
-            "crc32c" => Algorithm::Crc32c,
-            "sha256" => Algorithm::Sha256,
-            _ => return None,
-        };
-        Checksum::from_hex(algorithm, &self.checksum_value)
+        Checksum::of_aistore(&self.checksum_type, &self.checksum_value)
     }
 
     /// The last access.

@@ -192,6 +192,11 @@ impl Response {
         self.headers.get(name.as_ref())?.to_str().ok()
     }
 
+    /// Takes the headers out.
+    pub fn take_headers(&mut self) -> HeaderMap {
+        std::mem::take(&mut self.headers)
+    }
+
     /// The URL that answered, after redirects.
     pub fn url(&self) -> &Url {
         &self.url

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use url::{Origin, Url};
+use url::{Position, Url};
 
 /// What nodes showed by their replies.
 ///
@@ -12,20 +12,25 @@ use url::{Origin, Url};
 /// that is wrongly taken for a proxy would store an empty object before the right one.
 #[derive(Default)]
 pub(crate) struct Takers {
-    seen: RwLock<HashMap<Origin, bool>>,
+    /// By scheme, host and port.
+    seen: RwLock<HashMap<String, bool>>,
 }
 
 impl Takers {
     /// Whether the node at `url` keeps content itself; none when it never showed.
     pub(crate) fn known(&self, url: &Url) -> Option<bool> {
-        self.seen.read().unwrap_or_else(PoisonError::into_inner).get(&url.origin()).copied()
+        self.seen.read().unwrap_or_else(PoisonError::into_inner).get(place(url)).copied()
     }
 
     /// Remembers that the node at `url` kept content, or sent it on.
     pub(crate) fn learn(&self, url: &Url, takes: bool) {
         if self.known(url) != Some(takes) {
             let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
-            seen.insert(url.origin(), takes);
+            seen.insert(place(url).to_owned(), takes);
         }
     }
+}
+
+fn place(url: &Url) -> &str {
+    &url[..Position::BeforePath]
 }

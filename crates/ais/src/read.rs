@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use futures::{StreamExt, TryStreamExt};
 use holdall_ais_wire::{header, query};
 use holdall_store::checksum::{Checksum, Hasher};
 use http::header::RANGE;
@@ -20,6 +20,8 @@ use crate::transport::Transport;
 
 /// How often a body that breaks off is continued.
 const MOST_RESUMES: usize = 5;
+/// Most memory that is taken at once on the word of a reply.
+const TRUSTED_BYTES: u64 = 64 << 20;
 
 /// What of an archive is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub struct Reader {
     call: Call,
     attributes: ObjectAttributes,
     response: Response,
+    /// Bytes of the reply, where it says so.
+    length: Option<u64>,
     resumes: usize,
 }
 
@@ -131,7 +135,8 @@ impl Reader {
     pub(crate) async fn of(transport: Arc<Transport>, call: Call) -> Result<Self> {
         let response = transport.send(&call).await?;
         let attributes = ObjectAttributes::of(response.headers());
-        Ok(Self { transport, call, attributes, response, resumes: MOST_RESUMES })
+        let length = response.header("content-length").and_then(|text| text.parse().ok());
+        Ok(Self { transport, call, attributes, response, length, resumes: MOST_RESUMES })
     }
 
     /// Sets how often a body that breaks off is continued. Default 5.
@@ -151,6 +156,16 @@ impl Reader {
         &self.response
     }
 
+    /// The same, for those who take the headers out of it.
+    pub fn response_mut(&mut self) -> &mut Response {
+        &mut self.response
+    }
+
+    /// Bytes of the reply, where it says so.
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
     /// Gives the reply away, unread.
     pub fn into_response(self) -> Response {
         self.response
@@ -161,16 +176,17 @@ impl Reader {
     /// # Errors
     /// As [`Self::stream`].
     pub async fn bytes(self) -> Result<Bytes> {
-        let mut stream = self.stream();
-        let Some(first) = stream.try_next().await? else { return Ok(Bytes::new()) };
-        let Some(second) = stream.try_next().await? else { return Ok(first) };
-        let mut all = Vec::with_capacity(first.len() + second.len());
+        let mut reading = self.begin();
+        let Some(first) = reading.next().await? else { return Ok(Bytes::new()) };
+        let Some(second) = reading.next().await? else { return Ok(first) };
+        let known = reading.length.filter(|length| *length <= TRUSTED_BYTES).unwrap_or_default();
+        let mut all = BytesMut::with_capacity(usize::try_from(known).unwrap_or_default());
         all.extend_from_slice(&first);
         all.extend_from_slice(&second);
-        while let Some(piece) = stream.try_next().await? {
+        while let Some(piece) = reading.next().await? {
             all.extend_from_slice(&piece);
         }
-        Ok(all.into())
+        Ok(all.freeze())
     }
 
     /// The content as it comes. What breaks off is continued: by a range where the object is in the cluster, from its
@@ -181,25 +197,27 @@ impl Reader {
     /// [`ErrorKind::Precondition`] when the object changed meanwhile; [`ErrorKind::Corrupt`] when the checksum does not fit
     /// or the body keeps breaking off.
     pub fn stream(self) -> BoxStream<'static, Result<Bytes>> {
+        stream::try_unfold(self.begin(), |mut reading| async move {
+            Ok(reading.next().await?.map(|piece| (piece, reading)))
+        })
+        .boxed()
+    }
+
+    fn begin(self) -> Reading {
         let is_whole = !self.call.headers.contains_key(RANGE) && is_plain(&self.call);
         let expected = self.attributes.checksum().filter(|_| is_whole);
         let check = expected.map(|sum| (Hasher::new(sum.algorithm()), sum));
-        let length = content_length(&self.response);
-        let state = Reading {
+        Reading {
             transport: self.transport,
             call: self.call,
             attributes: self.attributes,
-            length,
+            length: self.length,
             delivered: 0,
             skip: 0,
             resumes: self.resumes,
             check,
             body: Some(self.response.stream()),
-        };
-        stream::try_unfold(state, |mut state| async move {
-            Ok(state.next().await?.map(|piece| (piece, state)))
-        })
-        .boxed()
+        }
     }
 }
 
@@ -207,10 +225,6 @@ impl Reader {
 fn is_plain(call: &Call) -> bool {
     let other = [query::ARCHPATH, query::ARCHREGX, query::ARCHMODE, query::ETL_NAME];
     !call.query.iter().any(|(key, value)| other.contains(&key.as_str()) && !value.is_empty())
-}
-
-fn content_length(response: &Response) -> Option<u64> {
-    response.header("content-length")?.parse().ok()
 }
 
 /// A body on its way.
@@ -249,7 +263,8 @@ impl Reading {
                     self.call.error(ErrorKind::Corrupt, detail)
                 }
             };
-            self.resume(broken).await?;
+            // Seldom, and large: who reads should not carry its state along.
+            Box::pin(self.resume(broken)).await?;
         }
     }
 

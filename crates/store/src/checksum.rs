@@ -114,8 +114,22 @@ impl Checksum {
         if !text.is_ascii() || text.len() != algorithm.bytes() * 2 {
             return None;
         }
-        let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).ok();
-        Self::new(algorithm, (0..text.len()).step_by(2).map(byte).collect::<Option<_>>()?)
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let byte = |two: &[u8]| Some((digit(two[0])? << 4 | digit(two[1])?) as u8);
+        Self::new(algorithm, text.as_bytes().chunks_exact(2).map(byte).collect::<Option<_>>()?)
+    }
+
+    /// A checksum as AIStore states it: its name for the algorithm, and hexadecimal digits. None of algorithms that are not
+    /// computed here.
+    pub fn of_aistore(kind: &str, value: &str) -> Option<Self> {
+        let algorithm = match kind {
+            "xxhash" | "xxhash2" => Algorithm::XxHash64,
+            "md5" => Algorithm::Md5,
+            "crc32c" => Algorithm::Crc32c,
+            "sha256" => Algorithm::Sha256,
+            _ => return None,
+        };
+        Self::from_hex(algorithm, value)
     }
 
     /// The checksum of `data`.

@@ -102,21 +102,15 @@ impl AisClient {
 /// Sends a request; what was refused is a reply, too.
 pub(super) async fn get(client: &Client, request: Request, stream: bool) -> Result<Got, Error> {
     let of_object = request.method == http::Method::GET && request.is_of_object();
-    let got = if stream {
-        client.request(request).await.map(Got::of)
-    } else if of_object {
-        read(client, request).await
-    } else {
-        client.request(request).await.map(Got::of)
+    let got = match (stream, of_object) {
+        (true, _) => client.request(request).await.map(Got::of),
+        (false, true) => read(client, request).await,
+        (false, false) => match client.request(request).await {
+            Ok(response) => Got::whole(response).await,
+            Err(error) => Err(error),
+        },
     };
-    let mut got = match got {
-        Ok(got) => got,
-        Err(error) => Got::refused(error)?,
-    };
-    if !stream && !of_object {
-        got.collect().await?;
-    }
-    Ok(got)
+    got.or_else(Got::refused)
 }
 
 /// Content of an object that is longer than this is read when somebody asks for it, into its final place.
@@ -125,11 +119,10 @@ const COLLECTED_BYTES: u64 = 1024 * 1024;
 /// Reads an object: continued where it breaks off, checked at the end.
 async fn read(client: &Client, request: Request) -> Result<Got, Error> {
     let reader = client.read(request).await?;
-    let mut got = Got::of_reader(reader);
-    if got.length.is_none_or(|length| length <= COLLECTED_BYTES) {
-        got.collect().await?;
+    match reader.length().is_none_or(|length| length <= COLLECTED_BYTES) {
+        true => Got::whole_reader(reader).await,
+        false => Ok(Got::of_reader(reader)),
     }
-    Ok(got)
 }
 
 fn set(config: &mut ClientConfig, settings: &Bound<'_, PyDict>) -> PyResult<()> {

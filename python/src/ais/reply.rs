@@ -45,31 +45,59 @@ fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-impl Got {
-    pub(super) fn of(response: Response) -> Self {
-        Self::new(&response).with(|| response.stream())
-    }
+/// What of a reply is kept while its body comes.
+struct Head {
+    status: u16,
+    url: String,
+    headers: HeaderMap,
+}
 
-    pub(super) fn of_reader(reader: Reader) -> Self {
-        Self::new(reader.response()).with(|| reader.stream())
-    }
-
-    fn new(response: &Response) -> Self {
+impl Head {
+    fn of(response: &mut Response) -> Self {
         Self {
             status: response.status(),
             url: response.url().to_string(),
-            headers: response.headers().clone(),
-            length: length(response.headers()),
+            headers: response.take_headers(),
+        }
+    }
+}
+
+impl Got {
+    /// A reply whose body is still to come.
+    pub(super) fn of(mut response: Response) -> Self {
+        let head = Head::of(&mut response);
+        Self::new(head, Body::Coming(response.stream()))
+    }
+
+    /// The same with the whole body.
+    pub(super) async fn whole(mut response: Response) -> Result<Self, Error> {
+        let head = Head::of(&mut response);
+        Ok(Self::new(head, Body::Whole(response.bytes().await?)))
+    }
+
+    /// Content of an object that is still to come.
+    pub(super) fn of_reader(mut reader: Reader) -> Self {
+        let head = Head::of(reader.response_mut());
+        Self::new(head, Body::Coming(reader.stream()))
+    }
+
+    /// The same with the whole content.
+    pub(super) async fn whole_reader(mut reader: Reader) -> Result<Self, Error> {
+        let head = Head::of(reader.response_mut());
+        Ok(Self::new(head, Body::Whole(reader.bytes().await?)))
+    }
+
+    fn new(Head { status, url, headers }: Head, body: Body) -> Self {
+        Self {
+            status,
+            url,
+            length: length(&headers),
+            headers,
             kind: None,
             operation: "request",
             target: String::new(),
-            body: Body::Whole(RustBytes::new()),
+            body,
         }
-    }
-
-    fn with(mut self, stream: impl FnOnce() -> Stream) -> Self {
-        self.body = Body::Coming(stream());
-        self
     }
 
     /// The reply of a refusal; other errors go on.
@@ -87,26 +115,6 @@ impl Got {
             // The body of a HEAD is a header that stands in for it.
             body: Body::Whole(if is_head { RustBytes::new() } else { refusal.body.clone() }),
         })
-    }
-
-    /// Takes the whole body in.
-    pub(super) async fn collect(&mut self) -> Result<(), Error> {
-        let Body::Coming(stream) = &mut self.body else { return Ok(()) };
-        let mut first = RustBytes::new();
-        let mut all = BytesMut::new();
-        while let Some(piece) = stream.next().await.transpose()? {
-            if first.is_empty() {
-                first = piece;
-                continue;
-            }
-            if all.is_empty() {
-                all.reserve(usize::try_from(self.length.unwrap_or_default()).unwrap_or_default());
-                all.extend_from_slice(&first);
-            }
-            all.extend_from_slice(&piece);
-        }
-        self.body = Body::Whole(if all.is_empty() { first } else { all.freeze() });
-        Ok(())
     }
 }
 

@@ -10,7 +10,6 @@ use crate::checksum::{Algorithm, Checksum};
 /// Checksums of a whole object, as a reply states them; found in the extensions of a result.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Integrity {
-    /// In the order of the headers.
     pub(crate) checksums: Vec<Checksum>,
     /// Whether the entity tag is something else than the MD5 of the content, which it is for some kinds of encryption.
     pub(crate) is_encrypted: bool,
@@ -20,14 +19,6 @@ pub(crate) struct Integrity {
 
 /// Bytes of a reply from which on it matters whether ranges can be asked for.
 const MANY_BYTES: u64 = 8 * 1024 * 1024;
-
-/// Headers with one base64 value for the whole object, also in replies with a range.
-const WHOLE: [(&str, Algorithm); 4] = [
-    ("x-amz-checksum-crc64nvme", Algorithm::Crc64Nvme),
-    ("x-amz-checksum-crc32c", Algorithm::Crc32c),
-    ("x-amz-checksum-sha256", Algorithm::Sha256),
-    ("x-ms-blob-content-md5", Algorithm::Md5),
-];
 
 tokio::task_local! {
     /// What the last reply within [`stated`] said.
@@ -56,38 +47,81 @@ impl Integrity {
 
     /// What the headers of a reply state of the whole object.
     pub(crate) fn of(status: StatusCode, headers: &HeaderMap) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let mut checksums = Vec::new();
-        // A checksum of checksums: says nothing about the bytes without the borders of the parts.
-        if text("x-amz-checksum-type") != Some("COMPOSITE") {
-            let whole = WHOLE
-                .iter()
-                .filter_map(|(name, algorithm)| Checksum::from_base64(*algorithm, text(name)?));
-            checksums.extend(whole);
+        let mut said = Said::default();
+        // Every reply comes by here: one look at each of its headers, not a search for each of the many names.
+        for (name, value) in headers {
+            if let Ok(text) = value.to_str() {
+                said.header(name.as_str(), text);
+            }
         }
-        if !is_transcoded(headers) {
-            let pairs = headers.get_all("x-goog-hash").iter().filter_map(|v| v.to_str().ok());
-            checksums.extend(pairs.flat_map(|list| list.split(',')).filter_map(goog_hash));
+        let is_whole = status.is_success() && status != StatusCode::PARTIAL_CONTENT;
+        said.conclude(is_whole)
+    }
+}
+
+/// What headers say, before they are seen together.
+#[derive(Default)]
+struct Said<'a> {
+    /// Of the whole object, also in replies with a range.
+    whole: Vec<Checksum>,
+    /// The same, but where `x-amz-checksum-type` says that these are checksums of checksums: then they say nothing about the
+    /// bytes without the borders of the parts.
+    amazon: Vec<Checksum>,
+    /// The same, of what is stored.
+    google: Vec<Checksum>,
+    /// Of what the reply carries.
+    carried: Vec<Checksum>,
+    aistore: (&'a str, &'a str),
+    is_composite: bool,
+    stored_encoding: Option<&'a str>,
+    encoding: Option<&'a str>,
+    is_encrypted: bool,
+    length: u64,
+    takes_ranges: bool,
+}
+
+impl<'a> Said<'a> {
+    fn header(&mut self, name: &str, text: &'a str) {
+        let of = |algorithm| Checksum::from_base64(algorithm, text);
+        match name {
+            "x-amz-checksum-crc64nvme" => self.amazon.extend(of(Algorithm::Crc64Nvme)),
+            "x-amz-checksum-crc32c" => self.amazon.extend(of(Algorithm::Crc32c)),
+            "x-amz-checksum-sha256" => self.amazon.extend(of(Algorithm::Sha256)),
+            "x-amz-checksum-type" => self.is_composite = text == "COMPOSITE",
+            "x-amz-server-side-encryption" => self.is_encrypted |= text != "AES256",
+            "x-amz-server-side-encryption-customer-algorithm" => self.is_encrypted = true,
+            "x-ms-blob-content-md5" => self.whole.extend(of(Algorithm::Md5)),
+            "x-goog-hash" => self.google.extend(text.split(',').filter_map(goog_hash)),
+            "x-goog-stored-content-encoding" => self.stored_encoding = Some(text),
+            "repr-digest" => self.whole.extend(text.split(',').filter_map(digest)),
+            "content-md5" => self.carried.extend(of(Algorithm::Md5)),
+            "content-encoding" => self.encoding = Some(text),
+            "content-length" => self.length = text.parse().unwrap_or_default(),
+            "accept-ranges" => self.takes_ranges = text.trim() == "bytes",
+            "ais-checksum-type" => self.aistore.0 = text,
+            "ais-checksum-value" => self.aistore.1 = text,
+            _ => {}
         }
-        if let Some(list) = text("repr-digest") {
-            checksums.extend(list.split(',').filter_map(|pair| {
-                let (name, value) = pair.trim().split_once('=')?;
-                let value = value.strip_prefix(':')?.strip_suffix(':')?;
-                Checksum::from_base64(digest_name(name)?, value)
-            }));
+    }
+
+    fn conclude(mut self, is_whole: bool) -> Integrity {
+        let mut checksums = self.whole;
+        if !self.is_composite {
+            checksums.append(&mut self.amazon);
         }
-        if status.is_success() && status != StatusCode::PARTIAL_CONTENT {
-            // In a reply with a range these are about the part.
-            checksums
-                .extend(text("content-md5").and_then(|v| Checksum::from_base64(Algorithm::Md5, v)));
-            checksums.extend(ais(&text));
+        // Cloud Storage may have unpacked the object on the way: its hashes are those of the packed bytes.
+        let is_transcoded = self
+            .stored_encoding
+            .is_some_and(|stored| stored != "identity" && self.encoding != Some(stored));
+        if !is_transcoded {
+            checksums.append(&mut self.google);
         }
-        let is_encrypted = text("x-amz-server-side-encryption").is_some_and(|v| v != "AES256")
-            || text("x-amz-server-side-encryption-customer-algorithm").is_some();
-        let length = text("content-length").and_then(|length| length.parse::<u64>().ok());
-        let has_ranges = length >= Some(MANY_BYTES)
-            && text("accept-ranges").is_some_and(|v| v.trim() == "bytes");
-        Self { checksums, is_encrypted, has_ranges }
+        if is_whole {
+            checksums.append(&mut self.carried);
+            checksums.extend(Checksum::of_aistore(self.aistore.0, self.aistore.1));
+        }
+        let has_ranges = self.length >= MANY_BYTES && self.takes_ranges;
+        Integrity { checksums, is_encrypted: self.is_encrypted, has_ranges }
     }
 }
 
@@ -101,7 +135,13 @@ fn goog_hash(pair: &str) -> Option<Checksum> {
     Checksum::from_base64(algorithm, value)
 }
 
-/// Names of RFC 9530.
+/// A digest of RFC 9530: `sha-256=:…:`.
+fn digest(pair: &str) -> Option<Checksum> {
+    let (name, value) = pair.trim().split_once('=')?;
+    let value = value.strip_prefix(':')?.strip_suffix(':')?;
+    Checksum::from_base64(digest_name(name)?, value)
+}
+
 fn digest_name(name: &str) -> Option<Algorithm> {
     match name {
         "sha-256" => Some(Algorithm::Sha256),
@@ -109,24 +149,6 @@ fn digest_name(name: &str) -> Option<Algorithm> {
         "crc32c" => Some(Algorithm::Crc32c),
         _ => None,
     }
-}
-
-/// Whether Cloud Storage unpacked the object on the way: its hashes are those of the packed bytes.
-fn is_transcoded(headers: &HeaderMap) -> bool {
-    headers.get("x-goog-stored-content-encoding").is_some_and(|stored| {
-        stored != "identity" && headers.get("content-encoding") != Some(stored)
-    })
-}
-
-fn ais<'a>(text: &impl Fn(&str) -> Option<&'a str>) -> Option<Checksum> {
-    let algorithm = match text("ais-checksum-type")? {
-        "xxhash" | "xxhash2" => Algorithm::XxHash64,
-        "md5" => Algorithm::Md5,
-        "crc32c" => Algorithm::Crc32c,
-        "sha256" => Algorithm::Sha256,
-        _ => return None,
-    };
-    Checksum::from_hex(algorithm, text("ais-checksum-value")?)
 }
 
 #[cfg(test)]

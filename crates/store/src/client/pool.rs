@@ -14,7 +14,7 @@ use object_store::client::{
     HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
 
-use super::direct::Direct;
+use super::direct::{Direct, Sent};
 use super::file_body::{FileBody, UploadFile};
 use super::pacing;
 use super::progress::{Download, Movement, Stalled, Upload, patience};
@@ -136,15 +136,20 @@ impl Pool {
 #[async_trait]
 impl HttpService for Pool {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let mut request = request;
         if let Some(direct) = &self.direct
             && let Some(host) = direct.host(&request)
         {
-            let authority = request.uri().authority().map_or("", |authority| authority.as_str());
+            let uri = request.uri().clone();
+            let authority = uri.authority().map_or("", |authority| authority.as_str());
             let pass = pacing::enter(authority).await;
-            if let Some(mut reply) = direct.send(&host, &request).await? {
-                pass.replied(authority, reply.status(), reply.headers());
-                Integrity::note(&mut reply);
-                return Ok(reply);
+            match direct.send(&host, request).await? {
+                Sent::Answered(mut reply) => {
+                    pass.replied(authority, reply.status(), reply.headers());
+                    Integrity::note(&mut reply);
+                    return Ok(reply);
+                }
+                Sent::Redirected(again) => request = again,
             }
         }
         let (parts, body) = request.into_parts();

@@ -51,6 +51,13 @@ fn is_alone() -> bool {
     ALONE.get()
 }
 
+/// What became of a request.
+pub(super) enum Sent {
+    Answered(HttpResponse),
+    /// The host redirects, whose rules are not repeated here: the request, to be sent elsewise.
+    Redirected(HttpRequest),
+}
+
 /// Longest sleep within one poll.
 pub const SLICE: Duration = Duration::from_millis(40);
 
@@ -102,24 +109,23 @@ impl Direct {
         host.filter(|host| !self.redirecting.load().contains(host))
     }
 
-    /// Sends a request and waits for the head of the reply; None where that is a redirect.
-    pub(super) async fn send(
-        &self,
-        host: &Host,
-        request: &HttpRequest,
-    ) -> Result<Option<HttpResponse>, HttpError> {
+    /// Sends a request and waits for the head of the reply.
+    pub(super) async fn send(&self, host: &Host, request: HttpRequest) -> Result<Sent, HttpError> {
         let limit = patience(request.method(), request.uri(), request.extensions(), self.timeout);
+        let again = self.follow.then(|| request.clone());
         let reply = self.exchange(host, self.message(request)?, limit).await?;
-        if self.follow && reply.status().is_redirection() && reply.headers().contains_key(LOCATION)
-        {
-            self.redirecting.rcu(|hosts| {
-                let mut hosts = Vec::clone(hosts);
-                hosts.push(host.clone());
-                hosts
-            });
-            return Ok(None);
+        let is_redirect = reply.status().is_redirection() && reply.headers().contains_key(LOCATION);
+        match again {
+            Some(request) if is_redirect => {
+                self.redirecting.rcu(|hosts| {
+                    let mut hosts = Vec::clone(hosts);
+                    hosts.push(host.clone());
+                    hosts
+                });
+                Ok(Sent::Redirected(request))
+            }
+            _ => Ok(Sent::Answered(reply)),
         }
-        Ok(Some(reply))
     }
 
     async fn exchange(
@@ -156,14 +162,12 @@ impl Direct {
     }
 
     /// The request as it goes over the wire.
-    fn message(&self, request: &HttpRequest) -> Result<Message, HttpError> {
-        let uri = request.uri();
+    fn message(&self, request: HttpRequest) -> Result<Message, HttpError> {
+        let (parts, body) = request.into_parts();
+        let (uri, mut headers) = (parts.uri, parts.headers);
         let bad = |e: http::Error| HttpError::new(HttpErrorKind::Request, e);
-        let mut message = http::Request::new(request.body().clone());
-        *message.method_mut() = request.method().clone();
-        *message.uri_mut() =
-            uri.path_and_query().map_or_else(Uri::default, |path| path.clone().into());
-        let mut headers = request.headers().clone();
+        let mut message = http::Request::new(body);
+        *message.method_mut() = parts.method;
         if !headers.contains_key(HOST) {
             // Without user and password, which never belong to the name of a host.
             let authority = uri.authority().map_or("", |authority| authority.as_str());
@@ -176,6 +180,7 @@ impl Direct {
                 headers.append(name.clone(), value.clone());
             }
         }
+        *message.uri_mut() = uri.into_parts().path_and_query.map_or_else(Uri::default, Uri::from);
         *message.headers_mut() = headers;
         Ok(message)
     }
