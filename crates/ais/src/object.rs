@@ -4,6 +4,7 @@ use bytes::Bytes;
 use holdall_ais_wire::action::{ActMsg, names};
 use holdall_ais_wire::object::{BlobMsg, Part, PromoteMsg};
 use holdall_ais_wire::{header, query};
+use holdall_store::OpenUpload;
 use holdall_store::object_store::PutPayload;
 use holdall_store::object_store::path::Path;
 use holdall_store::transfer::{Report, Transfer};
@@ -353,6 +354,25 @@ impl Object {
             .query(query::UPLOAD_ID, upload::split(upload).0)
             .action(names::MPT_ABORT, &Value::Null);
         self.transport().fetch(&call).await.map(drop)
+    }
+
+    /// The uploads to this object that have begun and not ended, as the cluster's S3 interface tells: its own has no such
+    /// request. None for buckets of other namespaces, which S3 has no names for.
+    ///
+    /// # Errors
+    /// When there is no such bucket, or it shares its name with one of another provider.
+    pub async fn open_uploads(&self) -> Result<Vec<OpenUpload>> {
+        let bck = &self.bucket.bck;
+        if !bck.namespace.is_global() {
+            return Ok(Vec::new());
+        }
+        let path = format!("/s3/{}", encode_path(&bck.name));
+        let call = Call::new("list uploads", self.cname(), Method::GET, path)
+            .query("uploads", "")
+            .query("prefix", &self.name);
+        let (_, _, listing) = self.transport().fetch(&call).await?;
+        OpenUpload::of_listing(&listing, &self.name, "AIStore")
+            .map_err(|e| call.error(ErrorKind::Corrupt, e.to_string()))
     }
 
     /// The whole content, read in parts side by side when it is long, and checked.

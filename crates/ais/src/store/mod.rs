@@ -31,7 +31,7 @@ use holdall_store::object_store::{
     ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions,
     PutPayload, PutResult, RenameOptions, RenameTargetMode,
 };
-use holdall_store::{CopyOutcome, Provider};
+use holdall_store::{CopyOutcome, OpenUpload, Provider};
 use http::header::{CONTENT_RANGE, RANGE};
 use tokio::sync::OnceCell;
 
@@ -293,6 +293,10 @@ impl Provider for AisStore {
 
     fn multipart(&self) -> Option<&dyn MultipartStore> {
         Some(self)
+    }
+
+    async fn open_uploads(&self, location: &Path) -> Result<Vec<OpenUpload>> {
+        Ok(self.object(location).open_uploads().await?)
     }
 
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {

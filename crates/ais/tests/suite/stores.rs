@@ -1,6 +1,8 @@
 //! Buckets as stores: by URL, with the transfer engine, and what is refused.
 
+use chrono::{TimeDelta, Utc};
 use futures::TryStreamExt;
+use holdall_ais::wire::{Bck, Namespace};
 use holdall_store::memory::MemoryStore;
 use holdall_store::transfer::{Transfer, TransferOptions, Verify};
 use holdall_store::{ErrorKind, ListOptions, OpenOptions, Registry, Store};
@@ -112,4 +114,26 @@ async fn listings_begin_anywhere() {
     let dirs: Vec<_> = level.common_prefixes.iter().map(Path::as_ref).collect();
     assert_eq!(dirs, ["2024-01", "2024-02", "2025-01"]);
     assert_eq!(level.objects.len(), 0);
+}
+
+#[tokio::test]
+async fn uploads_that_have_not_ended_are_found() {
+    let ais = Ais::start().await;
+    let bucket = ais.bucket().await;
+    let (store, name) = (bucket.as_store(), "a b/k&");
+    let (key, beside) = (Path::from(name), Path::from("a b/k&2"));
+    let parts = store.provider().multipart().unwrap();
+    let before = Utc::now() - TimeDelta::seconds(5);
+    let id = parts.create_multipart(&key).await.unwrap();
+    let other = parts.create_multipart(&beside).await.unwrap();
+    let open = store.provider().open_uploads(&key).await.unwrap();
+    assert_eq!(open.iter().map(|upload| &upload.id).collect::<Vec<_>>(), [&id]);
+    assert!(open[0].begun.unwrap() >= before, "{open:?}");
+    parts.abort_multipart(&key, &id).await.unwrap();
+    assert!(store.provider().open_uploads(&key).await.unwrap().is_empty());
+    parts.abort_multipart(&beside, &other).await.unwrap();
+    // S3 has no name for buckets of other namespaces.
+    let bck = Bck { namespace: Namespace::parse("n"), ..bucket.bck().clone() };
+    let elsewhere = ais.client.bucket_of(bck).object(name).open_uploads().await.unwrap();
+    assert!(elsewhere.is_empty());
 }

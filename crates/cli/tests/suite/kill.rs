@@ -1,10 +1,16 @@
 //! Transfers that are killed: nothing torn under a final name, and nothing left after the next run.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use holdall::ais::{Bucket, Client, ClientConfig};
+use holdall::ais_server::{Options, Server};
 use tempfile::TempDir;
 
 use crate::{command, err, out};
@@ -158,4 +164,74 @@ fn synchronisations() {
         fs::remove_dir_all(scene.path("back")).unwrap();
         fs::create_dir(scene.path("back")).unwrap();
     }
+}
+
+/// The port of a server that answers like the one at `to`, but nobody hears which upload it began.
+fn that_hides_uploads(to: &str) -> u16 {
+    const BEGINS: &[u8] = b"mpt-upload";
+    let to = to.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let mut server = TcpStream::connect(&to).unwrap();
+            let (mut replies, mut heard) =
+                (server.try_clone().unwrap(), client.try_clone().unwrap());
+            let hides = Arc::new(AtomicBool::new(false));
+            let hidden = hides.clone();
+            std::thread::spawn(move || {
+                pass_on(&mut replies, |bytes| {
+                    hidden.load(Ordering::Acquire) || heard.write_all(bytes).is_ok()
+                });
+            });
+            std::thread::spawn(move || {
+                pass_on(&mut client, |bytes| {
+                    if bytes.windows(BEGINS.len()).any(|text| text == BEGINS) {
+                        hides.store(true, Ordering::Release);
+                    }
+                    server.write_all(bytes).is_ok()
+                });
+            });
+        }
+    });
+    port
+}
+
+fn pass_on(from: &mut TcpStream, mut to: impl FnMut(&[u8]) -> bool) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(length @ 1..) = from.read(&mut buffer)
+        && to(&buffer[..length])
+    {}
+}
+
+#[test]
+fn uploads_to_aistore_that_nobody_knows_the_name_of() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(Server::start(Options::default())).unwrap();
+    let client = Client::new(ClientConfig::new(server.url())).unwrap();
+    let bucket = client.bucket("b");
+    runtime.block_on(bucket.create(Default::default())).unwrap();
+    let begun =
+        |bucket: &Bucket| runtime.block_on(bucket.object("k").open_uploads()).unwrap().len();
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = content(20 * MIB, 5);
+    fs::write(dir.path().join("file"), &bytes).unwrap();
+    let run = |endpoint: &str| {
+        let endpoint = format!("--config=endpoint={endpoint}");
+        let mut run = command(dir.path(), &["cp", "file", "ais://b/k", &endpoint]);
+        run.env("HOLDALL_STATE_DIR", dir.path().join("state"));
+        run
+    };
+    let hiding = format!("http://127.0.0.1:{}", that_hides_uploads(&server.url()));
+    let mut killed = run(&hiding).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while begun(&bucket) == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let output = run(&server.url()).output().unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+    assert_eq!(begun(&bucket), 0, "what was killed has left an upload");
+    let found = runtime.block_on(bucket.object("k").read(&Default::default())).unwrap();
+    assert!(found == bytes);
 }

@@ -98,7 +98,8 @@ impl Provider for S3Store {
 
     async fn open_uploads(&self, location: &Path) -> Result<Vec<OpenUpload>> {
         let call = self.request(Method::GET, &Path::default(), &uploads::query(location)).await?;
-        uploads::to_key(&self.send(location, &call).await?, location, "S3")
+        let listing = self.send(location, &call).await?;
+        OpenUpload::of_listing(&listing.body, location.as_ref(), "S3")
     }
 
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {

@@ -108,11 +108,16 @@ impl Reply {
 
     /// The body as an XML document.
     pub(crate) fn xml<T: serde::de::DeserializeOwned>(&self, store: &'static str) -> Result<T> {
-        quick_xml::de::from_reader(&self.body[..]).map_err(|e| Error::Generic {
-            store,
-            source: format!("Got invalid XML in the response body: {e}").into(),
-        })
+        xml(&self.body, store)
     }
+}
+
+/// The body of a reply as an XML document.
+pub(super) fn xml<T: serde::de::DeserializeOwned>(body: &[u8], store: &'static str) -> Result<T> {
+    quick_xml::de::from_reader(body).map_err(|e| Error::Generic {
+        store,
+        source: format!("Got invalid XML in the response body: {e}").into(),
+    })
 }
 
 /// The service refused the request.

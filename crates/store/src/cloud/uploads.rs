@@ -5,7 +5,7 @@ use object_store::Result;
 use object_store::path::Path;
 use serde::Deserialize;
 
-use super::send::Reply;
+use super::send::xml;
 use crate::provider::OpenUpload;
 
 #[derive(Debug, Deserialize)]
@@ -29,13 +29,15 @@ pub(crate) fn query(location: &Path) -> [(&str, &str); 2] {
     [("uploads", ""), ("prefix", location.as_ref())]
 }
 
-/// The uploads to one key.
-pub(crate) fn to_key(
-    reply: &Reply,
-    location: &Path,
-    store: &'static str,
-) -> Result<Vec<OpenUpload>> {
-    let document: Document = reply.xml(store)?;
-    let own = document.upload.into_iter().filter(|upload| upload.key == location.as_ref());
-    Ok(own.map(|upload| OpenUpload { id: upload.upload_id, begun: upload.initiated }).collect())
+impl OpenUpload {
+    /// The uploads to one key in what a service lists of a bucket, as S3 does (`ListMultipartUploads`); `store` is what
+    /// errors name.
+    ///
+    /// # Errors
+    /// When the document is something else.
+    pub fn of_listing(document: &[u8], key: &str, store: &'static str) -> Result<Vec<Self>> {
+        let document: Document = xml(document, store)?;
+        let own = document.upload.into_iter().filter(|upload| upload.key == key);
+        Ok(own.map(|upload| Self { id: upload.upload_id, begun: upload.initiated }).collect())
+    }
 }

@@ -146,7 +146,8 @@ impl Provider for GcsStore {
 
     async fn open_uploads(&self, location: &Path) -> object_store::Result<Vec<OpenUpload>> {
         let call = self.request(Method::GET, &Path::default(), &uploads::query(location))?;
-        uploads::to_key(&self.send(location, &call).await?, location, "GCS")
+        let listing = self.send(location, &call).await?;
+        OpenUpload::of_listing(&listing.body, location.as_ref(), "GCS")
     }
 
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {
