@@ -238,18 +238,32 @@ async fn a_host_that_allows_more_is_found_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_host_that_names_a_time_is_left_alone_until_then() {
+async fn hosts_that_name_a_time_give_nearly_all_they_allow() {
     tick();
-    let allows = Allows::Rate { per_second: 50.0, burst: 50.0 };
-    let (service, store) = Throttling::start(allows, 429, Some("1")).await;
-    read(&store, 30.0).await;
-    let first = service.state().refused[0];
-    // The burst that is on its way when the first refusal comes, then nothing for nearly a second.
-    let (accepted, refused) = service.shares(&(first + 0.1..first + 0.9));
-    assert_eq!((accepted, refused), (0.0, 0.0));
-    let (accepted, refused) = service.shares(&(0.0..30.0));
-    assert!(accepted >= 0.9, "{accepted} accepted, {refused} refused");
-    assert!(refused < 0.05, "{refused} refused");
+    for (allows, after) in [
+        (Allows::Rate { per_second: 50.0, burst: 5.0 }, "30"),
+        (Allows::Quota(50), "1"),
+        (Allows::Quota(20), "10"),
+    ] {
+        let (service, store) = Throttling::start(allows, 429, Some(after)).await;
+        read(&store, 40.0).await;
+        let (accepted, refused) = service.shares(&(5.0..40.0));
+        assert!(accepted >= 0.9, "{allows:?}, {after}: {accepted} accepted, {refused} refused");
+        assert!(refused < 0.1, "{allows:?}, {after}: {refused} refused");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_closed_is_asked_seldom_until_the_time_it_names() {
+    tick();
+    let (service, store) = Throttling::start(Allows::Quota(0), 429, Some("20")).await;
+    let reading = tokio::spawn(async move { read(&store, 5.0).await });
+    tokio::time::sleep(Duration::from_secs(18)).await;
+    // Those that were on their way when the first refusal came apart.
+    let asked = service.state().refused.iter().filter(|at| **at > 0.5).count();
+    assert!((1..10).contains(&asked), "{asked}");
+    service.state().allows = Allows::Quota(50);
+    reading.await.unwrap();
 }
 
 #[tokio::test]
