@@ -118,7 +118,11 @@ impl HttpService for Adapter {
             again
         });
         let read = request.method() == Method::GET;
-        let reply = self.http.execute(request).await?;
+        let mut reply = self.http.execute(request).await?;
+        if reply.status() == StatusCode::NOT_IMPLEMENTED {
+            // `object_store` asks again after every 5xx; a server that does not know a method will not know it then.
+            *reply.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        }
         let known = length_of(reply.headers()).is_some();
         match again {
             Some(again) if self.head_refused(reply.status()) => self.probe(again).await,

@@ -132,7 +132,30 @@ impl Object {
 
     /// Opens the object with its first `part` bytes on their way, or all bytes when it has no more than these, or
     /// gives no ranges. `size` is the length where a listing has told it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] when the reply has another length and the object itself still has the one that was told.
     pub(super) async fn open(&self, size: Option<u64>, part: u64) -> Result<Opened> {
+        let opened = self.ask(size, part).await?;
+        if let Some(told) = size.filter(|size| *size != opened.meta.size) {
+            self.confirm(told, opened.meta.size).await?;
+        }
+        Ok(opened)
+    }
+
+    /// Whether a reply of another length than was told is of a newer version. Otherwise whoever answered has sent something
+    /// else: an error page, or what a cache or another origin had of it.
+    async fn confirm(&self, told: u64, sent: u64) -> Result<()> {
+        let head = GetOptions { head: true, ..self.options() };
+        let found = self.store.get_opts(&self.path, head).await.map_err(|e| self.error(e))?;
+        if found.meta.size != told {
+            return Ok(());
+        }
+        let detail = format!("it has {told} bytes, and the reply is one of {sent}");
+        Err(Error::new(ErrorKind::Corrupt, "get", self.url(), detail))
+    }
+
+    async fn ask(&self, size: Option<u64>, part: u64) -> Result<Opened> {
         if self.store.is_embedded() || size.is_some_and(|size| size <= part) {
             return self.open_whole(true).await;
         }

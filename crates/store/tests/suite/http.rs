@@ -1,15 +1,17 @@
 //! Servers that speak HTTP in their own way.
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{
     Attribute, Attributes, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
     PutMultipartOptions,
 };
+use holdall_store::transfer::Job;
 use holdall_store::{ErrorKind, OpenOptions, Registry, Store};
 
 use super::loopback::{Loopback, reply};
 use super::services;
+use super::transfer::{engine, memory};
 
 fn open_with(url: &str, options: OpenOptions) -> Store {
     let mut options = options;
@@ -144,6 +146,53 @@ async fn nothing_secret_follows_a_redirect_to_another_origin() {
     let error = store.put(&"away".into(), "x".into()).await.unwrap_err();
     assert!(error.to_string().contains("redirects a PUT"), "{error}");
     assert_eq!(other.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_reply_of_another_length_than_the_object_has_is_an_error() {
+    let other = Loopback::start(|_| reply("200 OK", &[], "not found, sorry")).await;
+    let target = other.url.clone();
+    let server =
+        Loopback::start(move |request| match (request.method.as_str(), &*request.target) {
+            ("HEAD", "/newer") => b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n".to_vec(),
+            ("HEAD", _) => b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n".to_vec(),
+            (_, "/away") => reply("302 Found", &[("location", &format!("{target}/x"))], ""),
+            (_, "/newer") => reply("200 OK", &[], "newer"),
+            _ => reply("200 OK", &[], "cut"),
+        })
+        .await;
+    let (store, state) = (open(&server.url), tempfile::tempdir().unwrap());
+    let to = memory();
+    for key in ["away", "here"] {
+        let job = Job { from: key.into(), to: key.into(), size: 7 };
+        let jobs = stream::iter([job]).boxed();
+        let outcome = engine(&state).run(&store, &to, jobs).next().await.unwrap();
+        let error = outcome.result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        assert!(error.to_string().contains("it has 7 bytes"), "{error}");
+        assert!(to.head(&key.into()).await.is_err(), "{key}");
+    }
+    // A listing that is old is no such error.
+    let job = Job { from: "newer".into(), to: "newer".into(), size: 12 };
+    let jobs = stream::iter([job]).boxed();
+    let outcome = engine(&state).run(&store, &to, jobs).next().await.unwrap();
+    outcome.result.unwrap();
+    assert_eq!(to.head(&"newer".into()).await.unwrap().size, 5);
+}
+
+#[tokio::test]
+async fn what_a_server_does_not_know_is_not_asked_again() {
+    let server = Loopback::start(|request| match request.method.as_str() {
+        "PROPFIND" => reply("501 Not Implemented", &[], ""),
+        _ => reply("200 OK", &[("content-type", "text/html")], "<a href=\"a\">a</a>"),
+    })
+    .await;
+    let mut options = OpenOptions::default();
+    options.use_env = false;
+    let (store, _) = Registry::default().open(&server.url, &options).unwrap();
+    store.list_with_delimiter(None).await.unwrap();
+    let asked = server.seen().into_iter().filter(|request| request.method == "PROPFIND").count();
+    assert_eq!(asked, 1);
 }
 
 #[tokio::test]
