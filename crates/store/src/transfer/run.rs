@@ -92,11 +92,11 @@ impl Transfer {
     }
 }
 
-/// Whether a job is for the marker of a folder: an empty object `folder/` that consoles make. Listings give it without its
-/// slash, and there is no object of that key; nothing is lost without it.
+/// Whether a job is for the marker of a folder: an empty object `folder/` that consoles and file browsers make, of any
+/// service. Listings give it without its slash, and there is no object of that key; nothing is lost without it.
 async fn is_marker(source: &Store, job: &Job) -> bool {
     job.size == 0
-        && matches!(source.provider().scheme(), "s3" | "gs")
+        && !source.is_embedded()
         && source.exists(&job.from).await.is_ok_and(|exists| !exists)
 }
 
