@@ -107,6 +107,29 @@ fn objects_are_written_read_and_described() {
 }
 
 #[test]
+fn what_is_named_beside_something_missing_is_done() {
+    let ais = Session::new();
+    ais.out("bucket create one two");
+    fs::write(ais.dir.path().join("f"), "content").unwrap();
+    ais.out("object put f one/a");
+    ais.out("object put f one/c");
+    let partly = |words: &str, missing: &str| {
+        let output = ais.output(words);
+        assert_eq!(output.status.code(), Some(3), "{words}");
+        assert!(crate::err(&output).contains(missing), "{}", crate::err(&output));
+    };
+    partly("object rm one/a one/b one/c", "one/b");
+    assert_eq!(ais.out("object ls one"), "");
+    partly("bucket create one three", "ais://one");
+    partly("bucket rm one none two three", "ais://none");
+    assert_eq!(ais.out("bucket ls"), "");
+    // A name that cannot be one is found before anything is done.
+    ais.out("bucket create one");
+    ais.fails("bucket rm one a/b", "a bucket is wanted");
+    assert_eq!(ais.out("bucket ls"), "Bucket\nais://one\n");
+}
+
+#[test]
 fn objects_are_written_from_standard_input() {
     let ais = Session::new();
     ais.out("bucket create b");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::args::WaitArgs;
 use super::table::{Table, properties};
-use super::{Session, job, new_bucket_name};
+use super::{Session, each, job, new_bucket_name};
 use crate::Exit;
 use crate::printer::size;
 
@@ -152,24 +152,26 @@ pub(super) async fn run(ais: &Session<'_>, command: &BucketCommand) -> Result<Ex
         }
         BucketCommand::Create { buckets, props, exist_ok } => {
             let props = settings(props)?;
-            for bucket in buckets {
-                let bucket = ais.bucket(bucket)?;
+            let create = async |bucket: &Bucket| {
                 match exist_ok {
                     true => drop(bucket.create_if_missing(props.clone()).await?),
                     false => bucket.create(props.clone()).await?,
                 }
                 printer.note(&format!("{} is there", bucket.bck()));
-            }
+                Ok(())
+            };
+            return each(ais, ais.buckets(buckets)?, create).await;
         }
         BucketCommand::Rm { buckets, missing_ok } => {
-            for bucket in buckets {
-                let bucket = ais.bucket(bucket)?;
+            let delete = async |bucket: &Bucket| {
                 match bucket.delete().await {
                     Err(error) if *missing_ok && is_missing(error.kind()) => {}
                     ended => ended?,
                 }
                 printer.note(&format!("{} is gone", bucket.bck()));
-            }
+                Ok(())
+            };
+            return each(ais, ais.buckets(buckets)?, delete).await;
         }
         BucketCommand::Mv { bucket, name, wait } => {
             let bucket = ais.bucket(bucket)?;

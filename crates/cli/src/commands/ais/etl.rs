@@ -5,8 +5,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use holdall::ais::wire::etl::{Communication, EnvVar, InitMsg, Runtime};
 use serde_json::json;
 
-use super::Session;
 use super::table::{Table, properties};
+use super::{Session, each};
 use crate::Exit;
 
 /// What to do with ETLs.
@@ -110,9 +110,8 @@ pub(super) async fn run(ais: &Session<'_>, command: &EtlCommand) -> Result<Exit>
         EtlCommand::Start { name } => ais.client.etl(name).start().await?,
         EtlCommand::Stop { name } => ais.client.etl(name).stop().await?,
         EtlCommand::Rm { names } => {
-            for name in names {
-                ais.client.etl(name).delete().await?;
-            }
+            let delete = async |name: &String| Ok(ais.client.etl(name).delete().await?);
+            return each(ais, names.clone(), delete).await;
         }
         EtlCommand::Logs { name, target } => {
             for (target, logs) in ais.client.etl(name).logs(target).await? {

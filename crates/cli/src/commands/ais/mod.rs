@@ -77,6 +77,10 @@ impl Session<'_> {
         Ok(self.client.bucket_of(bck))
     }
 
+    fn buckets(&self, texts: &[String]) -> Result<Vec<Bucket>> {
+        texts.iter().map(|text| self.bucket(text)).collect()
+    }
+
     fn object(&self, text: &str) -> Result<Object> {
         let (bck, name) = place(text)?;
         if name.is_empty() {
@@ -84,6 +88,30 @@ impl Session<'_> {
         }
         Ok(self.client.bucket_of(bck).object(name))
     }
+
+    fn objects(&self, texts: &[String]) -> Result<Vec<Object>> {
+        texts.iter().map(|text| self.object(text)).collect()
+    }
+}
+
+/// Does something with each thing that was named, whatever becomes of the others. Failures are told of as they come; of a
+/// single thing, it is the command that fails.
+async fn each<T>(
+    ais: &Session<'_>,
+    things: Vec<T>,
+    act: impl AsyncFn(&T) -> Result<()>,
+) -> Result<Exit> {
+    let mut exit = Exit::Done;
+    for thing in &things {
+        match act(thing).await {
+            Err(error) if things.len() > 1 => {
+                ais.context.printer.error(&format!("{error:#}"));
+                exit = Exit::Partial;
+            }
+            ended => ended?,
+        }
+    }
+    Ok(exit)
 }
 
 /// A bucket and what follows it; a text without a scheme is of AIStore's own.

@@ -10,7 +10,8 @@ use holdall::ais::wire::list::{entry_flag, flag};
 use holdall::ais::wire::multi::{ArchiveMsg, CopyMsg, EtlMsg, PrefetchMsg};
 use holdall::ais::wire::object::{BlobMsg, PromoteMsg};
 use holdall::ais::{
-    CopyOptions, EtlOptions, GetOptions, ListRequest, ObjectAttributes, PutOptions, Selection,
+    CopyOptions, EtlOptions, GetOptions, ListRequest, Object, ObjectAttributes, PutOptions,
+    Selection,
 };
 use holdall::store::transfer::Transfer;
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::args::{SelectArgs, WaitArgs};
 use super::table::properties;
-use super::{Session, job, new_object_name, place};
+use super::{Session, each, job, new_object_name, place};
 use crate::Exit;
 use crate::printer::size;
 
@@ -241,9 +242,8 @@ pub(super) async fn run(ais: &Session<'_>, command: &ObjectCommand) -> Result<Ex
             put(ais, file, object, &options).await?;
         }
         ObjectCommand::Rm { objects } => {
-            for object in objects {
-                ais.object(object)?.delete().await?;
-            }
+            let delete = async |object: &Object| Ok(object.delete().await?);
+            return each(ais, ais.objects(objects)?, delete).await;
         }
         ObjectCommand::Cp { from, to, etl, latest } => {
             let etl = etl.as_ref().map(EtlOptions::new);
