@@ -103,9 +103,14 @@ impl Place {
 
     /// What a recursive command finds here.
     pub(crate) async fn found(&self) -> Result<Found> {
-        if self.below().objects(None).try_next().await?.is_some() {
-            return Ok(Found::Below);
+        match self.below().objects(None).try_next().await? {
+            Some(_) => Ok(Found::Below),
+            None => self.found_nothing_below().await,
         }
+    }
+
+    /// The same for a command that has listed and found nothing below.
+    pub(crate) async fn found_nothing_below(&self) -> Result<Found> {
         if self.is_object().await? {
             return Ok(Found::Object);
         }

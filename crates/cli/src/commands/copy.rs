@@ -1,5 +1,6 @@
 //! `holdall cp`, `mv`, `get` and `put`.
 
+use std::pin::Pin;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -81,20 +82,23 @@ async fn many(
     verb: Verb,
 ) -> Result<Exit> {
     let filter = filter(&args.filter)?;
-    match source.found().await? {
-        Found::Below | Found::Empty => {}
-        Found::Object => return one(context, source, target, args, verb).await,
-        Found::Nothing => bail!("{} {}: nothing is there", action(verb), source.url()),
-    }
     let (from, to) = (source.below(), target.below());
+    let in_order = ParallelOptions::default().with_own_order(true);
+    let mut listing = from.objects_parallel(None, in_order).peekable();
+    if Pin::new(&mut listing).peek().await.is_none() {
+        match source.found_nothing_below().await? {
+            Found::Below | Found::Empty => {}
+            Found::Object => return one(context, source, target, args, verb).await,
+            Found::Nothing => bail!("{} {}: nothing is there", action(verb), source.url()),
+        }
+    }
     let (from_url, to_url) = (from.url(), to.url());
     let is_below =
         to_url.starts_with(&format!("{from_url}/")) && is_same(context, &from_url, &from_url, verb);
     if is_same(context, &from_url, &to_url, verb) || is_below || target.is_inside(source) {
         bail!("the target {to_url} is the source or lies inside it: the copy would never end");
     }
-    let jobs = from
-        .objects_parallel(None, ParallelOptions::default().with_own_order(true))
+    let jobs = listing
         .try_filter(move |meta| futures::future::ready(filter.allows(meta.location.as_ref())))
         .map_ok(|meta| Job { from: meta.location.clone(), to: meta.location, size: meta.size })
         .boxed();

@@ -1,9 +1,10 @@
 //! `holdall du`.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 
 use anyhow::{Result, bail};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use holdall::store::ParallelOptions;
 use holdall::store::object_store::ObjectStoreExt;
 use serde_json::json;
@@ -17,21 +18,26 @@ use crate::printer::size;
 pub(super) async fn run(context: &Context<'_>, args: &Du) -> Result<Exit> {
     let place = context.place(&args.place, End::Only)?;
     let filter = filter(&args.filter)?;
-    // A single object is added up as what its directory has under its name.
-    let (below, only) = match place.found().await? {
-        Found::Nothing => bail!("add up {}: nothing is there", place.url()),
-        Found::Object => (place.parent().below(), Some(child(&"".into(), place.name()?)?)),
-        Found::Below | Found::Empty => (place.below(), None),
+    let mut below = place.below();
+    let any_order = ParallelOptions::default().with_sorted(false);
+    let mut listing = below.objects_parallel(None, any_order).peekable();
+    let found = match Pin::new(&mut listing).peek().await {
+        Some(_) => Found::Below,
+        None => place.found_nothing_below().await?,
     };
-    if let Some(name) = only {
+    if found == Found::Nothing {
+        bail!("add up {}: nothing is there", place.url());
+    }
+    if found == Found::Object {
+        // It is added up as what its directory has under its name.
+        below = place.parent().below();
+        let name = child(&"".into(), place.name()?)?;
         let meta = below.head(&name).await.map_err(|e| below.error("add up", &name, e))?;
         let url = below.url_of(&name);
         let sum = if filter.allows(name.as_ref()) { (meta.size, 1) } else { (0, 0) };
         return total(context, args, name.as_ref(), &url, sum).map(|()| Exit::Done);
     }
     let mut totals: BTreeMap<String, (u64, u64)> = BTreeMap::from([(String::new(), (0, 0))]);
-    let any_order = ParallelOptions::default().with_sorted(false);
-    let mut listing = below.objects_parallel(None, any_order);
     while let Some(meta) = listing.try_next().await? {
         let key = meta.location.as_ref();
         if !filter.allows(key) {

@@ -1,6 +1,7 @@
 //! `holdall rm`.
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 
 use anyhow::{Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -56,18 +57,20 @@ async fn below(context: &Context<'_>, place: &Place, args: &Rm) -> Result<Exit> 
     if place.is_local_root() {
         bail!("delete {}: it is the root of the file system", place.url());
     }
-    match place.found().await? {
-        Found::Below | Found::Empty => {}
-        Found::Object => return one(context, place, args).await,
-        Found::Nothing if args.force => return Ok(Exit::Done),
-        Found::Nothing => bail!("delete {}: nothing is there", place.url()),
+    let root = place.below();
+    let any_order = ParallelOptions::default().with_sorted(false);
+    let mut listing = root.objects_parallel(None, any_order).peekable();
+    if Pin::new(&mut listing).peek().await.is_none() {
+        match place.found_nothing_below().await? {
+            Found::Below | Found::Empty => {}
+            Found::Object => return one(context, place, args).await,
+            Found::Nothing if args.force => return Ok(Exit::Done),
+            Found::Nothing => bail!("delete {}: nothing is there", place.url()),
+        }
     }
     let mut exit = Exit::Done;
     let mut links = BTreeSet::new();
-    let root = place.below();
-    let any_order = ParallelOptions::default().with_sorted(false);
-    let wanted = root
-        .objects_parallel(None, any_order)
+    let wanted = listing
         .try_filter(move |meta| futures::future::ready(filter.allows(meta.location.as_ref())));
     let mut batches = wanted.map_ok(|meta| meta.location).try_chunks(BATCH);
     while let Some(batch) = batches.next().await {

@@ -149,6 +149,8 @@ fn synchronisations() {
         let after = Duration::from_millis(10 + round * 61 % 250);
         scene.kill(&["sync", "tree", &scene.url, "--limit-rate=100MiB"], after);
         scene.run(&["sync", "tree", &scene.url]);
+        // Killed while the service put the parts together, `large` is there already: the journal waits for who writes it next.
+        scene.run(&["put", "tree/large", &format!("{}/large", scene.url)]);
         scene.kill(&["sync", &scene.url, "back", "--limit-rate=100MiB"], after);
         for entry in fs::read_dir(scene.path("back")).unwrap().flatten() {
             if entry.file_name() == "large" {
