@@ -1,8 +1,10 @@
 //! The class `Bytes`: memory of Rust seen as bytes of Python, without a copy.
 
 use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
 
 use bytes::Bytes as RustBytes;
+use holdall::store::{LARGE_BYTES, use_large_pages};
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::{
     PyAttributeError, PyIndexError, PyOverflowError, PyTypeError, PyValueError,
@@ -209,12 +211,11 @@ impl Bytes {
     }
 }
 
-/// From this size on the system is asked for memory in large pages: fresh pages of 4 KiB cost more than the copy into
-/// them.
-const HUGE_BYTES: usize = 4 * 1024 * 1024;
-
 /// Bytes that are written before anybody sees them. Zeros that are overwritten cost a tenth of a long read.
-#[expect(unsafe_code, reason = "a null pointer asks for memory that is not initialised")]
+#[expect(
+    unsafe_code,
+    reason = "a null pointer asks for memory that is not initialised, which nobody else has seen"
+)]
 pub(crate) fn uninitialised(py: Python<'_>, length: usize) -> PyResult<Bound<'_, PyBytes>> {
     let size = ffi::Py_ssize_t::try_from(length)
         .map_err(|_| PyValueError::new_err("the bytes are too many for this machine"))?;
@@ -222,26 +223,9 @@ pub(crate) fn uninitialised(py: Python<'_>, length: usize) -> PyResult<Bound<'_,
         let made = ffi::PyBytes_FromStringAndSize(std::ptr::null(), size);
         Bound::from_owned_ptr_or_err(py, made)?.cast_into_unchecked()
     };
-    if length >= HUGE_BYTES {
-        large_pages(start_of(&made), length);
-    }
+    let content = start_of(&made).cast::<MaybeUninit<u8>>();
+    use_large_pages(unsafe { std::slice::from_raw_parts_mut(content, length) });
     Ok(made)
-}
-
-/// Asks for large pages where whole pages belong to the memory.
-#[expect(unsafe_code, reason = "advice does not change what the memory holds")]
-fn large_pages(start: *mut u8, length: usize) {
-    #[cfg(target_os = "linux")]
-    {
-        let page = rustix::param::page_size();
-        let skipped = start.align_offset(page);
-        let whole = length.saturating_sub(skipped) / page * page;
-        let advice = rustix::mm::Advice::LinuxHugepage;
-        // Systems without large pages refuse it.
-        let _ = unsafe { rustix::mm::madvise(start.add(skipped).cast(), whole, advice) };
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (start, length);
 }
 
 /// Where the content of bytes lies; to be written only before anybody has seen it.
@@ -253,7 +237,7 @@ pub(crate) fn start_of(bytes: &Bound<'_, PyBytes>) -> *mut u8 {
 /// A copy as `bytes` of Python.
 #[expect(unsafe_code, reason = "the memory is new, of this length, and nobody else has seen it")]
 fn copied<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    if data.len() < HUGE_BYTES {
+    if data.len() < LARGE_BYTES {
         return Ok(PyBytes::new(py, data));
     }
     let made = uninitialised(py, data.len())?;

@@ -42,6 +42,7 @@ mod listing;
 pub mod local;
 pub mod memory;
 mod ops;
+mod pages;
 mod provider;
 mod redact;
 mod registry;
@@ -54,6 +55,7 @@ pub use cloud::CloudOptions;
 pub use error::{Error, ErrorKind, Result};
 pub use listing::ParallelOptions;
 pub use ops::{BatchOptions, DeleteReport, ListOptions};
+pub use pages::{LARGE_BYTES, use_large_pages};
 pub use provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider, Tags};
 /// Text with every secret in its URLs taken out; see [`Error`].
 pub use redact::text as redacted;

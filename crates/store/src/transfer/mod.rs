@@ -39,6 +39,8 @@ mod filter;
 mod inspect;
 mod journal;
 mod leftover;
+#[cfg(target_os = "linux")]
+mod mapped;
 mod multipart;
 mod object;
 mod options;
