@@ -1,16 +1,30 @@
 //! What files may use on their way when nobody says.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use holdall_store::transfer::{Budget, Limits};
 
 /// Bytes of the files that are on their way at once, whatever their size and number.
 const MEMORY_BYTES: u64 = 32 << 20;
 
-/// The budget of the process where its limits were set, else one of 32 MiB that all runs share.
+/// The budget that all runs share, and the process it belongs to: of what the parent of a forked child held, nothing is ever
+/// given back in the child.
+static OWN: Mutex<Option<(u32, Budget)>> = Mutex::new(None);
+
+/// The budget of the process where its limits were set, else one of 32 MiB.
 pub(crate) fn default() -> Budget {
-    static OWN: OnceLock<Budget> = OnceLock::new();
-    Budget::chosen().unwrap_or_else(|| {
-        OWN.get_or_init(|| Budget::new(Limits::default().with_memory_bytes(MEMORY_BYTES))).clone()
-    })
+    if let Some(chosen) = Budget::chosen() {
+        return chosen;
+    }
+    let process = std::process::id();
+    let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*own {
+        Some((of, budget)) if *of == process => budget.clone(),
+        _ => {
+            let fresh = Budget::new(Limits::default().with_memory_bytes(MEMORY_BYTES));
+            // Who waits in the parent's has no threads here.
+            std::mem::forget(own.replace((process, fresh.clone())));
+            fresh
+        }
+    }
 }
