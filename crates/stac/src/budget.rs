@@ -13,10 +13,10 @@ static OWN: Mutex<Option<(u32, Budget)>> = Mutex::new(None);
 
 /// The budget of the process where its limits were set, else one of 32 MiB.
 pub(crate) fn default() -> Budget {
-    if let Some(chosen) = Budget::chosen() {
-        return chosen;
-    }
-    let process = std::process::id();
+    Budget::chosen().unwrap_or_else(|| own(std::process::id()))
+}
+
+fn own(process: u32) -> Budget {
     let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
     match &*own {
         Some((of, budget)) if *of == process => budget.clone(),
@@ -26,5 +26,19 @@ pub(crate) fn default() -> Budget {
             std::mem::forget(own.replace((process, fresh.clone())));
             fresh
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_child_does_not_wait_for_what_its_parent_holds() {
+        let held = own(1).memory(MEMORY_BYTES).await.unwrap();
+        assert!(futures::poll!(Box::pin(own(1).memory(1))).is_pending());
+        let child = own(2).memory(MEMORY_BYTES).await.unwrap();
+        assert!(futures::poll!(Box::pin(own(2).memory(1))).is_pending());
+        drop((held, child));
     }
 }
