@@ -5,13 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use holdall_store::transfer::{Budget, Limits};
 
 /// Bytes of the files that are on their way at once, whatever their size and number.
-const MEMORY_BYTES: u64 = 32 << 20;
+const MEMORY_BYTES: u64 = 24 << 20;
 
 /// The budget that all runs share, and the process it belongs to: of what the parent of a forked child held, nothing is ever
 /// given back in the child.
 static OWN: Mutex<Option<(u32, Budget)>> = Mutex::new(None);
 
-/// The budget of the process where its limits were set, else one of 32 MiB.
+/// The budget of the process where its limits were set, else one of 24 MiB.
 pub(crate) fn default() -> Budget {
     Budget::chosen().unwrap_or_else(|| own(std::process::id()))
 }

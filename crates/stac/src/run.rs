@@ -50,7 +50,7 @@ pub struct RunOptions {
     /// Most transfers at once; 128 at most.
     pub max_concurrent: usize,
     /// What files may use on their way. Default: the limits of the process where they were set
-    /// ([`Budget::set_global`]), else 32 MiB of memory.
+    /// ([`Budget::set_global`]), else 24 MiB of memory.
     pub budget: Option<Budget>,
 }
 

@@ -328,13 +328,9 @@ impl Moved {
                     self.all.bytes += report.bytes.max(outcome.job.size);
                     self.server_side += u64::from(report.server_side);
                 }
-                // An empty object that is not there is the mark of a directory: its key has a slash at the end.
                 Err(error)
                     if error.kind() == StoreKind::NotFound
-                        && match zarr {
-                            Some(zarr) => !zarr.needs(outcome.job.from.as_ref()),
-                            None => outcome.job.size == 0,
-                        } => {}
+                        && zarr.is_some_and(|zarr| !zarr.needs(outcome.job.from.as_ref())) => {}
                 Err(error) => {
                     self.failed += 1;
                     self.first.get_or_insert(error);

@@ -93,10 +93,12 @@ impl Transfer {
 }
 
 /// Whether a job is for the marker of a folder: an empty object `folder/` that consoles and file browsers make, of any
-/// service. Listings give it without its slash, and there is no object of that key; nothing is lost without it.
+/// service. Listings give it without its slash, and there is no object of that key; nothing is lost without it. Web
+/// servers have none, and jobs whose length nobody knows.
 async fn is_marker(source: &Store, job: &Job) -> bool {
     job.size == 0
         && !source.is_embedded()
+        && source.provider().scheme() != "http"
         && source.exists(&job.from).await.is_ok_and(|exists| !exists)
 }
 

@@ -188,7 +188,7 @@ pub(crate) struct MoveArgs {
     #[arg(long, default_value_t = 500, value_name = "N")]
     pub(crate) max_concurrent_downloads: usize,
     /// Most memory for files on their way.
-    #[arg(long, default_value = "32MiB", value_name = "SIZE", value_parser = size)]
+    #[arg(long, default_value = "24MiB", value_name = "SIZE", value_parser = size)]
     pub(crate) memory: u64,
     /// Most bytes per second: 10MiB, 1G.
     #[arg(long, value_name = "SIZE", value_parser = size)]
