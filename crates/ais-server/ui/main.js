@@ -76,7 +76,8 @@ function form(reason) {
     el("p", { class: "soft" }, "The token stays in this tab and is gone when you close it."), status);
 }
 
-async function show() {
+/** Shows the page that the address names; the keyboard goes there with it where somebody has `moved`. */
+async function show(moved = false) {
   shown.abort();
   shown = new AbortController();
   const { signal } = shown;
@@ -90,7 +91,13 @@ async function show() {
   const context = {
     signal,
     /** Puts content in place, unless another page was chosen meanwhile. */
-    put: (...content) => { if (!signal.aborted) page.replaceChildren(...content.flat()); },
+    put: (...content) => {
+      if (signal.aborted) return;
+      page.replaceChildren(...content.flat());
+      // Once: whoever writes by the time that the rest comes keeps the keyboard.
+      if (moved) page.focus({ preventScroll: true });
+      moved = false;
+    },
     /** Calls again and again while the page is shown; stops for good at an error. */
     every: async (millis, work) => {
       while (!signal.aborted) {
@@ -138,7 +145,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 window.addEventListener("hashchange", () => {
-  show().then(() => page.focus({ preventScroll: true }));
+  show(true);
   window.scrollTo(0, 0);
 });
 document.querySelector(".skip").addEventListener("click", (event) => {
