@@ -23,6 +23,21 @@ const STALE: TableDefinition<'_, u64, ()> = TableDefinition::new("stale");
 const DOOMED: TableDefinition<'_, u64, ()> = TableDefinition::new("doomed");
 const FACTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("facts");
 
+/// A table of a transaction that reads, or of one that writes; redb has no name for both.
+macro_rules! open {
+    ($transaction:expr, $table:expr) => {{
+        let transaction = $transaction;
+        match $table {
+            Table::Buckets => Box::new(transaction.open_table(BUCKETS)?),
+            Table::Objects => Box::new(transaction.open_table(OBJECTS)?),
+            Table::Fresh => Box::new(transaction.open_table(FRESH)?),
+            Table::Stale => Box::new(transaction.open_table(STALE)?),
+            Table::Doomed => Box::new(transaction.open_table(DOOMED)?),
+            Table::Facts => Box::new(transaction.open_table(FACTS)?),
+        }
+    }};
+}
+
 /// Memory for pages, bytes.
 const CACHE: usize = 64 << 20;
 
@@ -46,15 +61,7 @@ impl Disk {
     }
 
     pub(super) fn rows(&self, table: Table) -> Result<Box<dyn Rows>> {
-        let transaction = self.0.begin_read()?;
-        Ok(match table {
-            Table::Buckets => Box::new(transaction.open_table(BUCKETS)?),
-            Table::Objects => Box::new(transaction.open_table(OBJECTS)?),
-            Table::Fresh => Box::new(transaction.open_table(FRESH)?),
-            Table::Stale => Box::new(transaction.open_table(STALE)?),
-            Table::Doomed => Box::new(transaction.open_table(DOOMED)?),
-            Table::Facts => Box::new(transaction.open_table(FACTS)?),
-        })
+        Ok(open!(self.0.begin_read()?, table))
     }
 
     pub(super) fn change<T>(&self, work: impl FnOnce(&mut dyn Tables) -> Result<T>) -> Result<T> {
@@ -76,15 +83,7 @@ struct Opened<'a> {
 
 impl<'a> Opened<'a> {
     fn open(&self, table: Table) -> Result<Box<dyn RowsMut + 'a>> {
-        let transaction = self.transaction;
-        Ok(match table {
-            Table::Buckets => Box::new(transaction.open_table(BUCKETS)?),
-            Table::Objects => Box::new(transaction.open_table(OBJECTS)?),
-            Table::Fresh => Box::new(transaction.open_table(FRESH)?),
-            Table::Stale => Box::new(transaction.open_table(STALE)?),
-            Table::Doomed => Box::new(transaction.open_table(DOOMED)?),
-            Table::Facts => Box::new(transaction.open_table(FACTS)?),
-        })
+        Ok(open!(self.transaction, table))
     }
 }
 
