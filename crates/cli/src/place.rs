@@ -1,9 +1,11 @@
 //! From the words of the command line to stores and keys.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 
 use anyhow::{Result, bail};
-use futures::TryStreamExt;
+use futures::stream::Peekable;
+use futures::{Stream, TryStreamExt};
 use holdall::store::object_store::ObjectStoreExt;
 use holdall::store::object_store::path::Path;
 use holdall::store::transfer::Filter;
@@ -109,8 +111,19 @@ impl Place {
         }
     }
 
-    /// The same for a command that has listed and found nothing below.
-    pub(crate) async fn found_nothing_below(&self) -> Result<Found> {
+    /// The same for a command that lists what is below in any case: the first page is asked for once. An error of the listing
+    /// stays in it.
+    pub(crate) async fn found_by<S: Stream + Unpin>(
+        &self,
+        listing: &mut Peekable<S>,
+    ) -> Result<Found> {
+        match Pin::new(listing).peek().await {
+            Some(_) => Ok(Found::Below),
+            None => self.found_nothing_below().await,
+        }
+    }
+
+    async fn found_nothing_below(&self) -> Result<Found> {
         if self.is_object().await? {
             return Ok(Found::Object);
         }

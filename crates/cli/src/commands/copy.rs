@@ -1,6 +1,5 @@
 //! `holdall cp`, `mv`, `get` and `put`.
 
-use std::pin::Pin;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -85,12 +84,10 @@ async fn many(
     let (from, to) = (source.below(), target.below());
     let in_order = ParallelOptions::default().with_own_order(true);
     let mut listing = from.objects_parallel(None, in_order).peekable();
-    if Pin::new(&mut listing).peek().await.is_none() {
-        match source.found_nothing_below().await? {
-            Found::Below | Found::Empty => {}
-            Found::Object => return one(context, source, target, args, verb).await,
-            Found::Nothing => bail!("{} {}: nothing is there", action(verb), source.url()),
-        }
+    match source.found_by(&mut listing).await? {
+        Found::Below | Found::Empty => {}
+        Found::Object => return one(context, source, target, args, verb).await,
+        Found::Nothing => bail!("{} {}: nothing is there", action(verb), source.url()),
     }
     let (from_url, to_url) = (from.url(), to.url());
     let is_below =

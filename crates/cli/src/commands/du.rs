@@ -1,7 +1,6 @@
 //! `holdall du`.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 
 use anyhow::{Result, bail};
 use futures::{StreamExt, TryStreamExt};
@@ -21,10 +20,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Du) -> Result<Exit> {
     let mut below = place.below();
     let any_order = ParallelOptions::default().with_sorted(false);
     let mut listing = below.objects_parallel(None, any_order).peekable();
-    let found = match Pin::new(&mut listing).peek().await {
-        Some(_) => Found::Below,
-        None => place.found_nothing_below().await?,
-    };
+    let found = place.found_by(&mut listing).await?;
     if found == Found::Nothing {
         bail!("add up {}: nothing is there", place.url());
     }

@@ -1,7 +1,6 @@
 //! `holdall rm`.
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
 
 use anyhow::{Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -60,13 +59,11 @@ async fn below(context: &Context<'_>, place: &Place, args: &Rm) -> Result<Exit> 
     let root = place.below();
     let any_order = ParallelOptions::default().with_sorted(false);
     let mut listing = root.objects_parallel(None, any_order).peekable();
-    if Pin::new(&mut listing).peek().await.is_none() {
-        match place.found_nothing_below().await? {
-            Found::Below | Found::Empty => {}
-            Found::Object => return one(context, place, args).await,
-            Found::Nothing if args.force => return Ok(Exit::Done),
-            Found::Nothing => bail!("delete {}: nothing is there", place.url()),
-        }
+    match place.found_by(&mut listing).await? {
+        Found::Below | Found::Empty => {}
+        Found::Object => return one(context, place, args).await,
+        Found::Nothing if args.force => return Ok(Exit::Done),
+        Found::Nothing => bail!("delete {}: nothing is there", place.url()),
     }
     let mut exit = Exit::Done;
     let mut links = BTreeSet::new();
