@@ -79,13 +79,15 @@ pub struct Repetition {
     pub statuses: Option<Vec<u16>>,
     /// Repetitions after failures of the network, counted apart from those after refusals; none counts all together.
     pub network_retries: Option<usize>,
+    /// The first pause after a failure of the network, and the longest; none for those of [`RetryConfig`].
+    pub network_pauses: Option<(Duration, Duration)>,
     /// Whether the server's `Retry-After` is kept. Default true.
     pub keep_retry_after: bool,
 }
 
 impl Default for Repetition {
     fn default() -> Self {
-        Self { statuses: None, network_retries: None, keep_retry_after: true }
+        Self { statuses: None, network_retries: None, network_pauses: None, keep_retry_after: true }
     }
 }
 

@@ -311,14 +311,16 @@ impl Transport {
         self.map.has(url)
     }
 
-    /// Lets reads go anywhere, without what they must not carry; everything else stays in the cluster, as far as it is
-    /// known: users who may use a bucket need not be allowed to see the map.
+    /// Lets reads go anywhere, without what they must not carry; everything else stays in the cluster. Where the map is not
+    /// told, requests for objects go where the endpoint sends them: users who may use a bucket need not be allowed to see it.
     async fn check_redirect(&self, call: &Call, from: &Url, to: &Url) -> Result<()> {
         let reads = matches!(call.method, Method::GET | Method::HEAD);
         if from.origin() == to.origin() || self.is_node(call, to).await || reads {
             return Ok(());
         }
-        if from.origin() == self.base.origin() && self.map.get(self).await.is_none() {
+        // Other requests may carry a password, or a token that is to be revoked.
+        let is_object = call.path.starts_with("/v1/objects/");
+        if is_object && from.origin() == self.base.origin() && self.map.get(self).await.is_none() {
             return Ok(());
         }
         let detail = format!(
@@ -370,14 +372,17 @@ struct Patience<'a> {
     begin: Instant,
     /// Repetitions after refusals, and after failures of the network.
     attempts: [usize; 2],
-    pause: Duration,
+    /// The next pause, and the longest, of the same two.
+    pauses: [(Duration, Duration); 2],
     cold: Duration,
 }
 
 impl<'a> Patience<'a> {
     fn new(config: &'a ClientConfig) -> Self {
-        let pause = config.retry.backoff.init_backoff;
-        Self { config, begin: Instant::now(), attempts: [0; 2], pause, cold: Duration::ZERO }
+        let backoff = &config.retry.backoff;
+        let refused = (backoff.init_backoff, backoff.max_backoff);
+        let pauses = [refused, config.repetition.network_pauses.unwrap_or(refused)];
+        Self { config, begin: Instant::now(), attempts: [0; 2], pauses, cold: Duration::ZERO }
     }
 
     /// Waits for the next attempt, or gives the error back.
@@ -391,13 +396,13 @@ impl<'a> Patience<'a> {
         }
         let of_network = error.status().is_none();
         let (repetition, attempts) = (&self.config.repetition, &mut self.attempts);
+        let (pause, longest) = &mut self.pauses[usize::from(of_network)];
         let asked = error.asked_pause().filter(|_| repetition.keep_retry_after);
-        let mut wait = self.pause.max(asked.unwrap_or_default());
+        let mut wait = (*pause).max(asked.unwrap_or_default());
         if error.kind() == ErrorKind::Connection && error.is_at_named_node() {
             // It takes a cluster a while to see that a node is gone.
             let growth = GONE_NODE_GROWTH.powi(i32::try_from(attempts[1]).unwrap_or(i32::MAX));
             let longer = retry.backoff.init_backoff.as_secs_f64() * GONE_NODE_PAUSES * growth;
-            let longest = retry.backoff.max_backoff;
             wait = wait.max(Duration::from_secs_f64(longer.min(longest.as_secs_f64())));
         }
         let most = match repetition.network_retries {
@@ -415,7 +420,7 @@ impl<'a> Patience<'a> {
         tracing::debug!(%error, attempt = *attempts, "request is repeated");
         tokio::time::sleep(wait).await;
         let spread = 1.0 + fastrand::f64() * (retry.backoff.base - 1.0).max(0.0);
-        self.pause = self.pause.mul_f64(spread).min(retry.backoff.max_backoff);
+        *pause = pause.mul_f64(spread).min(*longest);
         Ok(())
     }
 

@@ -45,6 +45,8 @@ class HTTPRetry:
         status_forcelist: statuses that are repeated.
         backoff_max: longest pause, in seconds.
         respect_retry_after_header: whether the server's ``Retry-After`` is kept.
+        connect: for programs that set it on a ``urllib3.Retry``; failures of the network are `NetworkRetry`'s.
+        read: the same.
     """
 
     total: int = 5
@@ -122,6 +124,7 @@ class RetryConfig:
         network = self.network_retry
         if isinstance(network, NetworkRetry):
             found["network_retries"] = max(network.attempts - 1, 0)
+            found["network_pauses"] = (network.min_wait, network.max_wait)
             found["max_time"] = network.max_time
         else:
             found["network_retries"] = 0

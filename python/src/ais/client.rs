@@ -125,10 +125,15 @@ async fn read(client: &Client, request: Request) -> Result<Got, Error> {
     }
 }
 
+/// Seconds of a pause, as far as anybody waits; what is no number is none.
+fn span_of(seconds: f64) -> Duration {
+    Duration::from_secs_f64(if seconds > 0.0 { seconds.min(1e9) } else { 0.0 })
+}
+
 fn set(config: &mut ClientConfig, settings: &Bound<'_, PyDict>) -> PyResult<()> {
     for (key, value) in settings.iter() {
         let key: String = key.extract()?;
-        let span = || value.extract::<f64>().map(|s| Duration::from_secs_f64(s.clamp(0.0, 1e9)));
+        let span = || value.extract().map(span_of);
         match key.as_str() {
             name if OWN.contains(&name) => {}
             "skip_verify" => config.http.allow_invalid_certificates = value.extract()?,
@@ -137,6 +142,10 @@ fn set(config: &mut ClientConfig, settings: &Bound<'_, PyDict>) -> PyResult<()> 
             "retry_statuses" => config.repetition.statuses = Some(value.extract()?),
             "keep_retry_after" => config.repetition.keep_retry_after = value.extract()?,
             "network_retries" => config.repetition.network_retries = Some(value.extract()?),
+            "network_pauses" => {
+                let (first, longest) = value.extract::<(f64, f64)>()?;
+                config.repetition.network_pauses = Some((span_of(first), span_of(longest)));
+            }
             "init_backoff" => config.retry.backoff.init_backoff = span()?,
             "max_backoff" => config.retry.backoff.max_backoff = span()?,
             "max_time" => config.retry.retry_timeout = span()?,

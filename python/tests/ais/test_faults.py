@@ -7,6 +7,7 @@ import os
 import pickle
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ from loopback import Reply, serving
 
 from holdall import aistore
 from holdall.aistore import Client, RetryConfig
+from holdall.aistore.authn import AuthNClient
 from holdall.aistore.errors import AISError, BrokenStream, ConnectFailed, NetworkError, ReadTimeout
 from holdall.aistore.obj.obj_file.errors import ObjectFileReaderMaxResumeError
 from holdall.aistore.retry_config import HTTPRetry, NetworkRetry
@@ -297,6 +299,38 @@ def test_programs_that_catch_exceptions_of_requests():
         client.bucket("b").list_objects()
     with pytest.raises(exceptions.RequestException):
         client.bucket("b").object("o").get_reader().read_all()
+
+
+def test_pauses_after_failures_of_the_network():
+    config = RetryConfig(HTTPRetry(total=0), NetworkRetry(3, min_wait=0.05, max_wait=0.05))
+    begin = time.monotonic()
+    with pytest.raises(ConnectFailed):
+        Client("http://127.0.0.1:9", retry_config=config).bucket("b").list_objects()
+    assert time.monotonic() - begin >= 2 * 0.05
+    assert config.settings()["network_pauses"] == (0.05, 0.05)
+
+
+@pytest.mark.parametrize("status", [301, 307, 308])
+def test_passwords_stay_with_the_service(status):
+    with (
+        serving(lambda request: Reply(200, b'{"token": "theirs"}')) as other,
+        serving(
+            lambda request: (
+                Reply(404)
+                if "daemon" in request.path
+                else Reply(status, b"", {"Location": f"{other.url}{request.path}"})
+            )
+        ) as service,
+    ):
+        authn = AuthNClient(service.url, retry_config=ONCE, token="secret")
+        for call in (
+            lambda: authn.login("admin", "password"),
+            lambda: authn.token_manager().revoke("token"),
+            authn.logout,
+        ):
+            with pytest.raises(NetworkError, match="no node of the cluster"):
+                call()
+        assert other.requests == []
 
 
 def test_policies_of_tenacity_and_urllib3():

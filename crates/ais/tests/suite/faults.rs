@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use holdall_ais::{Client, ClientConfig, ErrorKind, GetOptions, PutOptions};
+use holdall_ais::authn::AuthnClient;
+use holdall_ais::{Client, ClientConfig, ErrorKind, GetOptions, PutOptions, Token};
 use http::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -140,6 +141,38 @@ async fn other_hosts_get_neither_token_nor_content() {
     let read = object.get(GetOptions::default()).await.unwrap().bytes().await.unwrap();
     assert_eq!(read, "public");
     assert!(stranger.seen().iter().all(|seen| seen.token.is_none()));
+}
+
+#[tokio::test]
+async fn passwords_and_tokens_to_revoke_go_nowhere_else_where_there_is_no_map() {
+    let stranger = Script::start(|_| reply(200, r#"{"token":"theirs"}"#)).await;
+    let other = stranger.url.clone();
+    let service = Script::start(move |seen| match seen.uri.contains("what=smap") {
+        true => reply(404, ""),
+        false => redirect(307, &format!("{other}{}", seen.uri)),
+    })
+    .await;
+    let authn = AuthnClient::new(config(&service.url)).unwrap();
+    let login = authn.login("admin", "a password", None).await.unwrap_err();
+    let revoke = authn.tokens().revoke(&Token::new("a token")).await.unwrap_err();
+    assert_eq!((login.kind(), revoke.kind()), (ErrorKind::Redirect, ErrorKind::Redirect));
+    assert!(stranger.seen().is_empty());
+    // Content of objects goes where the endpoint says: those who may write need not see the map.
+    let client = Client::new(config(&service.url)).unwrap();
+    client.bucket("b").object("o").put("content", &PutOptions::default()).await.unwrap();
+    assert!(stranger.seen().iter().all(|seen| seen.token.is_none()));
+}
+
+#[tokio::test]
+async fn pauses_after_failures_of_the_network_are_set_apart() {
+    let mut config = config("http://127.0.0.1:9");
+    config.repetition.network_retries = Some(3);
+    let pause = Duration::from_millis(50);
+    config.repetition.network_pauses = Some((pause, pause));
+    let begin = Instant::now();
+    let error = Client::new(config).unwrap().bucket("b").head().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connection);
+    assert!(begin.elapsed() >= pause * 3);
 }
 
 #[tokio::test]
