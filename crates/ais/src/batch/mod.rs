@@ -258,6 +258,8 @@ impl Batch {
             Expected {
                 name: member_name(&entry, only_names),
                 object: member_name(&In { archpath: String::new(), ..entry.clone() }, only_names),
+                // Zero is the whole object; how long a range to its end is, nobody knows.
+                length: entry.length.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0),
                 out: out.unwrap_or_else(|| made(&entry)),
             }
         });
@@ -297,6 +299,8 @@ struct Expected {
     name: String,
     /// Without the member's path: so clusters call what they could not find, sometimes.
     object: String,
+    /// Bytes of the range that was asked for.
+    length: Option<u64>,
     out: Out,
 }
 
@@ -390,9 +394,12 @@ fn items(
             let Some(finished) = finished else {
                 if is_end {
                     let left = expected.len();
-                    return match left {
-                        0 => Ok(None),
-                        _ => Err(wrong(format!("{left} of {count} entries did not come"))),
+                    return match expected.next() {
+                        None => Ok(None),
+                        Some((_, entry)) => Err(wrong(format!(
+                            "{left} of {count} entries did not come, from {} on",
+                            entry.name
+                        ))),
                     };
                 }
                 continue;
@@ -417,6 +424,13 @@ fn item(index: usize, entry: Expected, open: Open) -> Result<BatchItem, String> 
     }
     let member_name = open.name.clone();
     let content = open.finish();
+    if let Some(length) = entry.length.filter(|_| !is_missing)
+        && length != content.len() as u64
+    {
+        // Clusters that get an object from another node send all of it.
+        let (name, sent) = (entry.name, content.len());
+        return Err(format!("{length} bytes of {name} were asked for, the server sent {sent}"));
+    }
     let mut out = entry.out;
     if is_missing && out.err_msg.is_empty() {
         out.err_msg = MISSING_TEXT.to_owned();

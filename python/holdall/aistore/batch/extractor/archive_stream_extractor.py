@@ -51,6 +51,7 @@ class ArchiveStreamExtractor:
         self, response: Any, stream: Any, request: MossReq, described: MossResp | None, at_once: int
     ) -> Generator[tuple[MossOut, bytes], None, None]:
         expected = _Inferred(request) if described is None else _Described(described, request)
+        lengths = {i: e.length for i, e in enumerate(request.moss_in) if e.length and e.length > 0}
         count = 0
         try:
             for name, content in self._members(stream, request, at_once):
@@ -59,15 +60,20 @@ class ArchiveStreamExtractor:
                         f"missing batch metadata for archive member {count} (metadata length={len(expected)})"
                     )
                 out = expected.of(count, name, len(content))
-                count += 1
                 if out.err_msg and request.cont_on_err is False:
                     # Clusters go on in some cases all the same.
                     raise RuntimeError(f"batch entry {out.obj_name}: {out.err_msg}")
+                if lengths and not out.err_msg and lengths.get(count, len(content)) != len(content):
+                    # Clusters that get an object from another node send all of it.
+                    raise RuntimeError(
+                        f"batch entry {out.obj_name}: {lengths[count]} bytes were asked for, the server sent {len(content)}"
+                    )
+                count += 1
                 yield out, content
             if count < len(expected):
                 raise RuntimeError(
                     f"Failed to read {self._kind} archive stream: {len(expected) - count} of {len(expected)} "
-                    "entries did not come"
+                    f"entries did not come, from {expected.name(count)} on"
                 )
         finally:
             response.close()
@@ -105,6 +111,10 @@ class _Described:
     def __len__(self) -> int:
         return len(self._outs)
 
+    def name(self, index: int) -> str:
+        """The object of the entry at this place."""
+        return self._outs[index].obj_name
+
     def of(self, index: int, name: str, size: int) -> MossOut:
         """What the member at this place is."""
         return self._outs[index]
@@ -123,6 +133,10 @@ class _Inferred:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def name(self, index: int) -> str:
+        """The object of the entry at this place."""
+        return self._entries[index].obj_name
 
     def _name(self, index: int) -> str:
         archpath = self._entries[index].archpath
