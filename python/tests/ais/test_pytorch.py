@@ -342,6 +342,71 @@ def test_a_missing_object_is_an_error_and_no_sample(objects: Bucket) -> None:
         dataset.__getitems__([4, 5])
 
 
+def with_gaps(objects: Bucket) -> list[str]:
+    """Names of which some are of no object: a whole batch of four, and others."""
+    wanted = [f"o-{n:03d}" for n in range(OBJECTS)]
+    for gone in (2, 8, 9, 10, 11, 17):
+        wanted[gone] = f"gone-{gone}"
+    return wanted
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (2, 3), (3, 0)])
+def test_what_is_left_out_moves_nothing_else(
+    client: Client, objects: Bucket, before: int, after: int, shuffle: bool
+) -> None:
+    group = objects.objects(obj_names=with_gaps(objects))
+
+    def loader(workers: int) -> AISDataLoader:
+        dataset = AISBatchIterDataset(
+            group, client, max_batch_size=5, cont_on_err=True, shuffle=shuffle
+        )
+        return AISDataLoader(dataset, batch_size=4, num_workers=workers, collate_fn=as_they_are)
+
+    whole = names(loader(0))
+    there = [name for name in with_gaps(objects) if name.startswith("o-")]
+    assert sorted(name for batch in whole for name in batch) == there
+    assert shuffle or whole == [
+        [name for name in batch if name in there]
+        for batch in in_batches(with_gaps(objects), 4)
+        if set(batch) & set(there)
+    ]
+    assert names(loader(after)) == whole
+    first = loader(before)
+    batches = iter(first)
+    taken = names([next(batches) for _ in range(3)])
+    second = loader(after)
+    second.load_state_dict(first.state_dict())
+    assert taken + names(second) == whole
+
+
+def test_a_data_set_that_left_out_samples_goes_on(client: Client, objects: Bucket) -> None:
+    group = objects.objects(obj_names=with_gaps(objects))
+
+    def dataset() -> AISBatchIterDataset:
+        return AISBatchIterDataset(group, client, cont_on_err=True)
+
+    there = [name for name in with_gaps(objects) if name.startswith("o-")]
+    first = dataset()
+    # A loader has used it before.
+    next(iter(AISDataLoader(first, batch_size=4, collate_fn=as_they_are)))
+    samples = iter(first)
+    taken = [next(samples)[0] for _ in range(9)]
+    second = dataset()
+    second.load_state_dict(first.state_dict())
+    assert taken + [name for name, _ in second] == there
+    assert [name for name, _ in second] == there
+    assert len(second) == OBJECTS
+
+
+def test_batches_of_a_group_ask_for_no_sizes(client: Client, objects: Bucket) -> None:
+    group = objects.objects(obj_names=[f"o-{n:03d}" for n in range(5)] + ["gone"])
+    with pytest.raises(Exception, match="gone"):
+        list(AISBatchIterDataset(group, client))
+    found = list(AISBatchIterDataset(group, client, cont_on_err=True))
+    assert [name for name, _ in found] == [f"o-{n:03d}" for n in range(5)]
+
+
 def sample(number: int, keys: tuple[str, ...]) -> tuple[str, dict[str, bytes]]:
     files = {"txt": b"text %d" % number, "cls": b"%d" % number}
     files |= {key: b"" for key in keys}

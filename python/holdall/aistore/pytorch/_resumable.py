@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import index
 from typing import Any
 
@@ -49,6 +49,29 @@ def _whole(value: Any) -> int | None:
         return None
 
 
+class LeftOut:
+    """Stands for a sample that could not be had, so that those after it keep their places; and for a batch of such."""
+
+
+class WithoutLeftOut:
+    """Puts batches together of the samples that are there.
+
+    Args:
+        collate: what puts them together then.
+        batched: whether it is given lists of samples; otherwise each by itself.
+    """
+
+    def __init__(self, collate: Callable[[Any], Any], batched: bool) -> None:
+        self._collate = collate
+        self._batched = batched
+
+    def __call__(self, given: Any) -> Any:
+        if not self._batched:
+            return given if isinstance(given, LeftOut) else self._collate(given)
+        there = [sample for sample in given if not isinstance(sample, LeftOut)]
+        return self._collate(there) if there else LeftOut()
+
+
 class Resumable(data.IterableDataset):  # type: ignore[misc, type-arg]
     """A data set that iterates, and knows how far its epoch is.
 
@@ -65,6 +88,14 @@ class Resumable(data.IterableDataset):  # type: ignore[misc, type-arg]
     _shuffle = False
     """Whether the order is another one in each epoch."""
 
+    _keeps_places = False
+    """Whether the iteration that begins gives a `LeftOut` in place of what is left out: to a loader that takes them out of
+    its batches."""
+
+    def _may_leave_out(self) -> bool:
+        """Whether `_keeps_places` is of use."""
+        return False
+
     def __init__(self, batch_size: int | None = None) -> None:
         positive(batch_size, "batch_size", type(self).__name__)
         self.batch_size = batch_size
@@ -76,11 +107,15 @@ class Resumable(data.IterableDataset):  # type: ignore[misc, type-arg]
 
     def _delivered(self, samples: Iterable[Any]) -> Iterator[Any]:
         """The samples, each remembered as it is given."""
+        return self._remembered(samples, self._keeps_places)
+
+    def _remembered(self, samples: Iterable[Any], keeps_places: bool) -> Iterator[Any]:
         self._given = self._skip
         for sample in samples:
             # Before it is given: who takes it may not come back.
             self._given += 1
-            yield sample
+            if keeps_places or not isinstance(sample, LeftOut):
+                yield sample
         self._start = self._skip = self._given = 0
 
     def set_epoch(self, epoch: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..ais_source import AISSource
+from ..multiobj.object_group import ObjectGroup
 
 Sources = AISSource | list[AISSource]
 Prefixes = Mapping[AISSource, str | list[str] | None]
@@ -47,14 +48,20 @@ def positive(value: float | None, name: str, owner: str) -> None:
         raise ValueError(f"<{owner}> {name} must be more than 0, not {value}")
 
 
-def objects(sources: Iterable[AISSource], prefixes: Prefixes) -> Iterator[Any]:
-    """The objects of all sources, in the order of sources and prefixes."""
+def objects(
+    sources: Iterable[AISSource], prefixes: Prefixes, only_names: bool = False
+) -> Iterator[Any]:
+    """The objects of all sources, in the order of sources and prefixes; with `only_names`, those of groups are not asked
+    for, one by one, what they are."""
     for source in sources:
         wanted = prefixes.get(source)
         if wanted is None:
             wanted = ""
         for prefix in [wanted] if isinstance(wanted, str) else wanted:
-            yield from source.list_all_objects_iter(prefix=prefix)
+            if only_names and isinstance(source, ObjectGroup):
+                yield from source.list_all_objects_iter(prefix=prefix, props=None)
+            else:
+                yield from source.list_all_objects_iter(prefix=prefix)
 
 
 def progress(items: Iterable[Any], title: str, worker: str, shown: bool) -> Iterable[Any]:

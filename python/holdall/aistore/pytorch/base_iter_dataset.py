@@ -48,10 +48,13 @@ class AISBaseIterDataset(ABC, Resumable):
         self._seed = seed
         self._obj_iterator: Iterable[Any] | None = None
 
+    _only_names = False
+    """Whether names are all that is wanted of the objects of groups, whose sizes take a request each."""
+
     def _create_objects_iter(self, sources: list[AISSource] | None = None) -> Iterable[Any]:
         """The objects of sources, of all unless some are given, in this epoch's order."""
         chosen = self._ais_source_list if sources is None else sources
-        found = objects(chosen, self._prefix_map)
+        found = objects(chosen, self._prefix_map, self._only_names)
         return self._shuffled(found) if self._shuffle else found
 
     def _shuffled(self, found: Iterable[Any]) -> Iterator[Any]:
@@ -81,4 +84,4 @@ class AISBaseIterDataset(ABC, Resumable):
 
     def __len__(self) -> int:
         """The number of objects, which are listed for it."""
-        return sum(1 for _ in self._create_objects_iter())
+        return sum(1 for _ in objects(self._ais_source_list, self._prefix_map, True))

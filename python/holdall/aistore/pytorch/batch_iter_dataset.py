@@ -10,6 +10,7 @@ from typing import Any
 from ..client import Client
 from ..enums import Colocation
 from ._ahead import ahead
+from ._resumable import LeftOut
 from ._sources import Prefixes, Sources, positive, progress
 from .base_iter_dataset import AISBaseIterDataset
 
@@ -30,7 +31,9 @@ class AISBatchIterDataset(AISBaseIterDataset):
         streaming: Whether replies begin before everything is collected, as of `Batch`.
         colocation: A hint on where the objects are, as of `Batch`.
         partition_sources_by_worker: As of `AISBaseIterDataset`.
-        cont_on_err: Whether objects that fail are logged and left out; otherwise the first one raises.
+        cont_on_err: Whether objects that fail are logged and left out; otherwise the first one raises. An `AISDataLoader`
+            gives the batch that would have had one without it, so that batches are the same for any number of workers;
+            PyTorch's own takes the next samples of the same worker.
         **options: ``shuffle``, ``seed``, ``batch_size``, as of `AISBaseIterDataset`.
     """
 
@@ -58,19 +61,25 @@ class AISBatchIterDataset(AISBaseIterDataset):
         self.cont_on_err = cont_on_err
         self._show_progress = show_progress
 
+    _only_names = True
+
+    def _may_leave_out(self) -> bool:
+        # What wraps the iterator expects samples.
+        return self.cont_on_err and type(self).__iter__ is AISBatchIterDataset.__iter__
+
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         self._reset_iterator()
         own, worker = self._get_worker_iter_info()
         shown = progress(own, "AISBatchIterDataset", worker, self._show_progress)
         return self._delivered(self._samples(shown))
 
-    def _samples(self, objects: Iterable[Any]) -> Iterator[tuple[str, bytes]]:
+    def _samples(self, objects: Iterable[Any]) -> Iterator[tuple[str, bytes] | LeftOut]:
         source = iter(objects)
         batches = iter(lambda: list(islice(source, self.max_batch_size)), [])
         for pairs in ahead(batches, self._process_batch, 2):
             yield from pairs
 
-    def _process_batch(self, batch_objects: list[Any]) -> list[tuple[str, bytes]]:
+    def _process_batch(self, batch_objects: list[Any]) -> list[tuple[str, bytes] | LeftOut]:
         batch = self.client.batch(
             objects=batch_objects,
             output_format=self.output_format,
@@ -78,12 +87,13 @@ class AISBatchIterDataset(AISBaseIterDataset):
             colocation=self.colocation,
             cont_on_err=self.cont_on_err,
         )
-        samples = []
+        samples: list[tuple[str, bytes] | LeftOut] = []
         for out, content in batch.get():
             if not out.err_msg:
                 samples.append((out.obj_name, content))
             elif self.cont_on_err:
                 logger.warning("Skipping %s: %s", out.obj_name, out.err_msg)
+                samples.append(LeftOut())
             else:
                 raise RuntimeError(f"{out.obj_name}: {out.err_msg}")
         return samples

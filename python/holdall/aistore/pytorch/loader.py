@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from ._resumable import Resumable, numbers_of
+from ._resumable import LeftOut, Resumable, WithoutLeftOut, numbers_of
 from ._torch import data, torch
 
 
@@ -69,6 +69,9 @@ class AISDataLoader(data.DataLoader):  # type: ignore[misc, type-arg]
             raise TypeError(
                 f"{type(dataset).__name__} cannot be continued: it is no AISBaseIterDataset"
             )
+        if isinstance(dataset, Resumable) and dataset._may_leave_out():
+            collate: Any = self.collate_fn
+            self.collate_fn = WithoutLeftOut(collate, self._auto_collation)
 
     _first = 0
 
@@ -87,6 +90,7 @@ class AISDataLoader(data.DataLoader):  # type: ignore[misc, type-arg]
         if not isinstance(dataset, Resumable):
             return
         dataset.batch_size = self._per_batch
+        dataset._keeps_places = dataset._may_leave_out()
         start = self._first * self._per_batch
         reordered = dataset._shuffle and dataset._epoch != self._epoch
         if self.persistent_workers and (reordered or dataset._start != start):
@@ -98,12 +102,17 @@ class AISDataLoader(data.DataLoader):  # type: ignore[misc, type-arg]
         self._first = self._passed = self._next
         self._next = 0
         self._prepare()
-        return self._batches(super().__iter__())
+        batches = super().__iter__()
+        if isinstance(self.dataset, Resumable):
+            # Workers have a copy by now; others may iterate over this one.
+            self.dataset._keeps_places = False
+        return self._batches(batches)
 
     def _batches(self, batches: Iterator[Any]) -> Iterator[Any]:
         for batch in batches:
             self._passed += 1
-            yield batch
+            if not isinstance(batch, LeftOut):
+                yield batch
         self._epoch += 1
         self._passed = 0
 
