@@ -194,15 +194,34 @@ fn merge(
         };
         match (old, change) {
             (Value::Object(old), Value::Object(change)) => merge(old, change, &format!("{here}."))?,
-            (Value::Object(_), _) => {
-                return Err(InvalidProps(format!("property \"{here}\" is an object")));
-            }
             (Value::String(old), Value::Number(number)) => *old = number.to_string(),
-            (Value::Bool(old), Value::String(text)) => *old = crate::value::truthy(text),
-            (old, change) => *old = change.clone(),
+            (Value::Bool(old), Value::String(text))
+                if matches!(text.to_ascii_lowercase().as_str(), "true" | "false") =>
+            {
+                *old = text.eq_ignore_ascii_case("true");
+            }
+            (old, change) if kind(old) == kind(change) => *old = change.clone(),
+            (old, change) => {
+                return Err(InvalidProps(format!(
+                    "invalid set-bucket-props request: property \"{here}\" is {}, not {change}",
+                    kind(old)
+                )));
+            }
         }
     }
     Ok(())
+}
+
+/// What sort of value it is, for messages.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
 }
 
 /// Properties that cannot be.
@@ -237,12 +256,22 @@ mod tests {
             ("md5", false, 4096)
         );
         assert_eq!(updated.mirror, props.mirror);
+        let updated =
+            props.updated(&json!({"mirror": {"enabled": "True", "copies": null}})).unwrap();
+        assert_eq!((updated.mirror.enabled, updated.mirror.copies), (true, 2));
         for bad in [
             json!({"nope": 1}),
             json!({"checksum": {"nope": 1}}),
             json!({"checksum": {"type": "x"}}),
             json!({"bid": "3"}),
             json!(3),
+            json!({"mirror": 3}),
+            json!({"mirror": {"enabled": "maybe"}}),
+            json!({"mirror": {"enabled": 1}}),
+            json!({"mirror": {"copies": "2"}}),
+            json!({"ec": {"data_slices": "a"}}),
+            json!({"ec": {"compression": true}}),
+            json!({"lru": {"dont_evict_time": ["2h"]}}),
         ] {
             assert!(props.updated(&bad).is_err(), "{bad}");
         }
