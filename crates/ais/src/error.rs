@@ -428,7 +428,8 @@ pub(crate) fn refusal(
     url: &str,
 ) -> Refusal {
     let body = tokens::hidden(body);
-    let wire = serde_json::from_slice(&body).ok();
+    // Parsers of AIStore put bytes into their words that are no text.
+    let wire = serde_json::from_str(&String::from_utf8_lossy(&body)).ok();
     Refusal {
         status: status.as_u16(),
         body,

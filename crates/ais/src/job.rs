@@ -90,7 +90,10 @@ impl Job {
     }
 
     fn shown(&self) -> String {
-        format!("{}[{}]", self.kind, self.id)
+        match self.id.as_str() {
+            "" => self.kind.clone(),
+            id => format!("{}[{id}]", self.kind),
+        }
     }
 
     /// What became of it.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use holdall_ais::authn::AuthnClient;
 use holdall_ais::{Client, ClientConfig, ErrorKind, GetOptions, PutOptions, Token};
 use http::Method;
@@ -161,6 +162,15 @@ async fn passwords_and_tokens_to_revoke_go_nowhere_else_where_there_is_no_map() 
     let client = Client::new(config(&service.url)).unwrap();
     client.bucket("b").object("o").put("content", &PutOptions::default()).await.unwrap();
     assert!(stranger.seen().iter().all(|seen| seen.token.is_none()));
+}
+
+#[tokio::test]
+async fn words_of_refusals_that_are_no_text() {
+    let body = b"{\"message\":\"unexpected character: \xff here\",\"status\":400}";
+    let server = Script::start(|_| reply(400, Bytes::from_static(body))).await;
+    let bucket = Client::new(config(&server.url)).unwrap().bucket("b");
+    let error = bucket.create(Default::default()).await.unwrap_err();
+    assert!(error.to_string().ends_with("unexpected character: \u{fffd} here"), "{error}");
 }
 
 #[tokio::test]
