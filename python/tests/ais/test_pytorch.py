@@ -13,7 +13,9 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from torch.utils.data import DataLoader  # noqa: E402
 
+from holdall import aistore  # noqa: E402
 from holdall.aistore import Bucket, Client, DataShard  # noqa: E402
+from holdall.aistore.errors import BrokenStream  # noqa: E402
 from holdall.aistore.pytorch import (  # noqa: E402
     AISBaseIterDataset,
     AISBatchIterDataset,
@@ -397,6 +399,24 @@ def test_a_data_set_that_left_out_samples_goes_on(client: Client, objects: Bucke
     assert taken + [name for name, _ in second] == there
     assert [name for name, _ in second] == there
     assert len(second) == OBJECTS
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_that_break_off_are_asked_for_again(workers: int) -> None:
+    cuts = {"kind": "cut", "method": "GET", "path": "/v1/ml/moss*", "bytes": 700}
+    contents = {f"o-{n}": b"%d" % n * 100 for n in range(9)}
+    with aistore.serve(faults={"seed": 1, "fault": [{**cuts, "limit": 2}]}) as server:
+        client = Client(server.url)
+        bucket = client.bucket("b").create()
+        bucket.put_many(contents)
+        dataset = AISBatchIterDataset(bucket, client)
+        assert dict(s for b in batches_of(dataset, workers, 9) for s in b) == contents
+        assert server.faults()[0].injected == 2
+    with aistore.serve(faults={"seed": 1, "fault": [cuts]}) as server:
+        client = Client(server.url)
+        client.bucket("b").create().put_many(contents)
+        with pytest.raises(BrokenStream):
+            list(AISBatchIterDataset(client.bucket("b"), client))
 
 
 def test_batches_of_a_group_ask_for_no_sizes(client: Client, objects: Bucket) -> None:

@@ -9,12 +9,16 @@ from typing import Any
 
 from ..client import Client
 from ..enums import Colocation
+from ..errors import BrokenStream
 from ._ahead import ahead
 from ._resumable import LeftOut
 from ._sources import Prefixes, Sources, positive, progress
 from .base_iter_dataset import AISBaseIterDataset
 
 logger = logging.getLogger(__name__)
+
+_MOST_REPEATS = 3
+"""How often a batch is asked for again whose reply broke off; what comes before a reply, the client repeats."""
 
 
 class AISBatchIterDataset(AISBaseIterDataset):
@@ -80,6 +84,16 @@ class AISBatchIterDataset(AISBaseIterDataset):
             yield from pairs
 
     def _process_batch(self, batch_objects: list[Any]) -> list[tuple[str, bytes] | LeftOut]:
+        for left in reversed(range(_MOST_REPEATS + 1)):
+            try:
+                return self._read_batch(batch_objects)
+            except BrokenStream as error:
+                if not left:
+                    raise
+                logger.debug("a batch is asked for once more: %s", error)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _read_batch(self, batch_objects: list[Any]) -> list[tuple[str, bytes] | LeftOut]:
         batch = self.client.batch(
             objects=batch_objects,
             output_format=self.output_format,
