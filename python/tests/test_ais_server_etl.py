@@ -7,6 +7,7 @@ import pytest
 from holdall import aistore
 from holdall.aistore.errors import AISError
 from holdall.aistore.etl import ETLConfig
+from holdall.aistore.etl.webserver import HTTPMultiThreadedServer
 
 
 def test_they_have_to_be_allowed() -> None:
@@ -51,3 +52,23 @@ def test_a_standard_transformer_and_a_command() -> None:
             reverse.delete()
         every = client.cluster().list_etls(["Running", "Initializing", "Aborted"])
         assert every == []
+
+
+async def test_a_class_is_started_and_awaited() -> None:
+    pytest.importorskip("cloudpickle")
+
+    # Sent as it is, since it is in no module that the transformer could import.
+    class Reverse(HTTPMultiThreadedServer):
+        def transform(self, data: bytes, path: str, etl_args: str) -> bytes:
+            return data[::-1]
+
+    with aistore.serve(allow_etl=True) as server:
+        client = aistore.Client(server.url)
+        bucket = client.bucket("b").create()
+        await bucket.object("o").get_writer().put_content_async(b"content")
+        etl = client.etl("etl-reverse")
+        assert await etl.init_class_async(Reverse, init_timeout="2m")
+        reader = bucket.object("o").get_reader(etl=ETLConfig("etl-reverse"))
+        assert await reader.read_all_async() == b"tnetnoc"
+        with pytest.raises(TypeError, match="int"):
+            await client.etl("etl-other").init_class_async(int)  # type: ignore[arg-type]

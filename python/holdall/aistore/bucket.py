@@ -927,7 +927,8 @@ class Bucket(AISSource):
             items, max_concurrency=max_concurrency, on_error=on_error
         )
 
-    def write_dataset(self, config: Any, skip_missing: bool = True, **kwargs: Any) -> None:
+    @twin
+    def write_dataset(self, config: Any, skip_missing: bool = True, **kwargs: Any) -> Steps[None]:
         """Write a data set as shards in the format of WebDataset.
 
         Args:
@@ -943,4 +944,6 @@ class Bucket(AISSource):
             os.unlink(shard)
 
         kwargs["post"] = put
-        config.write_shards(skip_missing=skip_missing, **kwargs)
+        yield blocking(config.write_shards, skip_missing=skip_missing, **kwargs)
+
+    write_dataset_async = write_dataset.later()

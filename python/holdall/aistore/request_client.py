@@ -184,6 +184,17 @@ class RequestClient:
             )
         return self._smap
 
+    async def get_smap_async(self, force_update: bool = False) -> Smap:
+        """As `get_smap`, to be awaited."""
+        if self._smap is None or force_update:
+            self._smap = await self.request_deserialize_async(
+                const.HTTP_METHOD_GET,
+                path=const.URL_PATH_DAEMON,
+                res_model=Smap,
+                params={const.QPARAM_WHAT: const.WHAT_SMAP},
+            )
+        return self._smap
+
     def clone(
         self,
         base_url: str | None = None,

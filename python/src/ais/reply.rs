@@ -331,6 +331,15 @@ impl AisReply {
         Ok(Bytes(self.wait(py, async { self.reading.lock().await.rest().await })?))
     }
 
+    /// The same, to be awaited.
+    fn read_buffer_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let reading = self.reading.clone();
+        let done = async move { reading.lock().await.rest().await };
+        future_into_py(py, self.whole.is_some(), done, |py, all| {
+            Ok(Bound::new(py, Bytes(all.map_err(|e| to_py(&e))?))?.into_any().unbind())
+        })
+    }
+
     /// The rest of the body into a buffer that can be written; how many bytes.
     fn read_into(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<usize> {
         let target = Target::of(buffer)?;

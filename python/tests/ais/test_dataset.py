@@ -58,6 +58,11 @@ def test_samples_become_shards(bucket: Bucket, images: Path) -> None:
     assert len(contents(bucket, "set-1.tar")) == 3
 
 
+async def test_shards_can_be_awaited(bucket: Bucket, images: Path) -> None:
+    await bucket.write_dataset_async(config(images), pattern="set", maxcount=9)
+    assert contents(bucket, "set-0.tar")["sample_0.cls"] == b"0"
+
+
 def test_samples_that_lack_a_part_may_stay(bucket: Bucket, images: Path) -> None:
     bucket.write_dataset(config(images), skip_missing=False)
     found = contents(bucket, "dataset-000000.tar")

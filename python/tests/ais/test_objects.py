@@ -95,6 +95,21 @@ def test_ways_of_reading(bucket, data):
     assert made.get_reader(direct=True).read_all() == data
 
 
+@pytest.mark.parametrize("direct", [False, True])
+async def test_ways_of_reading_that_are_awaited(bucket, data, direct):
+    made = bucket.object("a")
+    await made.get_writer().put_content_async(data)
+    assert await made.get_reader(direct=direct).read_all_async() == data
+    assert memoryview(await made.get_reader(direct=direct).read_buffer_async()) == data
+    room = bytearray(len(data) + 5)
+    assert await made.get_reader(direct=direct).readinto_async(room) == len(data)
+    assert room[: len(data)] == data
+    with pytest.raises(ValueError, match="longer than the buffer of 10"):
+        await made.get_reader().readinto_async(bytearray(10))
+    with pytest.raises(ErrObjNotFound):
+        await bucket.object("none").get_reader(direct=direct).read_buffer_async()
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("bytes=5-9", slice(5, 10)), ("bytes=100-", slice(100, None)), ("bytes=-7", slice(-7, None))],

@@ -223,6 +223,14 @@ class Etl:
         os_packages: list[str] | None = None,
         **options: Any,
     ) -> str:
+        image, variables = self._of_class(cls, dependencies, os_packages)
+        return self.init(image=image, **{**variables, **options})
+
+    @staticmethod
+    def _of_class(
+        cls: type[ETLServer], dependencies: list[str] | None, os_packages: list[str] | None
+    ) -> tuple[str, dict[str, str]]:
+        """The image that runs a class, and its environment."""
         from .webserver.utils import serialize_class
 
         variables = {"ETL_CLASS_PAYLOAD": serialize_class(cls)}
@@ -230,8 +238,32 @@ class Etl:
             variables["PACKAGES"] = ",".join(dependencies)
         if os_packages:
             variables["OS_PACKAGES"] = ",".join(os_packages)
-        image = f"aistorage/runtime_python:{_runtime()}"
-        return self.init(image=image, **{**variables, **options})
+        return f"aistorage/runtime_python:{_runtime()}", variables
+
+    async def init_class_async(
+        self,
+        cls: type[ETLServer],
+        *,
+        dependencies: list[str] | None = None,
+        os_packages: list[str] | None = None,
+        direct_put: bool = True,
+        **options: Any,
+    ) -> str:
+        """As `init_class`, to be awaited: a call in place of a decorator; the id of the ETL's job.
+
+        Args:
+            cls: The class.
+            dependencies: As of `init_class`.
+            os_packages: As of `init_class`.
+            direct_put: As of `init`.
+            **options: As of `init_class`.
+
+        Raises:
+            TypeError: When the class is not an `ETLServer`.
+        """
+        image, variables = self._of_class(cls, dependencies, os_packages)
+        options = {**variables, **options}
+        return await self.init_async(image=image, direct_put=direct_put, **options)
 
     def init_spec(
         self,

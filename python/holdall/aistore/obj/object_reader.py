@@ -84,6 +84,11 @@ class ObjectReader:
         """The whole content as a buffer that was not copied: for ``memoryview``, NumPy and the like."""
         return self._object_client.get(stream=True)._reply.read_buffer()
 
+    async def read_buffer_async(self) -> Bytes:
+        """As `read_buffer`, to be awaited."""
+        response = await self._object_client.get_async(stream=True)
+        return await response._reply.read_buffer_async()
+
     def readinto(self, buffer: Any) -> int:
         """Read the whole content into memory of the caller's, which has room for it; the number of bytes.
 
@@ -91,6 +96,23 @@ class ObjectReader:
             ValueError: there is no room.
         """
         return self._object_client.get(stream=True)._reply.read_into(buffer)
+
+    async def readinto_async(self, buffer: Any) -> int:
+        """As `readinto`, to be awaited; a task that is cancelled writes no more.
+
+        Raises:
+            ValueError: there is no room.
+        """
+        room = memoryview(buffer).cast("B")
+        response = await self._object_client.get_async(stream=True)
+        at = 0
+        async for piece in response.aiter_content():
+            if at + len(piece) > len(room):
+                response.close()
+                raise ValueError(f"the content is longer than the buffer of {len(room)} bytes")
+            room[at : at + len(piece)] = piece
+            at += len(piece)
+        return at
 
     def raw(self) -> RawStream:
         """The content as it comes, with ``read(n)`` and iteration; it is not continued when it breaks off."""
