@@ -13,7 +13,7 @@ from .._holdall import _AisClient
 from . import const
 from ._model import Model
 from ._response import Response
-from ._twin import Step, both
+from ._twin import Step, Steps, both, twin
 from .response_handler import AISResponseHandler, ResponseHandler
 from .retry_config import RetryConfig
 from .session_manager import SessionManager
@@ -173,10 +173,11 @@ class RequestClient:
         if self._made is not None:
             self._made.set_token(token or None)
 
-    def get_smap(self, force_update: bool = False) -> Smap:
+    @twin
+    def get_smap(self, force_update: bool = False) -> Steps[Smap]:
         """The cluster map, as it was last seen unless `force_update` is set."""
         if self._smap is None or force_update:
-            self._smap = self.request_deserialize(
+            self._smap = yield self.ask_model(
                 const.HTTP_METHOD_GET,
                 path=const.URL_PATH_DAEMON,
                 res_model=Smap,
@@ -184,16 +185,7 @@ class RequestClient:
             )
         return self._smap
 
-    async def get_smap_async(self, force_update: bool = False) -> Smap:
-        """As `get_smap`, to be awaited."""
-        if self._smap is None or force_update:
-            self._smap = await self.request_deserialize_async(
-                const.HTTP_METHOD_GET,
-                path=const.URL_PATH_DAEMON,
-                res_model=Smap,
-                params={const.QPARAM_WHAT: const.WHAT_SMAP},
-            )
-        return self._smap
+    get_smap_async = get_smap.later()
 
     def clone(
         self,

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from .. import const
 from .._earlier import warn
 from .._response import Response
-from .._twin import Steps, both, inner, twin
+from .._twin import Steps, inner, twin
 from ..errors import ErrObjNotFound
 from .object_attributes import ObjectAttributes
 
 if TYPE_CHECKING:
     from ..request_client import RequestClient
-    from ..types import Smap
 
 Range = tuple[int | None, int | None]
 
@@ -87,23 +86,14 @@ class ObjectClient:
 
     can_get_at_offset_async = can_get_at_offset.later()
 
-    def _target(self, force: bool = False) -> str | None:
+    @twin
+    def _target(self, force: bool = False) -> Steps[str | None]:
         if self._uname is None:
             return None
         if self._node is None or force:
-            self._is_at(self._request_client.get_smap(force))
-        return self._node
-
-    def _is_at(self, smap: Smap) -> None:
-        assert self._uname is not None
-        net = smap.get_target_for_object(self._uname).public_net
-        self._node = net.direct_url if net else None
-
-    def _find_target(self, force: bool = False) -> Steps[str | None]:
-        if self._uname is not None and (self._node is None or force):
-            client = self._request_client
-            smap = yield both(lambda: client.get_smap(force), lambda: client.get_smap_async(force))
-            self._is_at(smap)
+            smap = yield from inner(self._request_client.get_smap, force)
+            net = smap.get_target_for_object(self._uname).public_net
+            self._node = net.direct_url if net else None
         return self._node
 
     def _get(self, headers: Mapping[str, str], stream: bool) -> Steps[Response]:
@@ -118,12 +108,12 @@ class ObjectClient:
             )
 
         try:
-            return (yield ask((yield from self._find_target())))
+            return (yield ask((yield from inner(self._target))))
         except ErrObjNotFound:
             if self._uname is None:
                 raise
         # It may belong to another target by now.
-        return (yield ask((yield from self._find_target(force=True))))
+        return (yield ask((yield from inner(self._target, force=True))))
 
     @twin
     def get(

@@ -84,14 +84,15 @@ class AISBatchIterDataset(AISBaseIterDataset):
             yield from pairs
 
     def _process_batch(self, batch_objects: list[Any]) -> list[tuple[str, bytes] | LeftOut]:
-        for left in reversed(range(_MOST_REPEATS + 1)):
+        left = _MOST_REPEATS
+        while True:
             try:
                 return self._read_batch(batch_objects)
             except BrokenStream as error:
                 if not left:
                     raise
+                left -= 1
                 logger.debug("a batch is asked for once more: %s", error)
-        raise AssertionError("the last attempt returns or raises")
 
     def _read_batch(self, batch_objects: list[Any]) -> list[tuple[str, bytes] | LeftOut]:
         batch = self.client.batch(
