@@ -87,7 +87,7 @@ impl Document {
         match Json::parse(body) {
             Ok(json) if json.as_array().is_some() => Self::list(json, Form::List, style),
             Ok(json) => Self::of_object(json, style),
-            Err(error) => match lines(body) {
+            Err(error) => match lines(body)? {
                 Some(items) => Self::list(Json::from(items), Form::Lines, style),
                 None => Err(malformed(&format!("it is not JSON: {error}"))),
             },
@@ -217,12 +217,24 @@ fn malformed(detail: &str) -> Error {
     Error::new(ErrorKind::Document, "read document", "", detail)
 }
 
-/// One JSON object per line, when every line that is not empty is one.
-fn lines(text: &str) -> Option<Vec<Json>> {
-    let lines = text.lines().map(|line| line.trim_start_matches('\u{1e}').trim());
-    let items: Vec<Json> =
-        lines.filter(|line| !line.is_empty()).map(Json::parse).collect::<Result<_, _>>().ok()?;
-    (items.len() > 1).then_some(items)
+/// One JSON object per line, when the first line that is not empty is one.
+fn lines(text: &str) -> Result<Option<Vec<Json>>> {
+    let mut items = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim_start_matches('\u{1e}').trim();
+        match (line.is_empty(), items.is_empty()) {
+            (true, _) => {}
+            (_, true) => match Json::parse(line) {
+                Ok(item) if item.as_object().is_some() => items.push(item),
+                _ => return Ok(None),
+            },
+            _ => items
+                .push(Json::parse(line).map_err(|error| {
+                    malformed(&format!("line {} is not JSON: {error}", at + 1))
+                })?),
+        }
+    }
+    Ok((items.len() > 1).then_some(items))
 }
 
 /// The `id` of an object.
@@ -280,6 +292,7 @@ mod tests {
             ("[1]", "element 0"),
             ("{", "not JSON"),
             (r#"{"type": "FeatureCollection"}"#, "without a list of features"),
+            (&format!("{ITEM}\n\n{ITEM}\n{{\"type\": \"Fea"), "line 4 is not JSON"),
         ] {
             let error = Document::parse(text).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");

@@ -88,8 +88,18 @@ impl Place {
         }
     }
 
-    /// What tells two places apart.
-    pub(crate) fn identity(&self) -> String {
-        self.absolute_href()
+    /// What tells two places below one directory apart.
+    pub(crate) fn identity(&self) -> Identity {
+        match self {
+            Self::Local(path) => Identity::Local(path.clone()),
+            Self::Store(store, path) => Identity::Store(store.url_of(path)),
+        }
     }
+}
+
+/// See [`Place::identity`]. Paths are the same when their segments are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Identity {
+    Local(PathBuf),
+    Store(String),
 }

@@ -10,7 +10,7 @@ use crate::href;
 use crate::json::Json;
 use crate::multihash::Multihash;
 use crate::naming::{self, Naming};
-use crate::place::Place;
+use crate::place::{Identity, Place};
 use crate::select::Selection;
 use crate::template::Template;
 
@@ -133,7 +133,7 @@ impl Plan {
         base: Option<&str>,
         directory: &Place,
         options: &PlanOptions,
-        taken: &mut HashMap<String, usize>,
+        taken: &mut HashMap<Identity, usize>,
     ) -> Result<()> {
         let Some(assets) = object.get("assets").and_then(Json::as_object) else { return Ok(()) };
         let owner = id(object);
@@ -155,9 +155,10 @@ impl Plan {
             let mut name =
                 naming::name(&options.naming, object, key, &asset, &main, options.subdirectories)?;
             let mut target = directory.join(&name);
+            let mut identity = target.identity();
             let mut same_as = None;
             let mut number = 1;
-            while let Some(&other) = taken.get(&target.identity()) {
+            while let Some(&other) = taken.get(&identity) {
                 let other_job: &Job = &self.jobs[other];
                 if other_job.object != at && other_job.href() == sources[0].href {
                     same_as = Some(other);
@@ -170,9 +171,10 @@ impl Plan {
                 let by = if number == 1 { by } else { format!("{by}-{number}") };
                 name = naming::told_apart(&name, &by);
                 target = directory.join(&name);
+                identity = target.identity();
                 number += 1;
             }
-            taken.entry(target.identity()).or_insert(self.jobs.len());
+            taken.entry(identity).or_insert(self.jobs.len());
             self.jobs.push(Job {
                 object: at,
                 owner: owner.clone(),
@@ -228,7 +230,8 @@ pub(crate) fn main_href(
     asset: &AssetView,
     base: Option<&str>,
 ) -> Result<String> {
-    let Some(written) = &asset.href else {
+    // An empty one would be the directory of the document.
+    let Some(written) = asset.href.as_ref().filter(|href| !href.is_empty()) else {
         let detail = format!("asset '{key}' of '{}' has no href", document::name_of(object));
         return Err(Error::new(ErrorKind::Href, "plan", "", detail));
     };

@@ -141,7 +141,8 @@ pub async fn run(
         workers.spawn(worker(work.clone()));
     }
     let (mut admitted, mut seen) = (first, 0);
-    let mut look = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+    // The first files wait for connections, however near their servers are.
+    let mut look = interval_at(Instant::now() + 2 * LOOK_EVERY, LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let ended = tokio::select! {
@@ -295,6 +296,7 @@ async fn fetch(
         make_directory: options.make_directory,
         budget: options.budget.clone().unwrap_or_else(budget::default),
         keep_partial: !options.clean,
+        replaces: options.overwrite,
     };
     let watcher = Watcher(at, observer.clone());
     let mut first = None;
@@ -325,7 +327,9 @@ async fn fetch_from(
     };
     match directory::or_file(clients, location, job.media_type.as_deref(), file).await? {
         Found::File(fetched) => Ok(fetched),
-        Found::Directory(found) => found.copy_to(&job.target, wanted, overwrite, watch).await,
+        Found::Directory(found) => {
+            Box::pin(found.copy_to(&job.target, wanted, overwrite, watch)).await
+        }
     }
 }
 

@@ -184,7 +184,7 @@ pub async fn write_catalog(
     name: &str,
 ) -> Result<Vec<String>> {
     let root = directory.join(name);
-    let mut taken: HashSet<String> = plan.jobs.iter().map(|job| job.target.identity()).collect();
+    let mut taken: HashSet<_> = plan.jobs.iter().map(|job| job.target.identity()).collect();
     if !taken.insert(root.identity()) {
         let detail = "the catalog would overwrite an asset: name files by key";
         return Err(Error::new(ErrorKind::AssetOverwrite, "write", root.href(), detail));

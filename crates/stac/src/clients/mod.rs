@@ -94,17 +94,24 @@ impl ClientKind {
     /// [`ErrorKind::Href`] for a scheme that nobody knows.
     pub fn of_href(href: &str) -> Result<Self> {
         let Some(scheme) = href::scheme(href) else { return Ok(Self::Filesystem) };
-        let host = href::host(href).unwrap_or_default();
         Ok(match scheme.as_str() {
             "file" => Self::Filesystem,
             "s3" | "s3a" => Self::S3,
-            "http" | "https" if host.ends_with(planetary_computer::BLOBS) => {
-                Self::PlanetaryComputer
+            "http" | "https" => {
+                let host = href::host(href).unwrap_or_default();
+                match scheme.as_str() {
+                    _ if host.ends_with(planetary_computer::BLOBS) => Self::PlanetaryComputer,
+                    "https" if earthdata::is_host(&host) => Self::Earthdata,
+                    _ => Self::Http,
+                }
             }
-            "https" if earthdata::is_host(&host) => Self::Earthdata,
-            "http" | "https" => Self::Http,
             "gs" | "gcs" | "az" | "azure" | "adl" | "abfs" | "abfss" | "memory" => Self::Store,
-            _ if Registry::global().open(href, &OpenOptions::default()).is_ok() => Self::Store,
+            // Without slashes it would be taken for a path.
+            _ if href.contains("://")
+                && Registry::global().open(href, &OpenOptions::default()).is_ok() =>
+            {
+                Self::Store
+            }
             _ => {
                 let detail = format!(
                     "could not guess client class for href: no client or store knows the scheme '{scheme}'"
@@ -189,14 +196,16 @@ impl Clients {
         let kind = self.kind(href)?;
         let hints = &location.hints;
         if let Some(scheme) = signed_url::scheme(self, kind, hints) {
-            return Ok(vec![signed_url::way(self, href, scheme).await?]);
+            return Ok(vec![Box::pin(signed_url::way(self, href, scheme)).await?]);
         }
         match kind {
             ClientKind::Filesystem => Ok(vec![self.file(href)?]),
-            ClientKind::S3 => earthdata::s3_ways(self, href, hints).await,
-            ClientKind::Store => planetary_computer::store_ways(self, href, hints).await,
-            ClientKind::PlanetaryComputer => planetary_computer::ways(self, href, hints).await,
-            ClientKind::Earthdata => earthdata::ways(self, href).await,
+            ClientKind::S3 => Box::pin(earthdata::s3_ways(self, href, hints)).await,
+            ClientKind::Store => Box::pin(planetary_computer::store_ways(self, href, hints)).await,
+            ClientKind::PlanetaryComputer => {
+                Box::pin(planetary_computer::ways(self, href, hints)).await
+            }
+            ClientKind::Earthdata => Box::pin(earthdata::ways(self, href)).await,
             ClientKind::Http => Ok(vec![self.http(href, hints).await?]),
         }
     }
@@ -271,7 +280,7 @@ impl Clients {
         let mut headers = self.0.headers.clone();
         let mut url = self.url(href)?;
         if let Some(oauth2) = &self.0.oauth2 {
-            headers.insert(AUTHORIZATION, bearer(&oauth2.get().await?)?);
+            headers.insert(AUTHORIZATION, bearer(&Box::pin(oauth2.get()).await?)?);
         }
         self.authenticate(&mut url, &mut headers, hints)?;
         Ok(self.http_source(url, headers))
@@ -510,6 +519,10 @@ mod tests {
             ("gs://b/k", ClientKind::Store),
         ] {
             assert_eq!(ClientKind::of_href(href).unwrap(), kind, "{href}");
+        }
+        for href in ["urn:x:y", "mailto:a@b", "data:image/png;base64,aGk="] {
+            let error = ClientKind::of_href(href).unwrap_err();
+            assert!(error.to_string().contains("could not guess"), "{href}: {error}");
         }
         let error = ClientKind::of_href("ftp://h/x").unwrap_err();
         assert!(error.to_string().contains("could not guess client class"), "{error}");

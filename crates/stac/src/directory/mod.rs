@@ -102,7 +102,7 @@ pub(crate) async fn or_file<T>(
     let announced = Announced::of(location, media_type);
     let before = match announced {
         Announced::No => Ok(None),
-        _ => find(clients, location, announced).await,
+        _ => Box::pin(find(clients, location, announced)).await,
     };
     if let Ok(Some(directory)) = before {
         return Ok(Found::Directory(directory));
@@ -117,7 +117,7 @@ pub(crate) async fn or_file<T>(
     }
     before?;
     match announced {
-        Announced::No => match find(clients, location, announced).await {
+        Announced::No => match Box::pin(find(clients, location, announced)).await {
             Ok(Some(directory)) => Ok(Found::Directory(directory)),
             _ => Err(error),
         },

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::json::numbers;
 
 /// What tells a Zarr store or array from other directories, newest format first.
 const ROOTS: [&str; 4] = ["zarr.json", ".zmetadata", ".zarray", ".zgroup"];
@@ -69,7 +70,8 @@ impl Zarr {
     }
 
     fn parse(root: &str, data: &[u8]) -> Result<Self, String> {
-        let text = without_nan(&String::from_utf8_lossy(data));
+        // Fill values above all.
+        let text = numbers::without(&String::from_utf8_lossy(data));
         let failed = |error: serde_json::Error| error.to_string();
         let mut metadata = vec![root.to_owned()];
         let arrays = match root {
@@ -231,29 +233,6 @@ impl Node {
             _ => None,
         }
     }
-}
-
-/// Python writes numbers that JSON lacks (`NaN`, `Infinity`), for fill values above all; they become `null`.
-fn without_nan(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    let (mut in_text, mut escaped, mut rest) = (false, false, text);
-    while let Some(next) = rest.chars().next() {
-        let word = ["NaN", "-Infinity", "Infinity"].into_iter().find(|w| rest.starts_with(w));
-        if let Some(word) = word.filter(|_| !in_text) {
-            clean.push_str("null");
-            rest = &rest[word.len()..];
-            continue;
-        }
-        match next {
-            _ if escaped => escaped = false,
-            '\\' => escaped = in_text,
-            '"' => in_text = !in_text,
-            _ => {}
-        }
-        clean.push(next);
-        rest = &rest[next.len_utf8()..];
-    }
-    clean
 }
 
 #[cfg(test)]

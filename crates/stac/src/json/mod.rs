@@ -4,6 +4,7 @@
 //! only where somebody changed it: numbers (`1.10`, `1e5`, integers of any length), escapes, the order of members and
 //! the layout of everything untouched come out byte for byte.
 
+pub(crate) mod numbers;
 mod style;
 
 use std::borrow::Cow;
@@ -45,12 +46,15 @@ impl<'de> Deserialize<'de> for Json {
 }
 
 impl Json {
-    /// Reads a text that is one JSON value.
+    /// Reads a text that is one JSON value. `NaN` and `Infinity`, which JSON lacks and Python writes, stay as they are.
     ///
     /// # Errors
-    /// When it is not; `NaN` and `Infinity`, which some programs write, are no JSON.
+    /// When it is not.
     pub fn parse(text: &str) -> serde_json::Result<Self> {
-        serde_json::from_str(text)
+        serde_json::from_str(text).or_else(|error| {
+            let marked = numbers::marked(text).ok_or(error)?;
+            serde_json::from_str(&marked)
+        })
     }
 
     fn from_raw(raw: Box<RawValue>) -> Self {
@@ -173,9 +177,14 @@ impl Json {
         }
     }
 
-    /// The value in the vocabulary of `serde_json`. Numbers beyond 64 bits lose digits there.
+    /// The value in the vocabulary of `serde_json`. Numbers beyond 64 bits lose digits there, and what is no number is
+    /// `null`.
     pub fn to_value(&self) -> Value {
         match &self.0 {
+            Node::Text(raw, _) if numbers::has_marks(raw.get()) => {
+                let text = numbers::without(&numbers::unmarked(raw.get()));
+                serde_json::from_str(&text).unwrap_or(Value::Null)
+            }
             Node::Text(raw, _) => serde_json::from_str(raw.get()).unwrap_or(Value::Null),
             Node::Object(members) => {
                 Value::Object(members.iter().map(|(k, v)| (k.clone(), v.to_value())).collect())
@@ -193,6 +202,9 @@ impl Json {
 
     fn write(&self, style: &Style, depth: usize, out: &mut String) {
         match &self.0 {
+            Node::Text(raw, _) if numbers::has_marks(raw.get()) => {
+                out.push_str(&numbers::unmarked(raw.get()));
+            }
             Node::Text(raw, _) => out.push_str(raw.get()),
             Node::Object(members) => style.object(depth, out, members, |value, depth, out| {
                 value.write(style, depth, out);
@@ -282,6 +294,19 @@ mod tests {
             json.to_text(&Style::detect(text)),
             r#"{"a": [1.0,  1e5, 12345678901234567890123], "b": {"c": "\u00e9\/"}, "d": 2, "e": "new"}"#
         );
+    }
+
+    #[test]
+    fn what_is_no_number_stays_what_it_was() {
+        let text = r#"{"a": [NaN, -Infinity, 1], "b": "NaN \" Infinity", "c": Infinity, "d": 1}"#;
+        let mut json = Json::parse(text).unwrap();
+        json.set("d", 2u64);
+        assert_eq!(json.to_text(&Style::detect(text)), text.replace("\"d\": 1", "\"d\": 2"));
+        let value = json.to_value();
+        assert_eq!(value["a"], serde_json::json!([null, null, 1]));
+        assert_eq!(value["b"], "NaN \" Infinity");
+        let error = Json::parse(r#"{"a": NaN, "b": Nan}"#).unwrap_err();
+        assert!(error.to_string().contains("line 1"), "{error}");
     }
 
     #[test]

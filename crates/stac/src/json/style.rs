@@ -113,6 +113,13 @@ impl Style {
     }
 
     fn string(&self, text: &str, out: &mut String) {
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+        if text.bytes().all(is_plain) {
+            out.push('"');
+            out.push_str(text);
+            out.push('"');
+            return;
+        }
         let quoted = serde_json::Value::from(text).to_string();
         if !self.ascii || quoted.is_ascii() {
             out.push_str(&quoted);

@@ -276,7 +276,7 @@ pub(super) async fn read(store: &Store, key: &Path) -> Result<Bytes> {
 pub(crate) async fn write(content: Bytes, media_type: &str, place: &Place) -> Result<()> {
     match place {
         Place::Local(path) => {
-            let wanted = Wanted { make_directory: true, ..Wanted::default() };
+            let wanted = Wanted { make_directory: true, replaces: true, ..Wanted::default() };
             let mut sink = Sink::new(path, &wanted);
             sink.write(content).await?;
             sink.publish().await.map(drop)

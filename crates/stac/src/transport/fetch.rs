@@ -19,6 +19,10 @@ pub(super) const LARGE_BYTES: u64 = 8 << 20;
 /// Most memory that a small file needs on its way: what comes in, what is collected, and what is being written.
 const WINDOW_BYTES: u64 = 1 << 20;
 
+/// Memory that a file of unknown length is asked for with. Most that is small has its beginning and more in it, and many
+/// requests fit into the memory of a run.
+const UNKNOWN_BYTES: u64 = 64 << 10;
+
 /// Watches one transfer.
 pub(crate) trait Watch: Send + Sync {
     /// The file is being read, and has this length.
@@ -41,6 +45,8 @@ pub(crate) struct Wanted {
     pub(crate) budget: Budget,
     /// Keep what was received when it fails.
     pub(crate) keep_partial: bool,
+    /// Whether a file of that name is likely to be there.
+    pub(crate) replaces: bool,
 }
 
 /// What came of a fetch.
@@ -71,7 +77,9 @@ pub(crate) async fn fetch(
     for way in ways {
         let fetched = match target {
             Place::Local(path) => to_file(way, path, wanted, watch).await,
-            Place::Store(store, key) => engine::to_store(way, store, key, wanted, watch).await,
+            Place::Store(store, key) => {
+                Box::pin(engine::to_store(way, store, key, wanted, watch)).await
+            }
         };
         match fetched {
             Ok(fetched) => return Ok(fetched),
@@ -101,7 +109,7 @@ async fn to_file(
     if wanted.size.is_some_and(|size| size > LARGE_BYTES)
         && let Some(place) = source.engine_place()
     {
-        return engine::to_file(source, place, path, wanted, watch).await;
+        return Box::pin(engine::to_file(source, place, path, wanted, watch)).await;
     }
     let mut sink = Sink::new(path, wanted);
     let (mut version, mut attempt, mut furthest) = (None::<String>, 0, 0);
@@ -113,7 +121,7 @@ async fn to_file(
                 return Ok(Fetched { bytes, checksum, media_type, warning, ..Fetched::default() });
             }
             Ok(Attempt::Large(place)) => {
-                return engine::to_file(source, place, path, wanted, watch).await;
+                return Box::pin(engine::to_file(source, place, path, wanted, watch)).await;
             }
             Err(error) => error,
         };
@@ -142,6 +150,10 @@ async fn attempt_once(
     if version.is_none() && sink.written() > 0 {
         restart(sink, watch).await?;
     }
+    let limit = wanted.budget.limits().memory_bytes;
+    let window = |size: Option<u64>, unknown| size.unwrap_or(unknown).min(WINDOW_BYTES).min(limit);
+    let asked = window(wanted.size, UNKNOWN_BYTES);
+    let mut memory = wanted.budget.memory(asked).await?;
     let span = Span { start: sink.written(), end: None };
     let mut opened = source.open(span, version.as_deref()).await?;
     if opened.start != sink.written() {
@@ -158,9 +170,12 @@ async fn attempt_once(
         }
         watch.opened(&source.name(), opened.size);
     }
-    let window = opened.size.unwrap_or(WINDOW_BYTES).min(WINDOW_BYTES);
-    let window = window.min(wanted.budget.limits().memory_bytes);
-    let _memory = wanted.budget.memory(window).await?;
+    let needed = window(opened.size, WINDOW_BYTES);
+    if needed > asked {
+        // Nobody waits for more while he keeps what another one waits for.
+        drop(memory);
+        memory = wanted.budget.memory(needed).await?;
+    }
     while let Some(piece) = opened.body.next().await {
         let piece = piece?;
         wanted.budget.pace(piece.len()).await;
@@ -173,6 +188,7 @@ async fn attempt_once(
         let detail = format!("the connection ended after {} of {size} bytes", sink.written());
         return Err(Error::new(ErrorKind::Integrity, "download", source.name(), detail).passing());
     }
+    drop(memory);
     Ok(Attempt::Whole(opened.media_type, warning))
 }
 

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use holdall_store::transfer::open_neighbour;
 
 use super::fetch::Wanted;
+#[cfg(target_os = "linux")]
+use super::unnamed;
 use super::{wrong_checksum, wrong_size};
 use crate::error::{Error, ErrorKind, Result};
 use crate::multihash::{Algorithm, Hasher, Multihash};
@@ -62,13 +64,7 @@ struct Temporary {
 
 impl Temporary {
     fn create(target: &FsPath, wanted: &Wanted) -> io::Result<Box<Self>> {
-        let (file, path) = match open_neighbour(target) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && wanted.make_directory => {
-                fs::create_dir_all(target.parent().unwrap_or(FsPath::new(".")))?;
-                open_neighbour(target)?
-            }
-            other => other?,
-        };
+        let (file, path) = in_directory(target, wanted, || open_neighbour(target))?;
         // What a killed process left is no beginning of this file.
         file.set_len(0)?;
         let (hashing, keep) = (Hashing::new(wanted), wanted.keep_partial);
@@ -172,15 +168,21 @@ impl Sink {
         let is_small = file.is_none();
         let (path, wanted) = (self.path.clone(), self.wanted.clone());
         let write = move || {
+            #[cfg(target_os = "linux")]
+            if is_small
+                && !(wanted.replaces || wanted.keep_partial)
+                && let Some(done) = unnamed::write(&path, &pieces, &wanted)?
+            {
+                return Ok(done);
+            }
             let mut file = file.map_or_else(|| Temporary::create(&path, &wanted), Ok)?;
             file.write(&pieces)?;
-            let hashes = std::mem::take(&mut file.hashing).finish();
-            if let Some((actual, expected)) = mismatch(&hashes, &wanted) {
-                return Ok(Err(wrong_checksum(&path.to_string_lossy(), actual, expected)));
+            let checked = checked(std::mem::take(&mut file.hashing), &path, &wanted);
+            if checked.is_ok() {
+                fs::rename(&file.path, &path)?;
+                file.done = true;
             }
-            fs::rename(&file.path, &path)?;
-            file.done = true;
-            Ok(Ok(wanted_hash(hashes, &wanted)))
+            Ok(checked)
         };
         // It takes longer to ask another thread than to write a file of one batch.
         let done = match is_small {
@@ -189,6 +191,34 @@ impl Sink {
         };
         let hash = done.map_err(|e| local_error(&self.path, &self.wanted, &e))??;
         Ok((self.written, hash))
+    }
+}
+
+/// What `open` opens in the directory of `target`, which is made where it has to be.
+pub(super) fn in_directory<T>(
+    target: &FsPath,
+    wanted: &Wanted,
+    open: impl Fn() -> io::Result<T>,
+) -> io::Result<T> {
+    match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && wanted.make_directory => {
+            fs::create_dir_all(target.parent().unwrap_or(FsPath::new(".")))?;
+            open()
+        }
+        other => other,
+    }
+}
+
+/// The checksum of what was written, if it is the expected one.
+pub(super) fn checked(
+    hashing: Hashing,
+    path: &FsPath,
+    wanted: &Wanted,
+) -> Result<Option<Multihash>> {
+    let hashes = hashing.finish();
+    match mismatch(&hashes, wanted) {
+        Some((actual, expected)) => Err(wrong_checksum(&path.to_string_lossy(), actual, expected)),
+        None => Ok(wanted_hash(hashes, wanted)),
     }
 }
 

@@ -9,6 +9,8 @@ mod fetch;
 mod file;
 mod http;
 mod object;
+#[cfg(target_os = "linux")]
+mod unnamed;
 
 use std::time::Duration;
 

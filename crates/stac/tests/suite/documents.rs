@@ -1,6 +1,8 @@
 //! Searches, catalogs, tables.
 
-use holdall_stac::{Crawl, Document, Kind, Pages, Request, TransferOptions, id, transfer};
+use holdall_stac::{
+    Crawl, Document, Kind, Pages, Plan, PlanOptions, Request, TransferOptions, id, transfer,
+};
 use serde_json::{Value, json};
 
 use crate::server::{Reply, Server};
@@ -148,4 +150,14 @@ async fn items_go_into_a_table_and_come_out_again() {
     assert_eq!(report.failures().count(), 0, "{:?}", report.outcomes);
     let lines = std::fs::read_to_string(again.path().join("items.ndjson")).unwrap();
     assert_eq!(lines.lines().count(), 2);
+}
+
+#[test]
+fn an_asset_without_a_place_is_refused_and_not_taken_for_the_directory_of_the_document() {
+    for asset in [json!({"href": ""}), json!({"href": null}), json!({})] {
+        let document = crate::document(&item("i", json!({"a": asset}))).read_from("/data/i.json");
+        let directory = holdall_stac::Place::Local("/out".into());
+        let error = Plan::make(&document, &directory, &PlanOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("asset 'a' of 'i' has no href"), "{error}");
+    }
 }

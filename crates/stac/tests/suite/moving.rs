@@ -94,6 +94,52 @@ async fn a_run_keeps_to_the_budget_that_it_is_given() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_asked_for_before_there_is_memory_for_it() {
+    let server = Server::start().await;
+    let budget = Budget::new(Limits::default().with_memory_bytes(64 << 10));
+    let held = budget.memory(64 << 10).await.unwrap();
+    let small = server.add("/small.bin", content(20_000), "image/tiff");
+    let waiting = tokio::spawn(async move {
+        let dir = tempfile::tempdir().unwrap();
+        let mut options = TransferOptions::download(Kind::Item, None);
+        options.run.budget = Some(budget);
+        let mut document = document(&item("i", json!({"a": {"href": small}})));
+        transfer(&clients(), &mut document, &place(&dir), &options, nobody()).await.unwrap()
+    });
+    let (other, dir) =
+        (server.add("/other.bin", "other", "image/tiff"), tempfile::tempdir().unwrap());
+    download(&clients(), &item("i", json!({"a": {"href": other}})), &place(&dir)).await;
+    assert_eq!(server.seen("/small.bin").len(), 0);
+    drop(held);
+    assert_eq!(waiting.await.unwrap().bytes().0, 20_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_files_take_the_place_of_what_is_wrong_or_to_be_replaced() {
+    let server = Server::start().await;
+    let href = server.add("/a.bin", "right", "text/plain");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.bin");
+    let mut document = document(&item("i", json!({"a": {"href": href, "file:size": 5}})));
+    for (left, overwrite) in [("not so right", false), ("wrong", true)] {
+        std::fs::write(&path, left).unwrap();
+        let mut options = TransferOptions::download(Kind::Item, None);
+        options.run.overwrite = overwrite;
+        let (clients, mut document, place) = (clients(), document.clone(), place(&dir));
+        let report = transfer(&clients, &mut document, &place, &options, nobody()).await.unwrap();
+        assert_eq!(report.bytes().0, 5);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "right");
+        assert_eq!(names(&dir), ["a.bin"]);
+    }
+    // A link to elsewhere is replaced and not followed, even one that leads nowhere.
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("nowhere", &path).unwrap();
+    let options = TransferOptions::download(Kind::Item, None);
+    transfer(&clients(), &mut document, &place(&dir), &options, nobody()).await.unwrap();
+    assert!(std::fs::symlink_metadata(&path).unwrap().is_file());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_gets_no_name_and_leaves_nothing() {
     let server = Server::start().await;
     let (small, large) = (content(1000), content(LARGE));
@@ -120,7 +166,8 @@ async fn what_is_wrong_gets_no_name_and_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_run_left_of_a_small_file_does_not_stay() {
     let server = Server::start().await;
-    let href = server.add("/small.bin", "small", "text/plain");
+    // Files that come in one piece have no name before they are whole, and leave nothing.
+    let href = server.add("/small.bin", content(1 << 20), "text/plain");
     let dir = tempfile::tempdir().unwrap();
     let (mut file, path) = open_neighbour(&dir.path().join("small.bin")).unwrap();
     file.write_all(b"longer than the whole of it").unwrap();
@@ -128,7 +175,7 @@ async fn what_a_killed_run_left_of_a_small_file_does_not_stay() {
     assert!(path.exists());
     download(&clients(), &item("i", json!({"a": {"href": href}})), &place(&dir)).await;
     assert_eq!(names(&dir), ["item.json", "small.bin"]);
-    assert_eq!(std::fs::read(dir.path().join("small.bin")).unwrap(), b"small");
+    assert!(std::fs::read(dir.path().join("small.bin")).unwrap() == content(1 << 20));
 }
 
 #[tokio::test(flavor = "multi_thread")]

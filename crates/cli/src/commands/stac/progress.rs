@@ -62,6 +62,9 @@ impl Progress {
     }
 
     fn show(&self) {
+        if self.bar.is_hidden() {
+            return;
+        }
         let get = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
         let (done, errors, skips) = (get(&self.done), get(&self.errors), get(&self.skips));
         self.bar.set_message(format!(
