@@ -94,8 +94,17 @@ impl Document {
         }
     }
 
-    /// Reads a document from bytes; see [`parse`](Self::parse). With the feature `geoparquet`, Parquet is read as well.
+    /// Reads a document from bytes; see [`parse`](Self::parse). With the feature `geoparquet`, Parquet is read as well. What is
+    /// compressed with gzip is unpacked.
     pub fn from_bytes(input: &[u8]) -> Result<Self> {
+        let unpacked;
+        let input = match input.starts_with(crate::format::GZIP) {
+            true => {
+                unpacked = crate::format::unpack(input)?;
+                &unpacked
+            }
+            false => input,
+        };
         if input.starts_with(crate::format::PARQUET) {
             return crate::format::read_parquet(input);
         }

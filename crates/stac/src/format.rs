@@ -1,10 +1,34 @@
 //! The forms in which documents are written to files.
 
+use std::io::Read;
+
+use flate2::read::MultiGzDecoder;
+
 use crate::document::{Document, Kind};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How a Parquet file begins.
 pub(crate) const PARQUET: &[u8] = b"PAR1";
+
+/// How a compressed file begins: what a server sends with `Content-Encoding: gzip` unasked, and `….json.gz`.
+pub(crate) const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// Most bytes of a document that was compressed. A text of them is all in memory, and few bytes can unpack to very many.
+const UNPACKED_BYTES: u64 = 4 << 30;
+
+/// What a compressed document holds.
+pub(crate) fn unpack(input: &[u8]) -> Result<Vec<u8>> {
+    let failed = |detail: String| Error::new(ErrorKind::Document, "read document", "", detail);
+    let mut output = Vec::new();
+    MultiGzDecoder::new(input)
+        .take(UNPACKED_BYTES + 1)
+        .read_to_end(&mut output)
+        .map_err(|error| failed(format!("it is not a whole gzip file: {error}")))?;
+    match output.len() as u64 > UNPACKED_BYTES {
+        true => Err(failed("it unpacks to more than 4 GiB".to_owned())),
+        false => Ok(output),
+    }
+}
 
 /// A form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

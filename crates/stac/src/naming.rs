@@ -105,10 +105,15 @@ pub(crate) fn inside(path: &str, of: &str) -> Result<()> {
     if path.contains('\0') {
         return escape("has a zero byte");
     }
-    if path.split('/').all(|part| part.is_empty() || part == ".") {
+    if is_here(path) {
         return escape("names no file");
     }
     Ok(())
+}
+
+/// Whether a relative path leads nowhere else.
+pub(crate) fn is_here(path: &str) -> bool {
+    !path.starts_with('/') && path.split('/').all(|part| part.is_empty() || part == ".")
 }
 
 /// `name` with something before its extension that tells it apart.

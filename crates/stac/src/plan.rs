@@ -33,7 +33,7 @@ pub struct PlanOptions {
     /// How their files are called.
     pub naming: Naming,
     /// The directory of each item of an item collection, below the directory; default `${id}`. For single objects, the
-    /// directory itself is the default.
+    /// directory itself is the default; `.` is that for all.
     pub path_template: Option<Template>,
     /// Whether slashes in keys make sub-directories. Default no: they become underscores.
     pub subdirectories: bool,
@@ -114,8 +114,12 @@ impl Plan {
             let directory = match template {
                 Some(template) => {
                     let below = template.fill(object, &|_| None)?;
-                    naming::inside(&below, &document::name_of(object))?;
-                    directory.join(&below)
+                    if options.path_template.is_some() && naming::is_here(&below) {
+                        directory.clone()
+                    } else {
+                        naming::inside(&below, &document::name_of(object))?;
+                        directory.join(&below)
+                    }
                 }
                 None => directory.clone(),
             };

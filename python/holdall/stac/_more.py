@@ -320,8 +320,11 @@ async def verify(
 
 async def _look(document: Any, config: Config | None, depth: str) -> list[AssetInfo]:
     config = config or Config()
+    as_dict = _as_dict(document)
+    if as_dict.get("type") == "Catalog" and "assets" not in as_dict:
+        raise ValueError("a catalog has no assets of its own: take the items that crawl() finds")
     core = StacClients(config._client_json(client_override=config.client_override))
-    text = json.dumps(_as_dict(document), ensure_ascii=False)
+    text = json.dumps(as_dict, ensure_ascii=False)
     rows = await core.info(text, None, config._plan_json(None), depth)
     return [AssetInfo(*row) for row in rows]
 

@@ -59,13 +59,21 @@ class Plan:
         keep_non_downloaded: bool,
     ) -> None:
         """Add an object: its links and assets become absolute, and its self href the place where it will be."""
+        self._add(stac_object, _base(directory), file_name, keep_non_downloaded)
+
+    def _add(
+        self,
+        stac_object: Item | Collection,
+        base: str,
+        file_name: str | None,
+        keep_non_downloaded: bool,
+    ) -> None:
         from pystac import Link
 
         own_href = _make_links_absolute(stac_object)
         _make_assets_absolute(stac_object, own_href)
         names = self._names(stac_object)
         context = _context(stac_object)
-        base = _base(directory)
         taken: dict[str, str] = {}
         chosen: dict[str, Asset] = {}
         for key, name in names:
@@ -104,14 +112,15 @@ class Plan:
         base = _base(directory)
         for item in item_collection.items:
             below = item.id if template is None else template.substitute(item)
-            stac_check_name(below, item.id)
+            if template is None or below not in ("", ".", "./"):
+                stac_check_name(below, item.id)
             own_href = item.get_self_href()
             if own_href is not None:
                 # Relative hrefs are those of the place where the item was.
                 _make_links_absolute(item)
                 _make_assets_absolute(item, own_href)
             _forget_self_href(item)
-            self.add(item, _below(base, below), None, keep_non_downloaded)
+            self._add(item, _below(base, below), None, keep_non_downloaded)
 
     def _names(self, stac_object: Item | Collection) -> list[tuple[str, str]]:
         """Return the selected keys and the names of their files."""
@@ -154,7 +163,7 @@ class Plan:
     ) -> None:
         problem: Exception | None = None
         try:
-            where = places(asset, self.config, own_href, context)
+            where = places(asset, self.config, own_href, context, whole=True)
         except ValueError as error:
             # One malformed alternate keeps nobody from the other assets.
             where, problem = [(asset.href, None)], error
@@ -214,8 +223,12 @@ def places(
     config: Config,
     base: str | None = None,
     context: str | None = None,
+    whole: bool = False,
 ) -> list[tuple[str, StacHints | None]]:
-    """Return the absolute hrefs of an asset in the order of preference, with hints where there are any."""
+    """Return the absolute hrefs of an asset in the order of preference, with hints where there are any.
+
+    With ``whole``, base and context are all that is known of the object that has the asset.
+    """
     if isinstance(asset, dict):
         extra: dict[str, Any] = asset
         main = asset.get("href")
@@ -223,10 +236,11 @@ def places(
     else:
         extra = asset.extra_fields
         main = asset.href if _is_absolute(asset.href) else asset.get_absolute_href()
-        if base is None and asset.owner is not None:
-            base = asset.owner.get_self_href()
-        if context is None and any(key.startswith(_ACCESS) for key in extra):
-            context = "{}"
+        if not whole:
+            if base is None and asset.owner is not None:
+                base = asset.owner.get_self_href()
+            if context is None and any(key.startswith(_ACCESS) for key in extra):
+                context = "{}"
     found: list[tuple[str, StacHints | None]] = []
     alternates = extra.get("alternate")
     if isinstance(alternates, dict) and (config.alternate_assets or config.fallback):
@@ -289,6 +303,25 @@ def _is_absolute(href: str) -> bool:
     return bool(is_absolute_href(href))
 
 
+def _absolute(href: str, own_href: str) -> str:
+    """Return a relative href as an absolute one; pystac takes a path for a URL, and cuts it at ``#`` and ``?``."""
+    if "://" in own_href:
+        from pystac.utils import make_absolute_href
+
+        return str(make_absolute_href(href, own_href))
+    return os.path.abspath(os.path.join(os.path.dirname(own_href), href))
+
+
+def _relative(href: str, own_href: str) -> str:
+    """Return an href as seen from a document, as pystac would but for what `_absolute` says."""
+    if "://" in href or "://" in own_href:
+        from pystac.utils import make_relative_href
+
+        return str(make_relative_href(href, own_href))
+    found = os.path.relpath(href, os.path.dirname(own_href))
+    return found if found.startswith(".") else f"./{found}"
+
+
 def _base(directory: PathLikeObject) -> str:
     """Return a directory as a URL without a slash at its end, or as `Path` writes a path."""
     base = os.fspath(directory)
@@ -299,7 +332,7 @@ def _below(base: str, name: str) -> str:
     """Return the place of a name in a directory that `_base` has returned."""
     if "://" in base:
         return f"{base}/{name}"
-    if "/" in name or name == "." or base in (".", "/"):
+    if "/" in name or name in ("", ".") or base in (".", "/"):
         return str(Path(base) / name)
     # A path object for each of thousands of files takes longer than all the rest of their plan.
     return f"{base}/{name}"
@@ -312,6 +345,8 @@ def _forget_self_href(stac_object: Item | Collection) -> None:
 
 def _make_links_absolute(stac_object: Item | Collection) -> str | None:
     """Make the links absolute, and return the self href."""
+    if not stac_object.links:
+        return None
     own_href = stac_object.get_self_href()
     links = []
     for link in stac_object.links:
@@ -336,14 +371,12 @@ def _make_assets_absolute(stac_object: Item | Collection, own_href: str | None) 
             from pystac import STACError
 
             raise STACError("Cannot make asset HREFs absolute if no self_href is set.")
-        from pystac.utils import make_absolute_href
-
-        asset.href = make_absolute_href(asset.href, own_href)
+        asset.href = _absolute(asset.href, own_href)
 
 
 def _file_name(href: str) -> str:
     if "://" not in href:
-        return _last(href.partition("?")[0].partition("#")[0])
+        return _last(href)
     if "%" not in href and "?" not in href and "#" not in href:
         return href.rpartition("/")[2] or _last(href.partition("://")[2].partition("/")[2])
     return _last(unquote(urlsplit(href).path))
@@ -366,15 +399,13 @@ def _flat(key: str, subdirectories: bool) -> str:
 
 async def save(stac_object: Item | Collection, config: Config) -> None:
     """Write an object to its self href, with hrefs as seen from there."""
-    from pystac.utils import make_relative_href
-
     own_href = stac_object.get_self_href()
     if own_href is None:
         return
     for asset in stac_object.assets.values():
         # Files in a directory that was given as a relative path are seen from the working directory until now.
         href = asset.href if _is_absolute(asset.href) else os.path.abspath(asset.href)
-        asset.href = make_relative_href(href, own_href)
+        asset.href = _relative(href, own_href)
     text = json.dumps(stac_object.to_dict(include_self_link=True, transform_hrefs=False))
     await stac_write(own_href, text, config.target_config)
 

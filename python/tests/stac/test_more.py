@@ -165,6 +165,53 @@ async def test_info(item, form, server):
     assert len(server.seen) == asked
 
 
+async def test_a_catalog_has_nothing_to_be_described():
+    catalog = {
+        "type": "Catalog",
+        "stac_version": "1.1.0",
+        "id": "c",
+        "description": "",
+        "links": [],
+    }
+    for look in (stac.info, stac.verify):
+        with pytest.raises(ValueError, match="crawl"):
+            await look(catalog)
+
+
+async def test_names_of_local_files_are_taken_as_they_are(form, tmp_path):
+    names = ["a#b.txt", "a?b.txt", "a%20b.txt"]
+    for name in names:
+        (tmp_path / name).write_text(name)
+    item = make_item("odd", {name: str(tmp_path / name) for name in names})
+    done = as_dict(await stac.download_item(form(item), tmp_path / "out"))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        [*names, "odd.json"]
+    )
+    assert {key: asset["href"] for key, asset in done["assets"].items()} == {
+        name: f"./{name}" for name in names
+    }
+
+
+@pytest.mark.parametrize("template", [".", ""])
+async def test_items_may_share_a_directory(template, server, tmp_path):
+    items = [make_item(id, {"a": server.add(f"/{id}.bin", id.encode())}) for id in "xy"]
+    collection = {"type": "FeatureCollection", "features": items}
+    for form in (pystac.ItemCollection.from_dict, lambda collection: collection):
+        out = tmp_path / form.__name__.strip("<>")
+        await stac.download_item_collection(form(collection), out, path_template=template)
+        assert sorted(path.name for path in out.iterdir()) == [
+            "item-collection.json", "x.bin", "y.bin",
+        ]  # fmt: skip
+
+
+async def test_numbers_that_json_lacks_stay(form, server, tmp_path):
+    item = make_item("nan", {"a": {"href": server.add("/a.bin", b"a"), "nodata": float("nan")}})
+    done = as_dict(await stac.download_item(form(item), tmp_path))
+    assert done["assets"]["a"]["nodata"] != done["assets"]["a"]["nodata"]
+    assert "NaN" in (tmp_path / "nan.json").read_text()
+    assert (await stac.read_document(tmp_path / "nan.json"))["id"] == "nan"
+
+
 async def test_partial_reads(server):
     data = bytes(range(256)) * 100
     href = server.add("/x.bin", data)

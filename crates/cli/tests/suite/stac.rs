@@ -67,6 +67,39 @@ fn downloads_what_is_there_and_says_what_is_not() {
 }
 
 #[test]
+fn odd_hrefs_stay_what_they_are() {
+    let dir = tree();
+    for name in ["a#b.txt", "a?b.txt", "a%20b.txt"] {
+        fs::write(dir.path().join("in").join(name), name).unwrap();
+    }
+    let inline = "data:text/plain;base64,aGk=";
+    let assets = json!({
+        "hash": {"href": "a#b.txt"}, "question": {"href": "a?b.txt"}, "percent": {"href": "a%20b.txt"},
+        "inline": {"href": inline}, "name": {"href": "urn:x:y"}, "nan": {"href": "meta.txt", "nodata": "HERE"},
+    });
+    let text = item("odd", &assets).to_string().replace("\"HERE\"", "NaN");
+    fs::write(dir.path().join("in/odd.json"), text).unwrap();
+    let arguments = [
+        "stac",
+        "download",
+        "in/odd.json",
+        "out",
+        "--naming",
+        "${asset.key}-${asset.name}",
+        "--keep",
+    ];
+    let done = holdall(dir.path(), &arguments);
+    assert_eq!(done.status.code(), Some(3));
+    assert_eq!(err(&done).matches("could not guess client").count(), 2, "{}", err(&done));
+    let expected = ["hash-a#b.txt", "nan-meta.txt", "percent-a%20b.txt", "question-a?b.txt"];
+    assert_eq!(names(&dir.path().join("out")), expected);
+    let written = String::from_utf8(done.stdout).unwrap();
+    assert!(written.contains(r#""nodata":NaN"#), "{written}");
+    let document: Value = serde_json::from_str(&written.replace("NaN", "0")).unwrap();
+    assert_eq!(document["assets"]["inline"]["href"], inline);
+}
+
+#[test]
 fn writes_the_document_beside_its_files() {
     let dir = tree();
     let arguments = ["stac", "download", "in/item.json", "out", "-x", "gone", "-f", "item.json"];
@@ -171,6 +204,19 @@ fn takes_standard_input_and_whole_catalogs() {
     let arguments = ["stac", "download", "moved/catalog.json", "again", "-r", "-q"];
     out(&holdall(dir.path(), &arguments));
     assert_eq!(names(&dir.path().join("again/two")), ["meta.txt"]);
+    let arguments = ["stac", "download", "moved/catalog.json", "flat", "-r", "-q", "-p", "."];
+    let flat = holdall(dir.path(), &arguments);
+    // Both have a `meta.txt`.
+    assert!(err(&flat).contains("would overwrite each other"), "{}", err(&flat));
+    out(&holdall(dir.path(), &[&arguments[..], &["--rename"]].concat()));
+    assert_eq!(names(&dir.path().join("flat")), ["image.tif", "meta-data.txt", "meta.txt"]);
+    let verify = ["stac", "verify", "moved/catalog.json", "-r"];
+    assert_eq!(out(&holdall(dir.path(), &verify)), "3 assets, 0 wrong\n");
+    // Nothing is wrong with no asset, which is not what was asked.
+    for command in ["verify", "info"] {
+        let refused = holdall(dir.path(), &["stac", command, "moved/catalog.json"]);
+        assert!(err(&refused).contains("--recursive"), "{}", err(&refused));
+    }
 }
 
 #[test]

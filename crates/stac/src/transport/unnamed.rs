@@ -41,15 +41,18 @@ pub(super) fn write(
     }
     match linkat(&file, "", CWD, target, AtFlags::EMPTY_PATH) {
         Ok(()) => Ok(Some(checked)),
-        Err(Errno::EXIST) => Ok(None),
-        Err(_) => Ok(refused()),
+        Err(Errno::NOENT | Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP | Errno::INVAL) => {
+            Ok(refused())
+        }
+        // Whoever writes it by another name meets the same, and can say it.
+        Err(_) => Ok(None),
     }
 }
 
 fn create(target: &FsPath, wanted: &Wanted) -> io::Result<Option<File>> {
     let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = directory.unwrap_or(FsPath::new("."));
-    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let created = in_directory(target, wanted, || {
         open(directory, flags, Mode::from_raw_mode(0o666)).map_err(io::Error::from)
     });

@@ -1,5 +1,9 @@
 //! Searches, catalogs, tables.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use holdall_stac::{
     Crawl, Document, Kind, Pages, Plan, PlanOptions, Request, TransferOptions, id, transfer,
 };
@@ -150,6 +154,27 @@ async fn items_go_into_a_table_and_come_out_again() {
     assert_eq!(report.failures().count(), 0, "{:?}", report.outcomes);
     let lines = std::fs::read_to_string(again.path().join("items.ndjson")).unwrap();
     assert_eq!(lines.lines().count(), 2);
+}
+
+#[tokio::test]
+async fn documents_may_come_compressed() {
+    let server = Server::start().await;
+    let text = item("i", json!({})).to_string();
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(text.as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    let body = packed.clone();
+    server.on("/i.json", move |_| Reply {
+        status: 200,
+        headers: vec![("Content-Encoding".to_owned(), "gzip".to_owned())],
+        body: body.clone(),
+    });
+    let href = format!("{}/i.json", server.url);
+    let document = clients().read_document(&href).await.unwrap();
+    assert_eq!((document.to_text(), document.href()), (text, Some(href.as_str())));
+    let torn = server.add("/torn.json.gz", &packed[..packed.len() - 9], "application/gzip");
+    let error = clients().read_document(&torn).await.unwrap_err();
+    assert!(error.to_string().contains("not a whole gzip file"), "{error}");
 }
 
 #[test]

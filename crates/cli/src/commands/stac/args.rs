@@ -282,6 +282,9 @@ pub(crate) struct Info {
     /// Ask no server: show what the document says.
     #[arg(long)]
     pub(crate) offline: bool,
+    /// All items below a catalog or a collection, and all pages of a search.
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
     #[command(flatten)]
     pub(crate) assets: AssetArgs,
 }
@@ -294,6 +297,9 @@ pub(crate) struct Verify {
     /// Compare lengths only; contents with a `file:checksum` are read otherwise.
     #[arg(long)]
     pub(crate) size_only: bool,
+    /// All items below a catalog or a collection, and all pages of a search.
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
     #[command(flatten)]
     pub(crate) assets: AssetArgs,
 }

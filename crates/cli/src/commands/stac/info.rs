@@ -14,6 +14,7 @@ use crate::printer::human;
 pub(super) async fn info(context: &Context<'_>, args: &Info) -> Result<Exit> {
     let clients = input::clients(&args.assets.client, context.common)?;
     let document = input::document(&clients, args.href.as_deref()).await?;
+    let document = input::items(&clients, document, args.recursive).await?;
     let depth = if args.offline { Depth::Document } else { Depth::Existence };
     let assets = describe(&clients, &document, &input::plan(&args.assets.select)?, depth).await?;
     if context.printer.is_json() {
@@ -44,6 +45,7 @@ pub(super) async fn info(context: &Context<'_>, args: &Info) -> Result<Exit> {
 pub(super) async fn verify(context: &Context<'_>, args: &Verify) -> Result<Exit> {
     let clients = input::clients(&args.assets.client, context.common)?;
     let document = input::document(&clients, args.href.as_deref()).await?;
+    let document = input::items(&clients, document, args.recursive).await?;
     let depth = if args.size_only { Depth::Size } else { Depth::Content };
     let assets = describe(&clients, &document, &input::plan(&args.assets.select)?, depth).await?;
     let wrong = assets.iter().filter(|asset| asset.error.is_some()).count();
