@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from loopback import Reply, serving
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -417,6 +418,28 @@ def test_batches_that_break_off_are_asked_for_again(workers: int) -> None:
         client.bucket("b").create().put_many(contents)
         with pytest.raises(BrokenStream):
             list(AISBatchIterDataset(client.bucket("b"), client))
+
+
+def test_batches_that_stand_still_are_asked_for_again() -> None:
+    asked = []
+
+    def answer(request: Any) -> Reply:
+        if "/ml/moss" not in request.path:
+            return Reply(404)
+        asked.append(request)
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as tar:
+            info = tarfile.TarInfo("b/o")
+            info.size = 7
+            tar.addfile(info, io.BytesIO(b"content"))
+        # The first reply promises more than it has.
+        return Reply(200, out.getvalue(), {"Content-Length": "99999"} if len(asked) == 1 else {})
+
+    with serving(answer) as service:
+        client = Client(service.url, timeout=(1, 0.3))
+        group = client.bucket("b").objects(obj_names=["o"])
+        assert list(AISBatchIterDataset(group, client)) == [("o", b"content")]
+        assert len(asked) == 2
 
 
 def test_batches_of_a_group_ask_for_no_sizes(client: Client, objects: Bucket) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..client import Client
 from ..enums import Colocation
-from ..errors import BrokenStream
+from ..errors import BrokenStream, ReadTimeout
 from ._ahead import ahead
 from ._resumable import LeftOut
 from ._sources import Prefixes, Sources, positive, progress
@@ -18,7 +18,8 @@ from .base_iter_dataset import AISBaseIterDataset
 logger = logging.getLogger(__name__)
 
 _MOST_REPEATS = 3
-"""How often a batch is asked for again whose reply broke off; what comes before a reply, the client repeats."""
+"""How often a batch is asked for again whose reply broke off or stood still, as it does when a target is gone; what comes
+before a reply, the client repeats."""
 
 
 class AISBatchIterDataset(AISBaseIterDataset):
@@ -88,7 +89,7 @@ class AISBatchIterDataset(AISBaseIterDataset):
         while True:
             try:
                 return self._read_batch(batch_objects)
-            except BrokenStream as error:
+            except (BrokenStream, ReadTimeout) as error:
                 if not left:
                     raise
                 left -= 1
