@@ -130,6 +130,12 @@ pub(super) struct UploadHead {
 /// A part that the service has: index and the service's name for it.
 pub(super) type UploadEntry = (usize, String);
 
+/// The line behind all parts, once the service is asked to put them together.
+pub(super) const COMPLETING: &str = "completing";
+
+/// Ends the names of journals of uploads.
+pub(super) const EXTENSION: &str = "journal";
+
 #[cfg(test)]
 mod tests {
     use super::*;

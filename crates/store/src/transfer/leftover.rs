@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use super::journal::{Journal, UploadEntry, UploadHead, open_locked};
+use super::forgotten::sweep;
+use super::journal::{EXTENSION, Journal, UploadEntry, UploadHead, open_locked};
 
 /// The right to upload to one target, with what was left there.
 #[derive(Debug)]
@@ -33,11 +34,14 @@ impl Slot {
     fn try_claim(target: &str, state_dir: Option<PathBuf>) -> io::Result<Option<Self>> {
         let missing = "neither HOLDALL_STATE_DIR nor HOME is set";
         let dir = state_dir.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, missing))?;
-        let dir = dir.join("uploads");
-        std::fs::create_dir_all(&dir)?;
+        let uploads = dir.join("uploads");
+        std::fs::create_dir_all(&uploads)?;
+        if let Err(error) = sweep(&dir, &uploads) {
+            tracing::debug!(%error, "old journals of uploads could not be looked for");
+        }
         let hash = Sha256::digest(target.as_bytes());
         let name: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = dir.join(name).with_extension("journal");
+        let path = uploads.join(name).with_extension(EXTENSION);
         let Some(file) = open_locked(&path)? else { return Ok(None) };
         let left = Journal::read(&path).filter(|(head, _): &(UploadHead, _)| head.target == target);
         Ok(Some(Self { path, file, left }))

@@ -36,6 +36,7 @@ mod download;
 mod events;
 mod fetch;
 mod filter;
+mod forgotten;
 mod inspect;
 mod journal;
 mod leftover;

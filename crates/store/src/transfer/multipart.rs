@@ -9,12 +9,13 @@ use futures::future::BoxFuture;
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{MultipartId, ObjectStoreExt, PutPayload, PutResult};
+use serde::Serialize;
 
 use super::backoff::Backoff;
 use super::budget::Held;
 use super::cleaning::Cleaning;
 use super::fetch::Grid;
-use super::journal::{Journal, UploadEntry, UploadHead};
+use super::journal::{COMPLETING, Journal, UploadEntry, UploadHead};
 use super::leftover::Slot;
 use super::place::blocking;
 use super::send::{Sent, Target};
@@ -192,11 +193,7 @@ impl Upload {
             let length = payload.content_length() as u64;
             let id = self.put_once_or_again(target, index, payload).await?;
             drop(held);
-            if let Some(journal) = &self.journal
-                && let Err(error) = journal.append(&(index, &id.content_id))
-            {
-                tracing::warn!(%error, "a part of the upload is not remembered");
-            }
+            self.remember(&(index, &id.content_id));
             let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
             if parts.len() <= index {
                 parts.resize(index + 1, None);
@@ -207,6 +204,14 @@ impl Upload {
             Ok(())
         }
         .boxed()
+    }
+
+    fn remember(&self, achieved: &impl Serialize) {
+        if let Some(journal) = &self.journal
+            && let Err(error) = journal.append(achieved)
+        {
+            tracing::warn!(%error, "what the upload has achieved is not remembered");
+        }
     }
 
     async fn put_once_or_again(
@@ -244,6 +249,7 @@ impl Upload {
             let url = self.store.url_of(target.path);
             return Err(Error::new(ErrorKind::Corrupt, "put", url, detail));
         };
+        self.remember(&COMPLETING);
         let done = self.finish(target, parts).await;
         match done {
             Ok(done) => {

@@ -210,3 +210,70 @@ async fn markers_of_folders_are_passed_over() {
     }
     assert_eq!(target.objects(None).count().await, 1);
 }
+
+/// Uploads in parts to a service that refuses the `method` of one of the requests for `key`; what is remembered stays.
+async fn cut_off(state: &TempDir, method: &'static str, key: &str) {
+    let origin = Origin::start(move |request| {
+        let is_one = request.target.contains("uploadId") && request.method == method;
+        is_one.then_some(Fault::Broken)
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("f");
+    std::fs::write(&file, data(2 * PART)).unwrap();
+    let engine = engine(state);
+    let options = engine.options().clone().with_resume(true).with_retries(0);
+    let engine = engine.with_options(options.with_part_bytes(PART as u64));
+    engine.upload(&file, &origin.store(), &key.into()).await.unwrap_err();
+}
+
+fn journals(state: &TempDir) -> Vec<std::path::PathBuf> {
+    let found = std::fs::read_dir(state.path().join("uploads")).unwrap();
+    found.map(|entry| entry.unwrap().path()).collect()
+}
+
+fn days_pass(path: &std::path::Path, days: u64) {
+    let age = Duration::from_secs(days * 24 * 60 * 60);
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.set_modified(std::time::SystemTime::now() - age).unwrap();
+}
+
+#[tokio::test]
+async fn old_journals_are_removed_by_later_uploads_to_other_keys() {
+    let state = tempfile::tempdir().unwrap();
+    cut_off(&state, "POST", "completing").await;
+    let completing = journals(&state).pop().unwrap();
+    cut_off(&state, "PUT", "sending").await;
+    let sending = journals(&state).into_iter().find(|path| *path != completing).unwrap();
+    let swept = state.path().join("uploads.swept");
+    let upload = async || {
+        let content = data(2 * PART);
+        let origin = Origin::good().await;
+        let source = memory();
+        source.put(&"other".into(), content.into()).await.unwrap();
+        let store = origin.store();
+        engine(&state).copy(&source, &"other".into(), &store, &"other".into()).await.unwrap();
+    };
+    // Both are young; then it was looked for them not long ago.
+    days_pass(&swept, 2);
+    upload().await;
+    days_pass(&completing, 2);
+    days_pass(&sending, 2);
+    upload().await;
+    assert_eq!(journals(&state).len(), 2);
+    // A process has it in use.
+    let held = std::fs::File::open(&completing).unwrap();
+    held.lock().unwrap();
+    days_pass(&swept, 2);
+    upload().await;
+    assert_eq!(journals(&state).len(), 2);
+    drop(held);
+    days_pass(&swept, 2);
+    upload().await;
+    assert_eq!(journals(&state), std::slice::from_ref(&sending));
+    // The parts of this one may still be with the service.
+    days_pass(&sending, 91);
+    days_pass(&swept, 2);
+    upload().await;
+    assert!(journals(&state).is_empty());
+}
