@@ -5,6 +5,7 @@ mod auth;
 mod commands;
 mod place;
 mod printer;
+mod warnings;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -44,6 +45,10 @@ fn main() -> ExitCode {
         printer.errors_only();
     }
     let printer = printer;
+    // The server has a log.
+    if printer.tells_notes() && !matches!(cli.command, Command::Serve(_)) {
+        warnings::show();
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -166,6 +166,17 @@ impl Place {
         self.local.is_some() && self.path.as_ref().is_empty()
     }
 
+    /// The local file, where its length is not known before it is read: a pipe, a device, what the system makes in `/proc`.
+    pub(crate) fn unmeasured(&self) -> Option<&std::path::Path> {
+        let path = self.local.as_deref()?;
+        let metadata = std::fs::metadata(path).ok()?;
+        let is_measured = match metadata.is_file() {
+            true => metadata.len() > 0 || !has_content(path),
+            false => metadata.is_dir(),
+        };
+        (!is_measured).then_some(path)
+    }
+
     /// The symbolic link that leads from this local directory to the object of a relative key, out of the directory
     /// perhaps: what is behind it is listed and read, but not deleted.
     pub(crate) fn link_above(&self, key: &Path) -> Option<PathBuf> {
@@ -184,6 +195,11 @@ impl Place {
             None => bail!("{} is the root of a store, not an object", self.url()),
         }
     }
+}
+
+fn has_content(path: &std::path::Path) -> bool {
+    use std::io::Read;
+    std::fs::File::open(path).and_then(|mut file| file.read(&mut [0])).is_ok_and(|read| read > 0)
 }
 
 /// Whether a URL has a query or fragment that its store does not use: the key would be another one than was written, and

@@ -83,9 +83,14 @@ impl Printer {
         Ok(self.out.lock().unwrap_or_else(PoisonError::into_inner).flush()?)
     }
 
+    /// Whether more than data and errors is printed.
+    pub(crate) fn tells_notes(&self) -> bool {
+        !self.quiet && self.notes
+    }
+
     /// Something worth knowing that is not data.
     pub(crate) fn note(&self, text: &str) {
-        if !self.quiet && self.notes {
+        if self.tells_notes() {
             self.to_stderr(text);
         }
     }

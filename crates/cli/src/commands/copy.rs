@@ -2,14 +2,15 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
+use holdall::store::object_store::path::Path;
 use holdall::store::object_store::{CopyMode, ObjectStoreExt};
 use holdall::store::transfer::{Job, Outcome, Reason, Transfer, Verb, Verify};
 use holdall::store::{Error, ErrorKind, ParallelOptions, Store};
 use serde_json::json;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{Context, cat};
 use crate::Exit;
@@ -25,7 +26,17 @@ pub(super) async fn run(context: &Context<'_>, args: &Copy, verb: Verb) -> Resul
         ("-", "-") => bail!("standard input to standard output needs no holdall"),
         ("-", target) => {
             let target = context.place(target, End::Target)?;
-            return from_stdin(context, &target, &args.transfer).await;
+            if args.transfer.recursive {
+                bail!("standard input is one object: it does not go with --recursive");
+            }
+            if target.is_dir || target.path.as_ref().is_empty() {
+                bail!(
+                    "standard input has no name: give the key of the object to write below {}",
+                    target.url()
+                );
+            }
+            let input = Input { shown: ("-", "standard input"), reader: tokio::io::stdin() };
+            return from_stream(context, input, &target.store, &target.path, &args.transfer).await;
         }
         (_, "-") if args.transfer.dry_run => {
             bail!("--dry-run does not go with standard output, which is not changed by anything")
@@ -56,18 +67,28 @@ async fn one(
     if source.is_dir || source.path.as_ref().is_empty() {
         bail!("{} is a prefix; add --recursive to take everything below", source.url());
     }
-    let meta = source.store.head(&source.path).await;
-    let meta = meta.map_err(|e| source.store.error("copy", &source.path, e))?;
     let to = match target.is_dir || target.path.as_ref().is_empty() {
         true => child(&target.path, source.name()?)?,
         false => target.path.clone(),
     };
+    let wanted = filter(&args.filter)?.allows(source.name()?);
+    if wanted && let Some(path) = source.unmeasured() {
+        if verb == Verb::Move {
+            bail!("{} is no regular file: its content can be copied, not moved", source.url());
+        }
+        let reader = tokio::fs::File::open(path).await;
+        let reader = reader.with_context(|| format!("read {}", source.url()))?;
+        let url = source.url();
+        let input = Input { shown: (&url, &url), reader };
+        return from_stream(context, input, &target.store, &to, args).await;
+    }
+    let meta = source.store.head(&source.path).await;
+    let meta = meta.map_err(|e| source.store.error("copy", &source.path, e))?;
     let inside = (to != target.path).then(|| source.name()).transpose()?;
     let (from_url, to_url) = (source.store.url_of(&source.path), target.store.url_of(&to));
     if is_same(context, &from_url, &to_url, verb) || source.is_same_file(target, inside) {
         bail!("source and target are the same object, {from_url}");
     }
-    let wanted = filter(&args.filter)?.allows(source.name()?);
     let job = Job { from: source.path.clone(), to, size: meta.size };
     let jobs = stream::iter(wanted.then_some(Ok(job))).boxed();
     run_jobs(context, &source.store, &target.store, jobs, args, verb).await
@@ -319,18 +340,23 @@ impl<'a> Report<'a> {
     }
 }
 
-async fn from_stdin(context: &Context<'_>, target: &Place, args: &TransferArgs) -> Result<Exit> {
-    if args.recursive {
-        bail!("standard input is one object: it does not go with --recursive");
-    }
-    if target.is_dir || target.path.as_ref().is_empty() {
-        bail!(
-            "standard input has no name: give the key of the object to write below {}",
-            target.url()
-        );
-    }
+/// What is read to its end, with its name for programs and for people.
+struct Input<'a, R> {
+    shown: (&'a str, &'a str),
+    reader: R,
+}
+
+/// Copies what comes, in bounded memory.
+async fn from_stream(
+    context: &Context<'_>,
+    input: Input<'_, impl AsyncRead + Send + Unpin>,
+    target: &Store,
+    to: &Path,
+    args: &TransferArgs,
+) -> Result<Exit> {
+    let Input { shown: (name, text), reader } = input;
     let told = |size: Option<u64>| {
-        let url = target.url();
+        let url = target.url_of(to);
         let printer = context.printer;
         if !printer.is_json() && !printer.verbose && !args.dry_run {
             return Ok(());
@@ -338,29 +364,28 @@ async fn from_stdin(context: &Context<'_>, target: &Place, args: &TransferArgs) 
         let done = if args.dry_run { "would copy" } else { "copied" };
         let json = || {
             json!({
-                "action": "copy", "source": "-", "target": url, "size": size, "dry_run": args.dry_run,
+                "action": "copy", "source": name, "target": url, "size": size, "dry_run": args.dry_run,
                 "ok": true, "server_side": false, "error": null,
             })
         };
-        printer.outcome(|| format!("{done} standard input to {url}"), json)
+        printer.outcome(|| format!("{done} {text} to {url}"), json)
     };
-    if args.no_clobber && target.store.exists(&target.path).await? {
-        bail!("put {}: already exists", target.url());
+    if args.no_clobber && target.exists(to).await? {
+        bail!("put {}: already exists", target.url_of(to));
     }
     if args.dry_run {
         return told(None).map(|()| Exit::Done);
     }
     let transfer = engine(args, Verb::Copy);
     let bar = context.printer.progress(transfer.events());
-    let failed =
-        |e: std::io::Error| Error::new(ErrorKind::Io, "read", "standard input", e.to_string());
-    let input = stream::try_unfold(tokio::io::stdin(), |mut input| async move {
+    let failed = |e: std::io::Error| Error::new(ErrorKind::Io, "read", text, e.to_string());
+    let pieces = stream::try_unfold(reader, |mut reader| async move {
         let mut piece = Vec::with_capacity(READ_BYTES);
-        let read = (&mut input).take(READ_BYTES as u64).read_to_end(&mut piece).await;
+        let read = (&mut reader).take(READ_BYTES as u64).read_to_end(&mut piece).await;
         read.map_err(failed)?;
-        Ok((!piece.is_empty()).then(|| (piece.into(), input)))
+        Ok((!piece.is_empty()).then(|| (piece.into(), reader)))
     });
-    let report = transfer.upload_stream(input.boxed(), &target.store, &target.path).await;
+    let report = transfer.upload_stream(pieces.boxed(), target, to).await;
     bar.clear();
     told(Some(report?.bytes)).map(|()| Exit::Done)
 }

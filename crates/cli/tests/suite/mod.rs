@@ -5,4 +5,5 @@ mod ais_auth;
 mod aistore;
 mod kill;
 mod moving;
+mod odd_files;
 mod stac;

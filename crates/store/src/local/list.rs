@@ -138,7 +138,10 @@ fn entries(prefix: &str, dir: &std::path::Path) -> Result<Vec<Entry>> {
     for entry in listing {
         let entry = entry.map_err(|e| io_error("list", dir, e))?;
         let name = entry.file_name();
-        let Some(name) = name.to_str() else { continue };
+        let Some(name) = name.to_str() else {
+            tracing::warn!(file = %entry.path().display(), "left out: its name is not UTF-8, as keys are");
+            continue;
+        };
         if is_staged(name) {
             if is_staged_write(name) {
                 remove_if_stale(&entry.path());
@@ -149,14 +152,16 @@ fn entries(prefix: &str, dir: &std::path::Path) -> Result<Vec<Entry>> {
         let path = entry.path();
         let metadata = match () {
             () if kind.is_dir() => None,
+            // Pipes, sockets and devices have no content of a length, and to open some waits for another process.
+            () if !kind.is_file() && !kind.is_symlink() => continue,
             () if kind.is_symlink() => match std::fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() && leads_up(dir, &path) => continue,
                 Ok(metadata) if metadata.is_dir() => match is_loop(dir, &path) {
                     true => continue,
                     false => None,
                 },
-                Ok(metadata) => Some(metadata),
-                Err(_) => continue,
+                Ok(metadata) if metadata.is_file() => Some(metadata),
+                _ => continue,
             },
             () => match entry.metadata() {
                 Ok(metadata) => Some(metadata),
@@ -164,7 +169,10 @@ fn entries(prefix: &str, dir: &std::path::Path) -> Result<Vec<Entry>> {
             },
         };
         let key = format!("{prefix}{name}");
-        let Ok(location) = Path::parse(&key) else { continue };
+        let Ok(location) = Path::parse(&key) else {
+            tracing::warn!(file = ?path, "left out: its name has control characters, which keys do not have");
+            continue;
+        };
         found.push(match metadata {
             Some(metadata) => Entry { key, path, meta: Some(object_meta(location, &metadata)) },
             None => Entry { key: key + "/", path, meta: None },

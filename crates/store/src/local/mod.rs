@@ -24,7 +24,7 @@ pub(crate) use lane::Lane;
 use lane::Lanes;
 pub(crate) use paths::{JOURNAL, PARTIAL};
 pub use read::read_at;
-pub(crate) use read::{e_tag, read_exact};
+pub(crate) use read::{NOT_REGULAR, e_tag, has_no_length, open, read_exact};
 pub(crate) use write::{rename_new, sync_parent};
 
 use std::any::Any;

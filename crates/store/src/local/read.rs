@@ -1,9 +1,9 @@
 //! Opening and reading files.
 
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -12,6 +12,7 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{Error, GetOptions, GetResult, GetResultPayload, ObjectMeta, Result};
+use rustix::fs::OFlags;
 
 use super::paths::{STORE, io_error};
 use super::{Root, attributes};
@@ -26,15 +27,33 @@ const CHUNK_BYTES: u64 = 4 * 1024 * 1024;
 /// Ranges that are this close are read as one.
 const COALESCE_BYTES: u64 = 64 * 1024;
 
+/// Why pipes, sockets and devices are refused.
+pub(crate) const NOT_REGULAR: &str = "it is not a regular file; pass what it holds as a stream";
+
+/// Whether a file is one of those that are made while they are read, as below `/proc`: it says to be empty, and is not.
+pub(crate) fn has_no_length(file: &File, metadata: &Metadata) -> bool {
+    metadata.len() == 0 && rustix::io::pread(file, &mut [0; 1], 0).is_ok_and(|read| read > 0)
+}
+
+/// Opens a file for reading; a pipe without waiting for who writes into it.
+pub(crate) fn open(path: &std::path::Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
 impl Root {
     pub(super) fn open_file(&self, location: &Path) -> Result<(File, Metadata)> {
         let path = self.file_path(location)?;
-        let file = File::open(&path).map_err(|e| io_error("open", &path, e))?;
+        let file = open(&path).map_err(|e| io_error("open", &path, e))?;
         self.lanes.own().look_at(&file);
         let metadata = file.metadata().map_err(|e| io_error("stat", &path, e))?;
         if metadata.is_dir() {
             let source = "it is a directory".into();
             return Err(Error::NotFound { path: path.display().to_string(), source });
+        }
+        if !metadata.is_file() || has_no_length(&file, &metadata) {
+            let source = format!("{}: {NOT_REGULAR}", path.display()).into();
+            return Err(Error::NotSupported { source });
         }
         Ok((file, metadata))
     }

@@ -50,12 +50,16 @@ impl LocalFile {
     /// [`ErrorKind::NotFound`]; [`ErrorKind::InvalidArgument`] for directories, pipes and devices, which have no length.
     pub(super) fn open(path: &FilePath) -> Result<Self> {
         let failed = |e: &std::io::Error| partial::io_error("read", path, e);
-        let file = File::open(path).map_err(|e| failed(&e))?;
+        let file = local::open(path).map_err(|e| failed(&e))?;
         let metadata = file.metadata().map_err(|e| failed(&e))?;
         let shown = path.display().to_string();
-        if !metadata.is_file() {
-            let detail = "it is not a regular file; pass what it holds as a stream";
-            return Err(Error::new(ErrorKind::InvalidArgument, "upload", shown, detail));
+        if !metadata.is_file() || local::has_no_length(&file, &metadata) {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "upload",
+                shown,
+                local::NOT_REGULAR,
+            ));
         }
         Ok(Self { file: Arc::new(file), shown: shown.into(), state: FileState::of(&metadata) })
     }

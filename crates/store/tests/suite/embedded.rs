@@ -248,3 +248,21 @@ fn links_are_followed_and_loops_are_not() {
         block_on(store.list(None).map_ok(|m| m.location.to_string()).try_collect()).unwrap();
     assert_eq!(listed, ["a/y", "file", "out/x"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn pipes_are_no_objects_and_nobody_waits_for_them() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), "1").unwrap();
+    let made = std::process::Command::new("mkfifo").arg(dir.path().join("pipe")).status().unwrap();
+    assert!(made.success());
+    std::os::unix::fs::symlink("pipe", dir.path().join("link")).unwrap();
+    let store = local(&dir).inline().unwrap();
+    let listed: Vec<_> =
+        block_on(store.list(None).map_ok(|m| m.location.to_string()).try_collect()).unwrap();
+    assert_eq!(listed, ["file"]);
+    for key in ["pipe", "link"] {
+        let error = block_on(store.get(&Path::from(key))).unwrap_err();
+        assert!(error.to_string().contains("not a regular file"), "{error}");
+    }
+}

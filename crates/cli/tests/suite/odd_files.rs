@@ -1,0 +1,57 @@
+//! Files that are not what files usually are: pipes, what the system makes, names that no key can have.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::{command, err, holdall, out};
+
+fn pipe(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+#[test]
+fn trees_are_copied_without_what_is_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("tree")).unwrap();
+    fs::write(dir.path().join("tree/file"), "content").unwrap();
+    pipe(&dir.path().join("tree/pipe"));
+    fs::write(dir.path().join("tree").join(OsStr::from_bytes(b"latin-\xe9")), "1").unwrap();
+    fs::write(dir.path().join("tree/two\nlines"), "1").unwrap();
+    let copied = holdall(dir.path(), &["cp", "-r", "tree", "copy"]);
+    out(&copied);
+    let said = err(&copied);
+    assert_eq!(said.matches("warning: left out").count(), 2, "{said}");
+    assert!(said.contains("latin-") && said.contains("two\\nlines"), "{said}");
+    let names = fs::read_dir(dir.path().join("copy")).unwrap();
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["file"]);
+    let quiet = holdall(dir.path(), &["cp", "-q", "-r", "tree", "copy"]);
+    assert_eq!(err(&quiet), "");
+}
+
+#[test]
+fn pipes_are_read_to_their_end() {
+    let dir = tempfile::tempdir().unwrap();
+    pipe(&dir.path().join("pipe"));
+    let mut copies = command(dir.path(), &["cp", "-v", "pipe", "copy"]);
+    let copies = copies.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    fs::write(dir.path().join("pipe"), "what came").unwrap();
+    let said = out(&copies.wait_with_output().unwrap());
+    assert!(said.contains("pipe to file://"), "{said}");
+    assert_eq!(fs::read(dir.path().join("copy")).unwrap(), b"what came");
+    let moved = holdall(dir.path(), &["mv", "pipe", "moved"]);
+    assert!(!moved.status.success() && err(&moved).contains("not moved"), "{}", err(&moved));
+    assert!(dir.path().join("pipe").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_system_makes_has_its_content() {
+    let dir = tempfile::tempdir().unwrap();
+    out(&holdall(dir.path(), &["cp", "/proc/version", "version"]));
+    let copied = fs::read(dir.path().join("version")).unwrap();
+    assert_eq!(copied, fs::read("/proc/version").unwrap());
+}
