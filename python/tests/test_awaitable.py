@@ -9,6 +9,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from loopback import an_object, serving
 
 from holdall.store import HTTPStore, LocalStore, MemoryStore
 
@@ -169,3 +170,37 @@ def test_cancelled_operations_keep_nothing_open(silent_server):
     for _ in range(20):
         asyncio.run(main())
     assert wake_ups() <= before + 2
+
+
+MANY = """
+import asyncio, resource, sys
+import holdall
+from holdall.store import HTTPStore
+
+url, file = sys.argv[1:]
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (512, most))
+store = HTTPStore.from_url(url, client_options={"allow_http": True})
+
+async def main():
+    for operation in (
+        lambda i: store.put_async(f"{i}", b"content"),
+        lambda i: store.put_async(f"{i}", file),
+        lambda i: holdall.upload_async(store, f"{i}", file),
+    ):
+        await asyncio.gather(*map(operation, range(1000)))
+
+asyncio.run(main())
+print("done")
+"""
+
+
+def test_hundreds_of_operations_at_once_open_few_files(tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"content")
+    with serving(an_object) as service:
+        done = subprocess.run(
+            [sys.executable, "-c", MANY, service.url, str(file)], capture_output=True, text=True
+        )
+    assert done.stdout == "done\n", done.stderr
+    assert len(service.requests) == 3000

@@ -20,7 +20,7 @@ use super::get::{GetResult, Url};
 use super::key::Key;
 use super::list::{self, ListStream};
 use super::many::{self, OnError};
-use super::put::{Put, Source};
+use super::put::{Failure, Put, Source};
 use super::{attributes_in, meta, options, tags_in};
 use crate::awaitable::future_into_py;
 use crate::bytes::Bytes;
@@ -72,7 +72,7 @@ impl PyStore {
         operation: impl FnOnce(Store) -> F,
         finish: impl FnOnce(Python<'_>, T) -> PyResult<Object> + Send + 'static,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let future = operation(self.handle.store.clone());
+        let future = self.handle.in_turn(operation(self.handle.store.clone()));
         future_into_py(py, self.handle.ready, future, |py, done| {
             finish(py, done.map_err(|e| to_py(&e))?)
         })
@@ -359,10 +359,10 @@ impl PyStore {
         let options = options::get_options(options)?;
         let is_present = options.version.is_none() && !options.head;
         let (store, url) = (self.handle.store.clone(), Url::new(&self.handle.store, path.0));
-        let got = async move {
+        let got = self.handle.in_turn(async move {
             let got = store.get_opts(url.path(), options).await;
             (got, url)
-        };
+        });
         future_into_py(py, self.handle.ready, got, move |py, (got, url)| {
             let got = got.map_err(|e| StoreError(url.error(e)))?;
             object(py, Bound::new(py, GetResult::new(got, url, false, None, is_present))?)
@@ -520,14 +520,18 @@ impl PyStore {
         let source = Source::of(file, true)?;
         let (store, path) = (self.handle.store.clone(), path.0);
         let in_parts = put.in_parts(&store, &source);
-        let try_now = self.handle.ready && !in_parts && matches!(source, Source::Buffer(_));
-        let written = async move {
-            match in_parts {
-                true => put.parts(&store, &path, source).await,
-                false => put.single(&store, &path, source).await,
-            }
-        };
-        future_into_py(py, try_now, written, |py, written| put_out(py, written?))
+        let try_now = self.handle.ready && matches!(source, Source::Buffer(_));
+        let finish = |py: Python<'_>, written: Result<PutResult, Failure>| put_out(py, written?);
+        if in_parts {
+            let written = async move { put.parts(&store, &path, source).await };
+            return future_into_py(py, false, written, finish);
+        }
+        let is_at_hand = source.is_at_hand();
+        let written = async move { put.single(&store, &path, source).await };
+        match is_at_hand {
+            true => future_into_py(py, try_now, self.handle.in_turn(written), finish),
+            false => future_into_py(py, false, written, finish),
+        }
     }
 
     /// Delete one object or several.

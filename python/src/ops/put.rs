@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -24,11 +24,15 @@ use crate::errors::to_py;
 /// Bytes that are taken from a Python object at a time.
 const PIECE_BYTES: usize = 4 * 1024 * 1024;
 
+/// What takes less time to read than a thread of its own takes to begin.
+const SHORT_BYTES: u64 = 1024 * 1024;
+
 /// Where the content comes from.
 pub(crate) enum Source {
     Buffer(Bytes),
     File {
-        file: Arc<File>,
+        /// Opened when its turn comes where there may be thousands.
+        file: Option<Arc<File>>,
         path: PathBuf,
         length: u64,
     },
@@ -52,14 +56,17 @@ impl Source {
             || (input.hasattr("__fspath__")? && !input.hasattr("read")?);
         if is_path {
             let path: PathBuf = input.extract()?;
-            let file = File::open(&path).map_err(|e| local_error(&path, &e))?;
-            let metadata = file.metadata().map_err(|e| local_error(&path, &e))?;
+            let metadata = std::fs::metadata(&path).map_err(|e| local_error(&path, &e))?;
             if !metadata.is_file() {
                 // A pipe or a device has no length: it is read to its end.
                 let opened = py.import("builtins")?.getattr("open")?.call1((&path, "rb"))?;
                 return Ok(Self::Reader(opened.unbind()));
             }
-            return Ok(Self::File { file: Arc::new(file), path, length: metadata.len() });
+            let file = match is_async {
+                true => None,
+                false => Some(File::open(&path).map_err(|e| local_error(&path, &e))?),
+            };
+            return Ok(Self::File { file: file.map(Arc::new), path, length: metadata.len() });
         }
         if let Ok(Input(data)) = input.extract::<Input>() {
             return Ok(Self::Buffer(data));
@@ -89,6 +96,11 @@ impl Source {
         }
     }
 
+    /// Whether no Python code runs while it is read.
+    pub(crate) fn is_at_hand(&self) -> bool {
+        matches!(self, Self::Buffer(_) | Self::File { .. })
+    }
+
     /// How many bytes there are, where that is known.
     fn length(&self) -> Option<u64> {
         match self {
@@ -110,13 +122,20 @@ impl Source {
                 if offset >= end {
                     return Ok(Vec::new());
                 }
-                let (file, path) = (file.clone(), path.clone());
-                let read = move || holdall::store::local::read_at(&file, offset..end);
-                let read = blocking(read).await?;
-                let read = read.map_err(|e| {
-                    Failure::Store(Error::from_store("put", path.display().to_string(), e))
-                });
-                Ok(vec![read?])
+                let (opened, owned) = (file.clone(), path.clone());
+                let read = move || {
+                    let file = match opened {
+                        Some(file) => file,
+                        None => Arc::new(File::open(&owned).map_err(|e| failed(&owned, &e))?),
+                    };
+                    let read = holdall::store::local::read_at(&file, offset..end);
+                    read.map_err(|e| Error::from_store("put", owned.display().to_string(), e))
+                };
+                let read = match end - offset <= SHORT_BYTES {
+                    true => holdall::store::local::in_line(read).await.ok_or_else(no_runtime)?,
+                    false => blocking(read).await?,
+                };
+                Ok(vec![read.map_err(Failure::Store)?])
             }
             Self::Reader(reader) => {
                 let reader = Python::attach(|py| reader.clone_ref(py));
@@ -143,13 +162,21 @@ async fn blocking<T: Send + 'static>(
         .map_err(|e| Failure::Store(Error::new(ErrorKind::Join, "put", "", e.to_string())))
 }
 
-fn local_error(path: &std::path::Path, error: &std::io::Error) -> PyErr {
+fn no_runtime() -> Failure {
+    Failure::Store(Error::new(ErrorKind::Join, "put", "", "the runtime has ended"))
+}
+
+fn local_error(path: &FilePath, error: &std::io::Error) -> PyErr {
+    to_py(&failed(path, error))
+}
+
+fn failed(path: &FilePath, error: &std::io::Error) -> Error {
     let kind = match error.kind() {
         std::io::ErrorKind::NotFound => ErrorKind::NotFound,
         std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
         _ => ErrorKind::Io,
     };
-    to_py(&Error::new(kind, "put", path.display().to_string(), error.to_string()))
+    Error::new(kind, "put", path.display().to_string(), error.to_string())
 }
 
 fn read_some(reader: &Py<PyAny>, size: usize) -> PyResult<Vec<Bytes>> {
@@ -247,7 +274,7 @@ impl Put {
     pub(super) fn whole(source: &mut Source) -> Option<std::io::Result<PutPayload>> {
         match source {
             Source::Buffer(data) => Some(Ok(std::mem::take(data).into())),
-            Source::File { file, length, .. } => {
+            Source::File { file: Some(file), length, .. } => {
                 let mut data = Vec::with_capacity(usize::try_from(*length).unwrap_or_default());
                 Some(file.as_ref().read_to_end(&mut data).map(|_| data.into()))
             }
@@ -280,6 +307,7 @@ impl Put {
             offset += more.iter().map(Bytes::len).sum::<usize>() as u64;
             pieces.extend(more);
         }
+        drop(source);
         let put = store.put_opts(path, PutPayload::from_iter(pieces), self.options()).await;
         put.map_err(|e| Failure::Store(store.error("put", path, e)))
     }

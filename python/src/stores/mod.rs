@@ -5,6 +5,7 @@ mod cached;
 mod classes;
 mod config;
 mod credentials;
+mod crowd;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use holdall::store::{Provider, Store};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use self::crowd::Crowd;
 use crate::runtime::{Driver, block_here, block_on, quick_or_block_on, ready_or_block_on};
 
 pub(crate) use ais::AISStore;
@@ -31,13 +33,15 @@ pub(crate) struct Handle {
     pub(crate) ready: bool,
     /// Whether several callers wait for the same request: it cannot depend on one thread that waits.
     shared: bool,
+    /// Who waits for whom when many operations are started together.
+    crowd: Arc<Crowd>,
 }
 
 impl Handle {
     pub(crate) fn new(provider: Arc<dyn Provider>, prefix: Path) -> Self {
         let store = Store::new(provider).at(prefix);
         let ready = store.provider().scheme() == "memory";
-        Self { inline: store.inline(), store, ready, shared: false }
+        Self { inline: store.inline(), store, ready, shared: false, crowd: Arc::default() }
     }
 
     /// A store whose work goes on when the caller has gone.
@@ -95,6 +99,21 @@ impl Handle {
         }
     }
 
+    /// An operation that is to be awaited, in its turn where others are under way; not one that reads from Python.
+    pub(crate) fn in_turn<F: Future>(
+        &self,
+        operation: F,
+    ) -> impl Future<Output = F::Output> + use<F> {
+        let crowd = if self.ready { None } else { Some(self.crowd.clone()) };
+        async move {
+            let _turn = match &crowd {
+                Some(crowd) => crowd.enter().await,
+                None => None,
+            };
+            operation.await
+        }
+    }
+
     /// The store that synchronous calls use.
     pub(crate) fn sync_store(&self) -> &Store {
         self.inline.as_ref().unwrap_or(&self.store)
@@ -106,6 +125,7 @@ impl Handle {
             inline: self.inline.as_ref().map(|store| store.with_prefix(prefix)),
             ready: self.ready,
             shared: self.shared,
+            crowd: self.crowd.clone(),
         }
     }
 }

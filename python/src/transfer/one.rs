@@ -75,7 +75,8 @@ pub(crate) fn _upload(
     options: &Bound<'_, PyDict>,
 ) -> PyResult<Operation> {
     let transfer = options::transfer(options, UPLOAD)?;
-    let store = store.get().handle.store.clone();
+    let handle = &store.get().handle;
+    let store = handle.store.clone();
     let source = Source::of(data, is_async)?;
     if transfer.options().resume && !matches!(source, Source::File { .. }) {
         let detail = "only the upload of a file can be resumed: leave out `resume`";
@@ -83,9 +84,13 @@ pub(crate) fn _upload(
         return Err(to_py(&Error::new(ErrorKind::InvalidArgument, "upload", url, detail)));
     }
     let events = transfer.events().clone();
+    let is_at_hand = source.is_at_hand();
     let work =
         async move { put::send(&transfer, source, &store, &path.0).await.map(Value::Report) };
-    Ok(Operation::new(&events, work))
+    Ok(match is_at_hand {
+        true => Operation::new(&events, handle.in_turn(work)),
+        false => Operation::new(&events, work),
+    })
 }
 
 /// An object into another object; with `moves`, the first one is deleted then.

@@ -10,7 +10,7 @@ use std::fmt;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use rustix::fs::fstatfs;
@@ -125,6 +125,12 @@ impl Lane {
         line.threads -= usize::from(work.is_none());
         work
     }
+}
+
+/// Runs short `work` with a file that is no store's, in a line that all of those share; `None` when the runtime ends before that.
+pub async fn in_line<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    static LINE: LazyLock<Lanes> = LazyLock::new(Lanes::default);
+    LINE.own().run(work).await
 }
 
 /// Threads that keep the processors busy while some of them wait for a disk.

@@ -12,13 +12,16 @@ use super::inspect::Inspected;
 use super::journal::DownloadHead;
 use super::object::{Accept, Object, Opened, mismatch};
 use super::partial::{Partial, Publication};
-use super::place::{Place, blocking, in_lane};
+use super::place::{Place, blocking, no_runtime};
 use super::restart::Restarts;
 use super::{Report, Transfer};
 use crate::checksum::{Checksum, Hasher};
 use crate::error::{Error, ErrorKind, Result};
-use crate::local::Lane;
+use crate::local::{Lane, in_line};
 use crate::store::Store;
+
+/// Memory for an object of unknown length: enough for those that are a round trip each, and for hundreds of them at once.
+const ROOM_BYTES: u64 = 1024 * 1024;
 
 impl Transfer {
     /// Downloads an object to a file, making its directory where needed.
@@ -73,10 +76,11 @@ impl Transfer {
         lane: Option<&Arc<Lane>>,
     ) -> Result<Report> {
         let part = self.options.part();
-        let mut held = Some((
-            self.budget.memory(size.unwrap_or(part).min(part)).await?,
-            self.budget.request(&object.store).await,
-        ));
+        // What fits in here comes in one piece; what turns out to be larger needs less memory, since it streams to its place.
+        let most = part.min(self.budget.limits().memory_bytes);
+        let room = size.unwrap_or(ROOM_BYTES).min(most);
+        let mut held =
+            Some((self.budget.memory(room).await?, self.budget.request(&object.store).await));
         let first = size.map_or(part, |size| self.options.placed_part(size));
         let opened = object.open(size, first).await?;
         let meta = opened.meta.clone();
@@ -89,7 +93,7 @@ impl Transfer {
         let inspected = self.inspection.begin(&meta, &opened.attributes)?;
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
         let report = Report::of(&meta, expected.clone());
-        if meta.size <= part {
+        if meta.size <= room {
             let pieces = self.collect(object, opened, expected, inspected).await?;
             let (target, own) = (target.to_owned(), lane.cloned());
             let publish = move || {
@@ -100,7 +104,11 @@ impl Transfer {
                 partial.fill(&pieces)?;
                 partial.publish(&publication)
             };
-            let e_tag = in_lane(lane, publish).await??;
+            let e_tag = match lane {
+                Some(lane) => lane.run(publish).await,
+                None => in_line(publish).await,
+            };
+            let e_tag = e_tag.ok_or_else(no_runtime)??;
             return Ok(report.with_e_tag(Some(e_tag)));
         }
         held.take();
@@ -146,7 +154,7 @@ impl Transfer {
             object,
             pin: meta,
             grid,
-            place: Place::File(partial.file.clone()),
+            place: Place::File(partial.file.clone(), target.into()),
             expected,
             inspected,
             completed: Some(&record),

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Once;
 
 use sha2::{Digest, Sha256};
 
@@ -26,7 +27,10 @@ impl Slot {
     pub(super) fn claim(target: &str, state_dir: Option<PathBuf>) -> Option<Self> {
         let claimed = Self::try_claim(target, state_dir.or_else(default_directory));
         claimed.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the upload is not remembered: no place for its journal");
+            static WARNED: Once = Once::new();
+            let missing = "uploads are not remembered, should they be cut off: no place for their journals; set \
+                           HOLDALL_STATE_DIR to a folder";
+            WARNED.call_once(|| tracing::warn!(%error, "{missing}"));
             None
         })
     }

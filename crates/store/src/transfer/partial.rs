@@ -250,7 +250,11 @@ pub(super) fn io_error(what: &str, path: &Path, error: &io::Error) -> Error {
         io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
         _ => ErrorKind::Io,
     };
-    let detail = format!("cannot {what} it: {error}");
+    let remedy = match error.kind() {
+        io::ErrorKind::StorageFull => "; make room and try again",
+        _ => "",
+    };
+    let detail = format!("cannot {what} it: {error}{remedy}");
     Error::new(kind, "download", path.display().to_string(), detail)
 }
 

@@ -5,14 +5,15 @@ use std::io;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
+use super::partial::io_error;
 use crate::error::{Error, ErrorKind, Result};
-use crate::local::Lane;
 
 /// Bytes that are collected before a thread is asked to write them. Pieces of a body have up to 408 KiB (hyper's), so that
 /// two wait and two are being written while one comes in: the memory that a part takes of the budget.
@@ -21,10 +22,10 @@ const WRITE_BYTES: usize = 512 * 1024;
 /// Bytes that are read back at once: few enough to be in the processor's cache when their checksum is computed.
 const READ_BYTES: usize = 256 * 1024;
 
-/// A file or a piece of memory.
+/// A file, on its way to a name, or a piece of memory.
 #[derive(Debug, Clone)]
 pub(super) enum Place<'a> {
-    File(Arc<File>),
+    File(Arc<File>, Arc<Path>),
     Memory(Memory<'a>),
 }
 
@@ -93,7 +94,7 @@ impl Place<'_> {
                 }
                 Ok(state)
             }
-            Self::File(file) => {
+            Self::File(file, path) => {
                 let file = file.clone();
                 let read = move || {
                     let mut buffer = vec![0; READ_BYTES];
@@ -106,7 +107,7 @@ impl Place<'_> {
                     }
                     Ok(state)
                 };
-                blocking(read).await?.map_err(|e| io_error("read back", &e))
+                blocking(read).await?.map_err(|e| io_error("read back", path, &e))
             }
         }
     }
@@ -133,7 +134,7 @@ impl<'a> Writer<'a> {
                 memory.write(self.at, &piece);
                 self.at += piece.len() as u64;
             }
-            Place::File(_) => {
+            Place::File(..) => {
                 self.waiting_bytes += piece.len();
                 self.waiting.push(piece);
                 if self.waiting_bytes >= WRITE_BYTES {
@@ -153,7 +154,7 @@ impl<'a> Writer<'a> {
     /// Hands what has been collected to a thread, while the next bytes come in.
     async fn start(&mut self) -> Result<()> {
         self.settle().await?;
-        let Place::File(file) = &self.place else { return Ok(()) };
+        let Place::File(file, _) = &self.place else { return Ok(()) };
         if self.waiting.is_empty() {
             return Ok(());
         }
@@ -170,24 +171,18 @@ impl<'a> Writer<'a> {
     }
 
     async fn settle(&mut self) -> Result<()> {
-        match self.writing.take() {
-            Some(writing) => join(writing.await)?.map_err(|e| io_error("write", &e)),
-            None => Ok(()),
+        match (self.writing.take(), &self.place) {
+            (Some(writing), Place::File(_, path)) => {
+                join(writing.await)?.map_err(|e| io_error("write", path, &e))
+            }
+            _ => Ok(()),
         }
     }
 }
 
-/// Runs short `work` in the lane of a store, where there is one.
-pub(super) async fn in_lane<T: Send + 'static>(
-    lane: Option<&Arc<Lane>>,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T> {
-    match lane {
-        None => blocking(work).await,
-        Some(lane) => lane.run(work).await.ok_or_else(|| {
-            Error::new(ErrorKind::Join, "transfer", "", "the runtime has ended".to_owned())
-        }),
-    }
+/// The error for work that the end of the runtime has kept from being done.
+pub(super) fn no_runtime() -> Error {
+    Error::new(ErrorKind::Join, "transfer", "", "the runtime has ended")
 }
 
 /// Runs `work` on the threads for blocking calls.
@@ -199,12 +194,4 @@ pub(super) async fn blocking<T: Send + 'static>(
 
 fn join<T>(ended: Result<T, tokio::task::JoinError>) -> Result<T> {
     ended.map_err(|e| Error::new(ErrorKind::Join, "transfer", "", e.to_string()))
-}
-
-fn io_error(what: &'static str, error: &io::Error) -> Error {
-    let detail = match error.kind() {
-        io::ErrorKind::StorageFull => format!("{error}; make room and try again"),
-        _ => error.to_string(),
-    };
-    Error::new(ErrorKind::Io, what, "the file", detail)
 }

@@ -10,12 +10,13 @@ use object_store::path::Path;
 
 use super::budget::Held;
 use super::inspect::Inspected;
-use super::place::blocking;
+use super::place::no_runtime;
 use super::send::{Sent, Target};
 use super::source::{LocalFile, Source};
 use super::{Report, Transfer};
 use crate::checksum::Checksum;
 use crate::error::{ErrorKind, Result};
+use crate::local::in_line;
 use crate::store::Store;
 
 impl Transfer {
@@ -32,7 +33,7 @@ impl Transfer {
     ) -> Result<Report> {
         let path = file.as_ref().to_owned();
         let run = async {
-            let file = blocking(move || LocalFile::open(&path)).await??;
+            let file = in_line(move || LocalFile::open(&path)).await.ok_or_else(no_runtime)??;
             self.events.grown(file.size());
             self.send(Source::File(file), target, to).await
         };
@@ -55,6 +56,8 @@ impl Transfer {
             let _memory = self.budget.memory(size).await?;
             let payload = source.part(self, 0..size).await?;
             source.check_unchanged()?;
+            // Of many files that wait for their turn, few are open.
+            drop(source);
             target.put(payload).await?
         } else {
             let nobody = || Ok(Inspected::default());
