@@ -127,10 +127,15 @@ impl Lane {
     }
 }
 
+/// Where work with files waits that are no store's.
+pub(crate) fn common() -> Arc<Lane> {
+    static LANES: LazyLock<Lanes> = LazyLock::new(Lanes::default);
+    LANES.own()
+}
+
 /// Runs short `work` with a file that is no store's, in a line that all of those share; `None` when the runtime ends before that.
 pub async fn in_line<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    static LINE: LazyLock<Lanes> = LazyLock::new(Lanes::default);
-    LINE.own().run(work).await
+    common().run(work).await
 }
 
 /// Threads that keep the processors busy while some of them wait for a disk.

@@ -20,9 +20,9 @@ mod upload;
 mod write;
 
 pub(crate) use attributes::write_attributes;
-pub(crate) use lane::Lane;
 use lane::Lanes;
 pub use lane::in_line;
+pub(crate) use lane::{Lane, common};
 pub(crate) use paths::{JOURNAL, PARTIAL};
 pub use read::read_at;
 pub(crate) use read::{NOT_REGULAR, e_tag, has_no_length, open, read_exact};

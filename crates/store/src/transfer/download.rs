@@ -17,7 +17,7 @@ use super::restart::Restarts;
 use super::{Report, Transfer};
 use crate::checksum::{Checksum, Hasher};
 use crate::error::{Error, ErrorKind, Result};
-use crate::local::{Lane, in_line};
+use crate::local::{Lane, common};
 use crate::store::Store;
 
 /// Memory for an object of unknown length: enough for those that are a round trip each, and for hundreds of them at once.
@@ -95,19 +95,16 @@ impl Transfer {
         let report = Report::of(&meta, expected.clone());
         if meta.size <= room {
             let pieces = self.collect(object, opened, expected, inspected).await?;
-            let (target, own) = (target.to_owned(), lane.cloned());
+            let target = target.to_owned();
+            let lane = lane.cloned().unwrap_or_else(common);
+            let own = lane.clone();
             let publish = move || {
                 let partial = Partial::open(&target)?;
-                if let Some(lane) = own {
-                    lane.look_at(&partial.file);
-                }
+                own.look_at(&partial.file);
                 partial.fill(&pieces)?;
                 partial.publish(&publication)
             };
-            let e_tag = match lane {
-                Some(lane) => lane.run(publish).await,
-                None => in_line(publish).await,
-            };
+            let e_tag = lane.run(publish).await;
             let e_tag = e_tag.ok_or_else(no_runtime)??;
             return Ok(report.with_e_tag(Some(e_tag)));
         }

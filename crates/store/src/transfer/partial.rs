@@ -54,7 +54,7 @@ pub(super) struct Partial {
 impl Partial {
     /// Opens the neighbour of `target`, locked against other processes.
     pub(super) fn open(target: &Path) -> Result<Self> {
-        let failed = |e: &io::Error| io_error("create", target, e);
+        let failed = |e: &io::Error| io_error("download", "create", target, e);
         let opened = open_neighbour(target).or_else(|error| {
             if error.kind() != io::ErrorKind::NotFound {
                 return Err(error);
@@ -93,11 +93,15 @@ impl Partial {
                 Journal::resume(path)
             }
             None => {
-                self.file.set_len(0).map_err(|e| io_error("truncate", &self.path, &e))?;
+                self.file
+                    .set_len(0)
+                    .map_err(|e| io_error("download", "truncate", &self.path, &e))?;
                 Journal::create(path, head)
             }
         };
-        self.journal = Some(journal.map_err(|e| io_error("keep a journal for", &self.target, &e))?);
+        self.journal = Some(
+            journal.map_err(|e| io_error("download", "keep a journal for", &self.target, &e))?,
+        );
         self.keep = resume;
         self.allocate(head.size)?;
         Ok(done)
@@ -107,14 +111,17 @@ impl Partial {
     fn allocate(&self, size: u64) -> Result<()> {
         if fstatfs(&*self.file).is_ok_and(|fs| fs.f_type as u64 == TMPFS_MAGIC) {
             // There it means to write zeros, which takes as long as to write the content.
-            return self.file.set_len(size).map_err(|e| io_error("extend", &self.path, &e));
+            return self
+                .file
+                .set_len(size)
+                .map_err(|e| io_error("download", "extend", &self.path, &e));
         }
         match fallocate(&*self.file, FallocateFlags::empty(), 0, size) {
             Ok(()) => Ok(()),
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-                self.file.set_len(size).map_err(|e| io_error("extend", &self.path, &e))
+                self.file.set_len(size).map_err(|e| io_error("download", "extend", &self.path, &e))
             }
-            Err(e) => Err(io_error("make room for", &self.target, &e.into())),
+            Err(e) => Err(io_error("download", "make room for", &self.target, &e.into())),
         }
     }
 
@@ -139,7 +146,7 @@ impl Partial {
     pub(super) fn completed(&self, index: usize, crc: u32) -> Result<()> {
         let Some(journal) = &self.journal else { return Ok(()) };
         let noted = journal.append(&(index, crc));
-        noted.map_err(|e| io_error("keep a journal for", &self.target, &e))
+        noted.map_err(|e| io_error("download", "keep a journal for", &self.target, &e))
     }
 
     /// Forgets what was kept for later: it cannot be of use.
@@ -149,15 +156,18 @@ impl Partial {
 
     /// Writes the whole content of a small file.
     pub(super) fn fill(&self, pieces: &[Bytes]) -> Result<()> {
-        let metadata = self.file.metadata().map_err(|e| io_error("stat", &self.path, &e))?;
+        let metadata =
+            self.file.metadata().map_err(|e| io_error("download", "stat", &self.path, &e))?;
         if metadata.len() > 0 {
             // What an earlier process has left was another, larger version.
             drop(std::fs::remove_file(self.journal_path()));
-            self.file.set_len(0).map_err(|e| io_error("truncate", &self.path, &e))?;
+            self.file.set_len(0).map_err(|e| io_error("download", "truncate", &self.path, &e))?;
         }
         let mut at = 0;
         for piece in pieces {
-            self.file.write_all_at(piece, at).map_err(|e| io_error("write", &self.target, &e))?;
+            self.file
+                .write_all_at(piece, at)
+                .map_err(|e| io_error("download", "write", &self.target, &e))?;
             at += piece.len() as u64;
         }
         Ok(())
@@ -176,11 +186,11 @@ impl Partial {
             written => written.map_err(failed)?,
         }
         if publication.fsync {
-            self.file.sync_all().map_err(|e| io_error("sync", &self.path, &e))?;
+            self.file.sync_all().map_err(|e| io_error("download", "sync", &self.path, &e))?;
         }
         match publication.mode {
             CopyMode::Overwrite => std::fs::rename(&self.path, &self.target)
-                .map_err(|e| io_error("replace", &self.target, &e))?,
+                .map_err(|e| io_error("download", "replace", &self.target, &e))?,
             CopyMode::Create => local::rename_new(&self.path, &self.target).map_err(failed)?,
         }
         self.ended = true;
@@ -190,7 +200,8 @@ impl Partial {
         if publication.fsync {
             local::sync_parent(&self.target).map_err(failed)?;
         }
-        let metadata = self.file.metadata().map_err(|e| io_error("stat", &self.target, &e))?;
+        let metadata =
+            self.file.metadata().map_err(|e| io_error("download", "stat", &self.target, &e))?;
         Ok(local::e_tag(&metadata))
     }
 }
@@ -241,7 +252,12 @@ fn neighbour(name: &OsStr, attempt: u32, extension: &str) -> String {
     format!(".{short}.{hash}{attempt}{extension}")
 }
 
-pub(super) fn io_error(what: &str, path: &Path, error: &io::Error) -> Error {
+pub(super) fn io_error(
+    operation: &'static str,
+    what: &str,
+    path: &Path,
+    error: &io::Error,
+) -> Error {
     let kind = match error.kind() {
         io::ErrorKind::NotFound => ErrorKind::NotFound,
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -255,7 +271,7 @@ pub(super) fn io_error(what: &str, path: &Path, error: &io::Error) -> Error {
         _ => "",
     };
     let detail = format!("cannot {what} it: {error}{remedy}");
-    Error::new(kind, "download", path.display().to_string(), detail)
+    Error::new(kind, operation, path.display().to_string(), detail)
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl Place<'_> {
                     }
                     Ok(state)
                 };
-                blocking(read).await?.map_err(|e| io_error("read back", path, &e))
+                blocking(read).await?.map_err(|e| io_error("download", "read back", path, &e))
             }
         }
     }
@@ -173,7 +173,7 @@ impl<'a> Writer<'a> {
     async fn settle(&mut self) -> Result<()> {
         match (self.writing.take(), &self.place) {
             (Some(writing), Place::File(_, path)) => {
-                join(writing.await)?.map_err(|e| io_error("write", path, &e))
+                join(writing.await)?.map_err(|e| io_error("download", "write", path, &e))
             }
             _ => Ok(()),
         }

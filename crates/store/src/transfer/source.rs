@@ -9,10 +9,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use object_store::{ObjectMeta, PutPayload};
 
+use super::Transfer;
 use super::object::{Accept, Object};
 use super::partial::io_error;
 use super::place::blocking;
-use super::{Transfer, partial};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local;
 
@@ -49,8 +49,9 @@ impl LocalFile {
     /// # Errors
     /// [`ErrorKind::NotFound`]; [`ErrorKind::InvalidArgument`] for directories, pipes and devices, which have no length.
     pub(super) fn open(path: &FilePath) -> Result<Self> {
-        let failed = |e: &std::io::Error| partial::io_error("read", path, e);
+        let failed = |e: &std::io::Error| io_error("upload", "read", path, e);
         let file = local::open(path).map_err(|e| failed(&e))?;
+        local::common().look_at(&file);
         let metadata = file.metadata().map_err(|e| failed(&e))?;
         let shown = path.display().to_string();
         if !metadata.is_file() || local::has_no_length(&file, &metadata) {
@@ -79,7 +80,7 @@ impl LocalFile {
         let done = if length <= INLINE_BYTES { read() } else { blocking(read).await? };
         done.map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => self.changed(),
-            _ => io_error("read", FilePath::new(&*self.shown), &e),
+            _ => io_error("upload", "read", FilePath::new(&*self.shown), &e),
         })
     }
 
@@ -144,7 +145,8 @@ impl Source {
     pub(super) fn check_unchanged(&self) -> Result<()> {
         let Self::File(file) = self else { return Ok(()) };
         let metadata = file.file.metadata();
-        let metadata = metadata.map_err(|e| io_error("read", FilePath::new(&*file.shown), &e))?;
+        let metadata =
+            metadata.map_err(|e| io_error("upload", "read", FilePath::new(&*file.shown), &e))?;
         if FileState::of(&metadata) == file.state { Ok(()) } else { Err(file.changed()) }
     }
 }

@@ -16,7 +16,7 @@ use super::source::{LocalFile, Source};
 use super::{Report, Transfer};
 use crate::checksum::Checksum;
 use crate::error::{ErrorKind, Result};
-use crate::local::in_line;
+use crate::local::common;
 use crate::store::Store;
 
 impl Transfer {
@@ -33,7 +33,8 @@ impl Transfer {
     ) -> Result<Report> {
         let path = file.as_ref().to_owned();
         let run = async {
-            let file = in_line(move || LocalFile::open(&path)).await.ok_or_else(no_runtime)??;
+            let file =
+                common().run(move || LocalFile::open(&path)).await.ok_or_else(no_runtime)??;
             self.events.grown(file.size());
             self.send(Source::File(file), target, to).await
         };
