@@ -1014,6 +1014,12 @@ class _AisClient:
         settings: dict[str, Any],
     ) -> Self: ...
     def set_token(self, token: str | None) -> None: ...
+    def content(
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> bytes | _AisReply: ...
     def request(
         self,
         method: str,

@@ -7,12 +7,12 @@ use holdall_ais_wire::action::ActMsg;
 use holdall_ais_wire::{Bck, query};
 use holdall_store::object_store::PutPayload;
 use holdall_store::object_store::client::{HttpResponse, HttpResponseBody};
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -137,9 +137,43 @@ impl Call {
         url
     }
 
+    /// The same, as it is sent.
+    pub(crate) fn uri(&self, base: &Url) -> Result<Uri> {
+        let is_plain = base.query().is_none() && base.fragment().is_none();
+        let text = match is_plain && is_written_out(&self.path) {
+            true => self.written(base),
+            false => self.url(base).into(),
+        };
+        Uri::from_maybe_shared(Bytes::from(text)).map_err(|e| {
+            let detail = format!("{} cannot be requested: {e}", self.path);
+            self.error(ErrorKind::InvalidArgument, detail)
+        })
+    }
+
+    /// Path and parameters behind the URL of a node.
+    fn written(&self, base: &Url) -> String {
+        let base = base.as_str().trim_end_matches('/');
+        let mut text = String::with_capacity(base.len() + self.path.len() + 64);
+        text.push_str(base);
+        text.push_str(&self.path);
+        if self.query.is_empty() {
+            return text;
+        }
+        text.push('?');
+        let start = text.len();
+        form_urlencoded::Serializer::for_suffix(text, start).extend_pairs(&self.query).finish()
+    }
+
     pub(crate) fn error(&self, kind: ErrorKind, detail: impl Into<String>) -> Error {
         Error::new(kind, self.operation, self.target.clone(), detail)
     }
+}
+
+/// Whether a URL parser would leave a path as it is: nothing to encode, no segments of dots.
+fn is_written_out(path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_~.%".contains(&byte);
+    let has_dots = || ["/.", "%2e", "%2E"].into_iter().any(|dots| path.contains(dots));
+    path.starts_with('/') && path.bytes().all(plain) && !has_dots()
 }
 
 /// The query parameters that name a bucket.
@@ -151,32 +185,18 @@ pub fn bck_query(bck: &Bck) -> Vec<(String, String)> {
     pairs
 }
 
-/// A reply whose head has come.
-#[derive(Debug)]
-pub struct Response {
+/// What comes before the body of a reply.
+#[derive(Debug, Clone)]
+pub struct Head {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) extensions: Extensions,
-    pub(crate) url: Url,
-    pub(crate) body: HttpResponseBody,
+    pub(crate) uri: Uri,
     pub(crate) operation: &'static str,
     pub(crate) target: String,
 }
 
-impl Response {
-    pub(crate) fn of(call: &Call, url: Url, reply: HttpResponse) -> Self {
-        let (parts, body) = reply.into_parts();
-        Self {
-            status: parts.status,
-            headers: parts.headers,
-            extensions: parts.extensions,
-            url,
-            body,
-            operation: call.operation,
-            target: call.target.clone(),
-        }
-    }
-
+impl Head {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.status.as_u16()
@@ -187,19 +207,73 @@ impl Response {
         &self.headers
     }
 
+    /// Takes the headers out.
+    pub fn into_headers(self) -> HeaderMap {
+        self.headers
+    }
+
     /// A header's text; none if it is missing or no text.
     pub fn header(&self, name: impl AsRef<str>) -> Option<&str> {
         self.headers.get(name.as_ref())?.to_str().ok()
     }
 
-    /// Takes the headers out.
-    pub fn take_headers(&mut self) -> HeaderMap {
-        std::mem::take(&mut self.headers)
+    /// The URL that answered, after redirects.
+    pub fn url(&self) -> &Uri {
+        &self.uri
+    }
+}
+
+/// A reply whose head has come.
+#[derive(Debug)]
+pub struct Response {
+    pub(crate) head: Head,
+    pub(crate) body: HttpResponseBody,
+}
+
+impl Response {
+    pub(crate) fn of(call: &Call, uri: Uri, reply: HttpResponse) -> Self {
+        let (parts, body) = reply.into_parts();
+        let head = Head {
+            status: parts.status,
+            headers: parts.headers,
+            extensions: parts.extensions,
+            uri,
+            operation: call.operation,
+            target: call.target.clone(),
+        };
+        Self { head, body }
     }
 
-    /// The URL that answered, after redirects.
-    pub fn url(&self) -> &Url {
-        &self.url
+    /// What came before the body.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.head.status()
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// A header's text; none if it is missing or no text.
+    pub fn header(&self, name: impl AsRef<str>) -> Option<&str> {
+        self.head.header(name)
+    }
+
+    /// The head, and the whole body.
+    ///
+    /// # Errors
+    /// When it breaks off.
+    pub async fn whole(self) -> Result<(Head, Bytes)> {
+        let Self { head, body } = self;
+        match body.bytes().await {
+            Ok(all) => Ok((head, all)),
+            Err(error) => Err(Error::transport(head.operation, &head.target, error)),
+        }
     }
 
     /// The whole body.
@@ -207,8 +281,7 @@ impl Response {
     /// # Errors
     /// When it breaks off.
     pub async fn bytes(self) -> Result<Bytes> {
-        let (operation, target) = (self.operation, self.target);
-        self.body.bytes().await.map_err(|e| Error::transport(operation, &target, e))
+        Ok(self.whole().await?.1)
     }
 
     /// The whole body as text, which in AIStore's replies is the id of a job.
@@ -224,17 +297,16 @@ impl Response {
     /// # Errors
     /// When it breaks off or is something else.
     pub async fn json<T: DeserializeOwned>(self) -> Result<T> {
-        let (operation, target) = (self.operation, self.target.clone());
-        let body = self.bytes().await?;
+        let (head, body) = self.whole().await?;
         serde_json::from_slice(&body).map_err(|e| {
             let detail = format!("the reply is not what was expected: {e}");
-            Error::new(ErrorKind::Corrupt, operation, target, detail)
+            Error::new(ErrorKind::Corrupt, head.operation, head.target, detail)
         })
     }
 
     /// The body as it comes in.
     pub fn stream(self) -> BoxStream<'static, Result<Bytes>> {
-        let (operation, target) = (self.operation, self.target);
+        let (operation, target) = (self.head.operation, self.head.target);
         let body = self.body.bytes_stream();
         body.map_err(move |e| Error::transport(operation, &target, e)).boxed()
     }
@@ -251,10 +323,20 @@ mod tests {
             Bck { namespace: Namespace { uuid: "U".into(), name: "N".into() }, ..Bck::ais("b") };
         let path = format!("/v1/objects/b/{}", encode_path("dir/a b#1?%25\\ü"));
         let call = Call::new("get", "", Method::GET, path).bck(&bck);
-        let url = call.url(&Url::parse("http://h:1/prefix/").unwrap());
-        assert_eq!(
-            url.as_str(),
-            "http://h:1/prefix/v1/objects/b/dir/a%20b%231%3F%2525%5C%C3%BC?provider=ais&namespace=%40U%23N"
-        );
+        let base = Url::parse("http://h:1/prefix/").unwrap();
+        let written = "http://h:1/prefix/v1/objects/b/dir/a%20b%231%3F%2525%5C%C3%BC?provider=ais&namespace=%40U%23N";
+        assert_eq!(call.url(&base).as_str(), written);
+        assert_eq!(call.uri(&base).unwrap(), written);
+    }
+
+    #[test]
+    fn what_is_sent_is_what_a_parser_of_urls_makes_of_it() {
+        let base = Url::parse("http://h:1").unwrap();
+        for path in
+            ["/v1/a", "/v1/a//b/", "/v1/a/../b", "/v1/a/%2E%2e/b", "/v1/.a", "/v1/a b\"{é", "/v1/%"]
+        {
+            let call = Call::new("get", "", Method::GET, path).query("a b", "c&d=é");
+            assert_eq!(call.uri(&base).unwrap(), call.url(&base).as_str(), "{path}");
+        }
     }
 }

@@ -58,7 +58,7 @@ pub use holdall_ais_wire as wire;
 pub use attributes::ObjectAttributes;
 pub use batch::{Batch, BatchEntry, BatchItem, BatchOptions};
 pub use bucket::{Bucket, BucketInfo};
-pub use call::{Response, bck_query, encode_path};
+pub use call::{Head, Response, bck_query, encode_path};
 pub use client::{Client, parse_url};
 pub use cluster::{Cluster, Nodes};
 pub use config::{ClientConfig, ColdGet, Repetition, Token};

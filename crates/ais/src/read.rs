@@ -1,18 +1,21 @@
 //! Reading an object: ranges, members of archives, transformed; continued where it breaks off, checked at the end.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use holdall_ais_wire::{header, query};
 use holdall_store::checksum::{Checksum, Hasher};
-use http::header::RANGE;
+use holdall_store::client::stated_checksums;
+use holdall_store::object_store::client::HttpResponseBody;
+use http::header::{CONTENT_LENGTH, RANGE};
 use http::{HeaderName, Method, StatusCode};
+use http_body_util::BodyExt;
 
 use crate::attributes::ObjectAttributes;
-use crate::call::{Call, Response};
+use crate::call::{Call, Head, Response};
 use crate::error::{Error, ErrorKind, Result};
 use crate::etl::EtlOptions;
 use crate::object::Object;
@@ -56,8 +59,9 @@ pub struct GetOptions {
 pub struct Reader {
     transport: Arc<Transport>,
     call: Call,
-    attributes: ObjectAttributes,
     response: Response,
+    /// What the reply's head tells of the object, once somebody asks.
+    attributes: OnceLock<ObjectAttributes>,
     /// Bytes of the reply, where it says so.
     length: Option<u64>,
     resumes: usize,
@@ -67,7 +71,7 @@ impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader")
             .field("target", &self.call.target)
-            .field("attributes", &self.attributes)
+            .field("attributes", self.attributes())
             .finish_non_exhaustive()
     }
 }
@@ -134,9 +138,9 @@ impl Object {
 impl Reader {
     pub(crate) async fn of(transport: Arc<Transport>, call: Call) -> Result<Self> {
         let response = transport.send(&call).await?;
-        let attributes = ObjectAttributes::of(response.headers());
-        let length = response.header("content-length").and_then(|text| text.parse().ok());
-        Ok(Self { transport, call, attributes, response, length, resumes: MOST_RESUMES })
+        let length = response.header(CONTENT_LENGTH).and_then(|text| text.parse().ok());
+        let attributes = OnceLock::new();
+        Ok(Self { transport, call, response, attributes, length, resumes: MOST_RESUMES })
     }
 
     /// Sets how often a body that breaks off is continued. Default 5.
@@ -148,17 +152,12 @@ impl Reader {
 
     /// What the reply's head tells of the object.
     pub fn attributes(&self) -> &ObjectAttributes {
-        &self.attributes
+        self.attributes.get_or_init(|| ObjectAttributes::of(self.response.headers()))
     }
 
     /// The reply itself, for those who read it in their own way.
     pub fn response(&self) -> &Response {
         &self.response
-    }
-
-    /// The same, for those who take the headers out of it.
-    pub fn response_mut(&mut self) -> &mut Response {
-        &mut self.response
     }
 
     /// Bytes of the reply, where it says so.
@@ -176,17 +175,17 @@ impl Reader {
     /// # Errors
     /// As [`Self::stream`].
     pub async fn bytes(self) -> Result<Bytes> {
+        Ok(self.whole().await?.1)
+    }
+
+    /// The head of the reply, and the whole content.
+    ///
+    /// # Errors
+    /// As [`Self::stream`].
+    pub async fn whole(self) -> Result<(Head, Bytes)> {
         let mut reading = self.begin();
-        let Some(first) = reading.next().await? else { return Ok(Bytes::new()) };
-        let Some(second) = reading.next().await? else { return Ok(first) };
-        let known = reading.length.filter(|length| *length <= TRUSTED_BYTES).unwrap_or_default();
-        let mut all = BytesMut::with_capacity(usize::try_from(known).unwrap_or_default());
-        all.extend_from_slice(&first);
-        all.extend_from_slice(&second);
-        while let Some(piece) = reading.next().await? {
-            all.extend_from_slice(&piece);
-        }
-        Ok(all.freeze())
+        let content = reading.collect().await?;
+        Ok((reading.head, content))
     }
 
     /// The content as it comes. What breaks off is continued: by a range where the object is in the cluster, from its
@@ -204,19 +203,21 @@ impl Reader {
     }
 
     fn begin(self) -> Reading {
+        let Response { head, body } = self.response;
         let is_whole = !self.call.headers.contains_key(RANGE) && is_plain(&self.call);
-        let expected = self.attributes.checksum().filter(|_| is_whole);
-        let check = expected.map(|sum| (Hasher::new(sum.algorithm()), sum));
+        // Kinds that cannot be computed here are not among them.
+        let expected = stated_checksums(&head.extensions).first().filter(|_| is_whole);
+        let check = expected.map(|sum| (Hasher::new(sum.algorithm()), sum.clone()));
         Reading {
             transport: self.transport,
             call: self.call,
-            attributes: self.attributes,
+            head,
             length: self.length,
             delivered: 0,
             skip: 0,
             resumes: self.resumes,
             check,
-            body: Some(self.response.stream()),
+            body: Some(body),
         }
     }
 }
@@ -231,7 +232,8 @@ fn is_plain(call: &Call) -> bool {
 struct Reading {
     transport: Arc<Transport>,
     call: Call,
-    attributes: ObjectAttributes,
+    /// Of the first reply.
+    head: Head,
     /// Bytes of the reply, where it says so.
     length: Option<u64>,
     delivered: u64,
@@ -239,19 +241,39 @@ struct Reading {
     skip: u64,
     resumes: usize,
     check: Option<(Hasher, Checksum)>,
-    body: Option<BoxStream<'static, Result<Bytes>>>,
+    body: Option<HttpResponseBody>,
 }
 
 impl Reading {
+    async fn collect(&mut self) -> Result<Bytes> {
+        let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
+        // Of a short object that is all: nobody needs to look for its end.
+        if self.length == Some(self.delivered) {
+            self.finish()?;
+            return Ok(first);
+        }
+        let Some(second) = self.next().await? else { return Ok(first) };
+        let known = self.length.filter(|length| *length <= TRUSTED_BYTES).unwrap_or_default();
+        let mut all = BytesMut::with_capacity(usize::try_from(known).unwrap_or_default());
+        all.extend_from_slice(&first);
+        all.extend_from_slice(&second);
+        while let Some(piece) = self.next().await? {
+            all.extend_from_slice(&piece);
+        }
+        Ok(all.freeze())
+    }
+
     async fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
             let Some(body) = &mut self.body else { return Ok(None) };
-            let broken = match body.next().await {
-                Some(Ok(piece)) => match self.take(piece) {
-                    Some(piece) => return Ok(Some(piece)),
-                    None => continue,
-                },
-                Some(Err(error)) => error,
+            let broken = match body.frame().await {
+                Some(Ok(frame)) => {
+                    match frame.into_data().ok().and_then(|piece| self.take(piece)) {
+                        Some(piece) => return Ok(Some(piece)),
+                        None => continue,
+                    }
+                }
+                Some(Err(error)) => Error::transport(self.call.operation, &self.call.target, error),
                 None if self.length.is_none_or(|length| self.delivered == length) => {
                     self.body = None;
                     self.finish()?;
@@ -315,16 +337,14 @@ impl Reading {
             by_range = true;
         }
         let response = self.transport.send(&call).await?;
-        let attributes = ObjectAttributes::of(response.headers());
-        let same = attributes.identity() == self.attributes.identity()
-            && attributes.size == self.attributes.size;
-        if !same {
+        let [now, before] = [response.headers(), &self.head.headers].map(ObjectAttributes::of);
+        if now.identity() != before.identity() || now.size != before.size {
             let detail = "the object changed while it was read";
             return Err(self.call.error(ErrorKind::Precondition, detail));
         }
-        let continues = by_range && response.status == StatusCode::PARTIAL_CONTENT;
+        let continues = by_range && response.head.status == StatusCode::PARTIAL_CONTENT;
         self.skip = if continues { 0 } else { self.delivered };
-        self.body = Some(response.stream());
+        self.body = Some(response.body);
         Ok(())
     }
 

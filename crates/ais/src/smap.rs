@@ -34,6 +34,8 @@ struct Seen {
     origins: Vec<Origin>,
     /// Those of targets.
     targets: Vec<Origin>,
+    /// Whether those are all the endpoint.
+    is_one_server: bool,
     at: Option<Instant>,
 }
 
@@ -75,11 +77,9 @@ impl ClusterMap {
         !seen.targets.is_empty() && seen.targets.contains(&url.origin())
     }
 
-    /// Whether all targets are behind this URL: a single server.
-    pub(crate) fn is_all(&self, url: &Url) -> bool {
-        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
-        let origin = url.origin();
-        !seen.targets.is_empty() && seen.targets.iter().all(|target| *target == origin)
+    /// Whether all targets are behind the endpoint: a single server.
+    pub(crate) fn is_one_server(&self) -> bool {
+        self.seen.read().unwrap_or_else(PoisonError::into_inner).is_one_server
     }
 
     /// Asks for the map unless that has just been done.
@@ -109,10 +109,12 @@ impl ClusterMap {
             let map = Arc::new(transport.json::<Smap>(&call).await?);
             let nodes = map.pmap.values().chain(map.tmap.values()).chain([&map.proxy_si]);
             let all = nodes.flat_map(origins).collect();
-            let targets = map.tmap.values().flat_map(origins).collect();
-            let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
-            *seen =
-                Seen { map: Some(map.clone()), origins: all, targets, at: Some(Instant::now()) };
+            let targets: Vec<_> = map.tmap.values().flat_map(origins).collect();
+            let base = transport.base().origin();
+            let is_one_server = !targets.is_empty() && targets.iter().all(|target| *target == base);
+            let at = Some(Instant::now());
+            let found = Seen { map: Some(map.clone()), origins: all, targets, is_one_server, at };
+            *self.seen.write().unwrap_or_else(PoisonError::into_inner) = found;
             Ok(map)
         }
         .boxed()

@@ -5,6 +5,7 @@
 //!   body first, and with it to the target that they name.
 //! * Reads go straight to the target that has the object, by the cached map. What fails there goes through the proxy.
 
+use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -14,9 +15,9 @@ use futures::future::BoxFuture;
 use holdall_ais_wire::action::names;
 use holdall_ais_wire::{header, hrw, query};
 use holdall_store::client::{ClientOptions, shared_client};
-use holdall_store::object_store::client::{HttpClient, HttpRequest, HttpRequestBody};
+use holdall_store::object_store::client::{HttpClient, HttpRequest, HttpRequestBody, HttpResponse};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, Uri};
 use url::Url;
 
 use crate::call::{Call, Response};
@@ -112,8 +113,8 @@ impl Transport {
         loop {
             let read = async {
                 let reply = self.attempt(call).await?;
-                let (headers, status) = (reply.headers.clone(), reply.status);
-                Ok((headers, status, reply.bytes().await?))
+                let (head, body) = reply.whole().await?;
+                Ok((head.headers, head.status, body))
             };
             match read.await {
                 Ok(whole) => return Ok(whole),
@@ -139,7 +140,7 @@ impl Transport {
             return Ok(reply);
         }
         let base = call.endpoint.as_ref().unwrap_or(&self.base);
-        let reply = self.follow(call, call.url(base)).await?;
+        let reply = self.follow(call, base).await?;
         checked(call, reply).await
     }
 
@@ -149,7 +150,7 @@ impl Transport {
         if !self.config.direct_reads || call.endpoint.is_some() || self.is_indirect() {
             return None;
         }
-        if self.map.is_all(&self.base) {
+        if self.map.is_one_server() {
             return None;
         }
         let mut tried = None;
@@ -161,16 +162,16 @@ impl Transport {
             if url.origin() == self.base.origin() || tried.as_ref() == Some(&node.daemon_id) {
                 return None;
             }
-            match self.follow(call, call.url(&url)).await {
-                Ok(reply) if reply.status.is_success() => return Some(reply),
+            match self.follow(call, &url).await {
+                Ok(reply) if reply.head.status.is_success() => return Some(reply),
                 // Perhaps it belongs to another one by now.
-                Ok(reply) if reply.status == StatusCode::NOT_FOUND => {
+                Ok(reply) if reply.head.status == StatusCode::NOT_FOUND => {
                     tried = Some(node.daemon_id.clone());
                     self.map.refresh(self).await;
                 }
                 // The object is the proxy's to tell about; that nobody may ask targets is known now.
                 Ok(reply) => {
-                    if matches!(reply.status.as_u16(), 401 | 403) {
+                    if matches!(reply.status(), 401 | 403) {
                         self.go_indirect();
                     }
                     return None;
@@ -197,60 +198,66 @@ impl Transport {
         *until = Some(Instant::now() + DIRECT_PAUSE);
     }
 
-    /// Sends and follows redirects; the last reply, whatever it says.
-    async fn follow(&self, call: &Call, url: Url) -> Result<Response> {
-        let mut url = url;
+    /// Sends to a node and follows redirects; the last reply, whatever it says.
+    async fn follow(&self, call: &Call, node: &Url) -> Result<Response> {
+        let mut uri = call.uri(node)?;
+        let mut node = Cow::Borrowed(node);
         let content = call.is_data && call.body.content_length() > 0;
-        let mut with_body = !content || self.takes_content(call, &url).await;
+        let mut with_body = !content || self.takes_content(call, &node).await;
         for hop in 0..=MOST_HOPS {
-            let request = self.request(call, &url, with_body).await?;
+            let request = self.request(call, &node, uri.clone(), with_body).await?;
             let reply = self.client(call)?.execute(request).await;
             let reply = reply.map_err(|e| {
                 let error = Error::transport(call.operation, &call.target, e);
                 error.at_named_node(hop > 0)
             })?;
-            match redirect(&reply, &url) {
+            match redirect(&reply, &uri) {
                 Some(next) => {
-                    self.check_redirect(call, &url, &next).await?;
+                    self.check_redirect(call, &node, &next).await?;
                     if content && hop == 0 {
-                        self.takers.learn(&url, false);
+                        self.takers.learn(&node, false);
                     }
-                    url = next;
+                    uri = next.as_str().parse().map_err(|e| {
+                        let detail = format!("the redirect to {next} cannot be followed: {e}");
+                        call.error(ErrorKind::Redirect, detail)
+                    })?;
+                    node = Cow::Owned(next);
                     with_body = true;
                 }
                 // A server that takes content itself, and had none.
                 None if !with_body && takes_data(reply.status()) => {
-                    self.takers.learn(&url, true);
+                    self.takers.learn(&node, true);
                     with_body = true;
                 }
                 None => {
                     if content && hop == 0 && reply.status().is_success() {
-                        self.takers.learn(&url, true);
+                        self.takers.learn(&node, true);
                     }
-                    return Ok(Response::of(call, url, reply));
+                    return Ok(Response::of(call, uri, reply));
                 }
             }
         }
         Err(call.error(ErrorKind::Redirect, format!("more than {MOST_HOPS} redirects")))
     }
 
-    /// Whether the node at `url` keeps content itself: targets and single servers do, proxies do not. Where the map does
-    /// not tell, because it is refused or has that node by another name, a HEAD does.
-    async fn takes_content(&self, call: &Call, url: &Url) -> bool {
-        if let Some(known) = self.takers.known(url) {
+    /// Whether a node keeps content itself: targets and single servers do, proxies do not. Where the map does not tell,
+    /// because it is refused or has that node by another name, a HEAD does.
+    async fn takes_content(&self, call: &Call, node: &Url) -> bool {
+        if let Some(known) = self.takers.known(node) {
             return known;
         }
-        if self.map.get(self).await.is_some() && self.map.has(url) {
-            return self.map.has_target(url);
+        if self.map.get(self).await.is_some() && self.map.has(node) {
+            return self.map.has_target(node);
         }
-        let probe = Call::new("head", call.target.clone(), Method::HEAD, call.path.clone());
-        let mut at = url.clone();
+        let mut probe = Call::new("head", call.target.clone(), Method::HEAD, call.path.clone());
+        probe.query.clone_from(&call.query);
         // Of what is in the cluster: nobody needs to ask a backend.
-        at.query_pairs_mut().append_pair(query::PRESENCE, "2");
-        let Ok(request) = self.request(&probe, &at, false).await else { return true };
+        let probe = probe.query(query::PRESENCE, "2");
+        let Ok(uri) = probe.uri(node) else { return true };
+        let Ok(request) = self.request(&probe, node, uri.clone(), false).await else { return true };
         let Ok(reply) = self.http.execute(request).await else { return true };
-        if redirect(&reply, &at).is_some() {
-            self.takers.learn(url, false);
+        if redirect(&reply, &uri).is_some() {
+            self.takers.learn(node, false);
             return false;
         }
         // What it refuses, a proxy may have refused, too: the reply to the content will tell.
@@ -268,7 +275,13 @@ impl Transport {
         }
     }
 
-    async fn request(&self, call: &Call, url: &Url, with_body: bool) -> Result<HttpRequest> {
+    async fn request(
+        &self,
+        call: &Call,
+        node: &Url,
+        uri: Uri,
+        with_body: bool,
+    ) -> Result<HttpRequest> {
         let body = match with_body {
             true => HttpRequestBody::from(call.body.clone()),
             false => HttpRequestBody::empty(),
@@ -276,17 +289,15 @@ impl Transport {
         let length = body.content_length();
         let mut request = HttpRequest::new(body);
         *request.method_mut() = call.method.clone();
-        *request.uri_mut() = url.as_str().parse().map_err(|e| {
-            call.error(ErrorKind::InvalidArgument, format!("{url} cannot be requested: {e}"))
-        })?;
+        *request.uri_mut() = uri;
         let headers = request.headers_mut();
-        headers.extend(call.headers.clone());
+        headers.clone_from(&call.headers);
         if !matches!(call.method, Method::GET | Method::HEAD) || length > 0 {
             headers.insert(CONTENT_LENGTH, length.into());
         }
         headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
         if let Some(token) = self.token()
-            && self.is_node(call, url).await
+            && self.is_node(call, node).await
         {
             let value = format!("Bearer {}", token.reveal());
             let mut value = HeaderValue::from_str(&value).map_err(|_| {
@@ -338,25 +349,26 @@ fn takes_data(status: StatusCode) -> bool {
     status.is_success() || status == StatusCode::BAD_REQUEST
 }
 
-fn redirect(reply: &holdall_store::object_store::client::HttpResponse, url: &Url) -> Option<Url> {
+fn redirect(reply: &HttpResponse, uri: &Uri) -> Option<Url> {
     if !matches!(reply.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
     }
     let location = reply.headers().get(LOCATION)?.to_str().ok()?;
     // Proxies leave backslashes of names as they are, and URLs take them for slashes.
-    url.join(&location.replace('\\', "%5C")).ok()
+    Url::parse(&uri.to_string()).ok()?.join(&location.replace('\\', "%5C")).ok()
 }
 
 /// The reply, when it is a good one.
 async fn checked(call: &Call, reply: Response) -> Result<Response> {
-    if reply.status.is_success() || reply.status.is_redirection() {
+    let status = reply.head.status;
+    if status.is_success() || status.is_redirection() {
         return Ok(reply);
     }
-    let (status, url) = (reply.status, reply.url.to_string());
-    let headers = reply.headers.clone();
-    let after = reply.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    let url = reply.head.uri.to_string();
+    let headers = reply.head.headers.clone();
+    let after = headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     // A HEAD has no body, and its error in a header.
-    let told = reply.headers.get(header::ERROR).map(|v| Bytes::copy_from_slice(v.as_bytes()));
+    let told = headers.get(header::ERROR).map(|v| Bytes::copy_from_slice(v.as_bytes()));
     let body = match told {
         Some(told) => told,
         None => reply.bytes().await.unwrap_or_default(),
@@ -464,9 +476,8 @@ impl Transport {
                 .bck(bck)
                 .query(query::PROPS, "size")
                 .query(query::PRESENCE, presence);
-            let Ok(reply) = self.follow(&call, call.url(&self.base)).await else { return 0 };
-            let length = reply.headers.get(CONTENT_LENGTH).and_then(|text| text.to_str().ok());
-            let length = length.filter(|_| reply.status.is_success());
+            let Ok(reply) = self.follow(&call, &self.base).await else { return 0 };
+            let length = reply.header(CONTENT_LENGTH).filter(|_| reply.head.status.is_success());
             length.and_then(|text| text.parse().ok()).unwrap_or(0)
         }
         .boxed()
@@ -480,8 +491,8 @@ impl Transport {
                 Call::new("check-lock", read.target.clone(), Method::POST, read.path.clone())
                     .bck(bck)
                     .action(names::CHECK_LOCK, &serde_json::Value::Null);
-            let reply = self.follow(&call, call.url(&self.base)).await.ok()?;
-            match reply.status.as_u16() {
+            let reply = self.follow(&call, &self.base).await.ok()?;
+            match reply.status() {
                 423 => Some(true),
                 200 | 202 => Some(false),
                 _ => None,

@@ -101,7 +101,7 @@ class RequestClient:
         self._token = token
         self._response_handler = response_handler or AISResponseHandler()
         self._retry_config = retry_config or RetryConfig.default()
-        self._around = self._retry_config.around() is not None
+        self._look_around()
         self._smap: Smap | None = None
         self._made: _AisClient | None = None
 
@@ -130,7 +130,13 @@ class RequestClient:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._look_around()
+
+    def _look_around(self) -> None:
+        """See what others want to do with every request and reply."""
         self._around = self._retry_config.around() is not None
+        handles = type(self._response_handler).handle_response
+        self._is_plain = not self._around and handles is ResponseHandler.handle_response
 
     @property
     def base_url(self) -> str:
@@ -262,6 +268,20 @@ class RequestClient:
         response = around(send) if around is not None else send()
         return self._response_handler.handle_response(response)
 
+    def content(self, path: str, params: Params = None, headers: Params = None) -> bytes:
+        """Send a GET, and return the whole body: as `request`, without a reply around what is short.
+
+        Raises:
+            APIRequestError: the server refused (see the response handler).
+            NetworkError: there was no usable reply.
+        """
+        if not self._is_plain or type(self).request is not _REQUEST:
+            return self.request("get", path, params=params, headers=headers).content
+        found = self.native.content(path, params, headers)
+        if isinstance(found, bytes):
+            return found
+        return self._response_handler.handle_response(Response(found, "get")).content
+
     async def request_async(
         self,
         method: str,
@@ -304,6 +324,10 @@ class RequestClient:
             lambda: self.request_deserialize(method, path, res_model, **kwargs),
             lambda: self.request_deserialize_async(method, path, res_model, **kwargs),
         )
+
+
+# What replaces it, sees every request.
+_REQUEST = RequestClient.request
 
 
 def _silence(timeout: Timeout) -> float | None:

@@ -113,6 +113,18 @@ impl Given<'_, '_> {
     }
 }
 
+/// A request that reads.
+pub(super) fn reading(
+    path: &str,
+    params: Option<&Bound<'_, PyAny>>,
+    headers: Option<&Bound<'_, PyAny>>,
+    endpoint: Option<&str>,
+) -> PyResult<Request> {
+    let method = Method::GET;
+    let method = method.as_str();
+    Given { method, path, params, headers, body: None, timeout: None, endpoint }.request()
+}
+
 pub(super) fn endpoint(text: &str) -> PyResult<Url> {
     let text = text.trim_end_matches('/').trim_end_matches("/v1").trim_end_matches('/');
     Url::parse(&format!("{text}/"))

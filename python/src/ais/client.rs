@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use holdall::ais::{Client, ClientConfig, Error, Request, Token};
+use bytes::Bytes as RustBytes;
+use holdall::ais::{Client, ClientConfig, Error, Reader, Request, Token};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::args::{Given, seconds};
+use super::args::{Given, reading, seconds};
 use super::errors::to_py;
-use super::reply::{AisReply, Got};
+use super::reply::{AisReply, Got, data};
 use crate::awaitable::future_into_py;
 use crate::runtime::block_here;
 
@@ -74,7 +75,24 @@ impl AisClient {
         Ok(AisReply::new(got.map_err(|e| to_py(&e))?, driver))
     }
 
-    /// The same, to be awaited.
+    /// Reads an object and waits for all of it: its content, or a reply where that is long or was refused.
+    #[pyo3(signature = (path, params = None, headers = None))]
+    fn content(
+        &self,
+        py: Python<'_>,
+        path: &str,
+        params: Option<&Bound<'_, PyAny>>,
+        headers: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let request = reading(path, params, headers, None)?;
+        let (content, driver) = block_here(py, true, content(&self.client, request))?;
+        match content.map_err(|e| to_py(&e))? {
+            Content::Whole(bytes) => Ok(data(py, &bytes)),
+            Content::Reply(got) => Ok(Py::new(py, AisReply::new(*got, driver))?.into_any()),
+        }
+    }
+
+    /// The same as `request`, to be awaited.
     #[pyo3(signature = (method, path, params = None, headers = None, body = None, timeout = None, stream = false, endpoint = None))]
     #[expect(clippy::too_many_arguments, reason = "what requests are made of")]
     fn request_async<'py>(
@@ -119,7 +137,7 @@ const COLLECTED_BYTES: u64 = 1024 * 1024;
 /// Reads an object: continued where it breaks off, checked at the end.
 async fn read(client: &Client, request: Request) -> Result<Got, Error> {
     let reader = client.read(request).await?;
-    match reader.length().is_none_or(|length| length <= COLLECTED_BYTES) {
+    match is_short(&reader) {
         true => Got::whole_reader(reader).await,
         false => Ok(Got::of_reader(reader)),
     }
@@ -128,6 +146,26 @@ async fn read(client: &Client, request: Request) -> Result<Got, Error> {
 /// Seconds of a pause, as far as anybody waits; what is no number is none.
 fn span_of(seconds: f64) -> Duration {
     Duration::from_secs_f64(if seconds > 0.0 { seconds.min(1e9) } else { 0.0 })
+}
+
+/// What a read gives.
+enum Content {
+    Whole(RustBytes),
+    Reply(Box<Got>),
+}
+
+/// As [`read`], without a reply around what is short.
+async fn content(client: &Client, request: Request) -> Result<Content, Error> {
+    let content = match client.read(request).await {
+        Ok(reader) if is_short(&reader) => reader.bytes().await.map(Content::Whole),
+        Ok(reader) => Ok(Content::Reply(Box::new(Got::of_reader(reader)))),
+        Err(error) => Err(error),
+    };
+    content.or_else(|error| Ok(Content::Reply(Box::new(Got::refused(error)?))))
+}
+
+fn is_short(reader: &Reader) -> bool {
+    reader.length().is_none_or(|length| length <= COLLECTED_BYTES)
 }
 
 fn set(config: &mut ClientConfig, settings: &Bound<'_, PyDict>) -> PyResult<()> {

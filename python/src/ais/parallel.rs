@@ -10,14 +10,14 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use holdall::ais::{Client, Error, ErrorKind, ObjectAttributes, Request};
 use http::header::RANGE;
-use http::{HeaderValue, Method};
+use http::HeaderValue;
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tokio::sync::Mutex;
 
-use super::args::Given;
+use super::args::reading;
 use super::client::AisClient;
 use super::errors::to_py;
 use crate::awaitable::future_into_py;
@@ -237,7 +237,7 @@ pub(super) fn _ais_read_parallel(
     chunk: u64,
     workers: usize,
 ) -> PyResult<()> {
-    let request = request(path, params, headers, endpoint)?;
+    let request = reading(path, params, headers, endpoint)?;
     let plan = Arc::new(Plan::new(&client.get().client, request));
     let mut target = Target::of(buffer)?;
     if let Some(file) = file {
@@ -276,7 +276,7 @@ pub(super) fn _ais_stream_parallel(
     chunk: u64,
     workers: usize,
 ) -> PyResult<AisRanges> {
-    let request = request(path, params, headers, endpoint)?;
+    let request = reading(path, params, headers, endpoint)?;
     let plan = Arc::new(Plan::new(&client.get().client, request));
     let pieces = stream::iter(ranges(offset, size, chunk))
         .map(move |(start, end)| {
@@ -286,25 +286,6 @@ pub(super) fn _ais_stream_parallel(
         .buffered(workers.max(1))
         .boxed();
     Ok(AisRanges { pieces: Arc::new(Mutex::new(Some(pieces))) })
-}
-
-fn request(
-    path: &str,
-    params: Option<&Bound<'_, PyAny>>,
-    headers: Option<&Bound<'_, PyAny>>,
-    endpoint: Option<&str>,
-) -> PyResult<Request> {
-    let method = Method::GET;
-    let given = Given {
-        method: method.as_str(),
-        path,
-        params,
-        headers,
-        body: None,
-        timeout: None,
-        endpoint,
-    };
-    given.request()
 }
 
 /// Ranges of an object, in their order.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::{Buf, Bytes as RustBytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use holdall::ais::{Error, Reader, Response};
+use holdall::ais::{Error, Head, Reader, Response};
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -45,49 +45,34 @@ fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// What of a reply is kept while its body comes.
-struct Head {
-    status: u16,
-    url: String,
-    headers: HeaderMap,
-}
-
-impl Head {
-    fn of(response: &mut Response) -> Self {
-        Self {
-            status: response.status(),
-            url: response.url().to_string(),
-            headers: response.take_headers(),
-        }
-    }
-}
-
 impl Got {
     /// A reply whose body is still to come.
-    pub(super) fn of(mut response: Response) -> Self {
-        let head = Head::of(&mut response);
+    pub(super) fn of(response: Response) -> Self {
+        let head = response.head().clone();
         Self::new(head, Body::Coming(response.stream()))
     }
 
     /// The same with the whole body.
-    pub(super) async fn whole(mut response: Response) -> Result<Self, Error> {
-        let head = Head::of(&mut response);
-        Ok(Self::new(head, Body::Whole(response.bytes().await?)))
+    pub(super) async fn whole(response: Response) -> Result<Self, Error> {
+        let (head, body) = response.whole().await?;
+        Ok(Self::new(head, Body::Whole(body)))
     }
 
     /// Content of an object that is still to come.
-    pub(super) fn of_reader(mut reader: Reader) -> Self {
-        let head = Head::of(reader.response_mut());
+    pub(super) fn of_reader(reader: Reader) -> Self {
+        let head = reader.response().head().clone();
         Self::new(head, Body::Coming(reader.stream()))
     }
 
     /// The same with the whole content.
-    pub(super) async fn whole_reader(mut reader: Reader) -> Result<Self, Error> {
-        let head = Head::of(reader.response_mut());
-        Ok(Self::new(head, Body::Whole(reader.bytes().await?)))
+    pub(super) async fn whole_reader(reader: Reader) -> Result<Self, Error> {
+        let (head, content) = reader.whole().await?;
+        Ok(Self::new(head, Body::Whole(content)))
     }
 
-    fn new(Head { status, url, headers }: Head, body: Body) -> Self {
+    fn new(head: Head, body: Body) -> Self {
+        let (status, url) = (head.status(), head.url().to_string());
+        let headers = head.into_headers();
         Self {
             status,
             url,
@@ -256,7 +241,7 @@ impl AisReply {
     }
 }
 
-fn data(py: Python<'_>, bytes: &[u8]) -> Py<PyAny> {
+pub(super) fn data(py: Python<'_>, bytes: &[u8]) -> Py<PyAny> {
     PyBytes::new(py, bytes).into_any().unbind()
 }
 

@@ -234,7 +234,7 @@ impl Batch {
         let request = self.request()?;
         let format = self.format()?;
         let response = self.send().await?;
-        let target = response.target.clone();
+        let target = response.head().target.clone();
         let kind = response.header(CONTENT_TYPE).unwrap_or_default().to_owned();
         let (outs, archive) = match form::boundary(&kind) {
             None => (None, response.stream()),

@@ -91,17 +91,17 @@ impl AisStore {
             call = call.header(RANGE, &range.to_string())?;
         }
         let response = self.bucket.client.transport.send(&call).await?;
-        let is_part = response.status.as_u16() == 206;
+        let is_part = response.status() == 206;
         if options.range.is_some() && !is_part {
             let source = "the server ignores the range that was asked for".into();
             return Err(Error::Generic { store: "AIStore", source });
         }
-        let mut of = crate::ObjectAttributes::of(&response.headers);
+        let mut of = crate::ObjectAttributes::of(response.headers());
         if is_part && self.ranges_have_checksums().await {
             of = self.object(location).head(meta::PROPS).await?;
         }
         let range = match is_part {
-            true => part(response.headers.get(CONTENT_RANGE)).ok_or_else(|| Error::Generic {
+            true => part(response.headers().get(CONTENT_RANGE)).ok_or_else(|| Error::Generic {
                 store: "AIStore",
                 source: "Got invalid Content-Range: the server does not say which bytes it sends"
                     .into(),
@@ -109,7 +109,7 @@ impl AisStore {
             false => 0..of.size,
         };
         let meta = meta::meta(location.clone(), &of);
-        let extensions = response.extensions.clone();
+        let extensions = response.head().extensions.clone();
         let body = response.stream().map_err(Error::from).boxed();
         Ok(GetResult {
             payload: GetResultPayload::Stream(body),

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use http::{HeaderMap, StatusCode};
+use http::{Extensions, HeaderMap, StatusCode};
 use object_store::client::HttpResponse;
 
 use crate::checksum::{Algorithm, Checksum};
@@ -32,6 +32,11 @@ pub(crate) async fn stated<T>(requests: impl Future<Output = T>) -> (T, Integrit
         (done, SAID.with(RefCell::take))
     };
     SAID.scope(RefCell::default(), listened).await
+}
+
+/// The checksums of the whole object that a reply states, as a client of [`super::shared_client`] keeps them with it.
+pub fn stated_checksums(reply: &Extensions) -> &[Checksum] {
+    reply.get::<Integrity>().map_or(&[], |said| &said.checksums)
 }
 
 impl Integrity {

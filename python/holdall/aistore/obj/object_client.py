@@ -141,12 +141,9 @@ class ObjectClient:
         """The whole content. Nothing is called more often, so this takes the short way."""
         if self._uname is not None:
             return self.get(stream=False).content
-        return self._request_client.request(
-            const.HTTP_METHOD_GET,
-            self._request_path,
-            params=self._request_params,
-            headers=self._request_headers,
-        ).content
+        return self._request_client.content(
+            self._request_path, self._request_params, self._request_headers
+        )
 
     @twin
     def get_chunk(self, start: int, end: int) -> Steps[Response]:

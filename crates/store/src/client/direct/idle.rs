@@ -22,7 +22,8 @@ pub(in crate::client) struct Host(Arc<str>, u16);
 
 impl Host {
     pub(super) fn of(uri: &Uri) -> Option<Self> {
-        let name = uri.host()?.trim_matches(['[', ']']);
+        let name = uri.host()?;
+        let name = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         (!name.is_empty()).then(|| Self(name.into(), uri.port_u16().unwrap_or(80)))
     }
 
