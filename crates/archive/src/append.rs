@@ -32,11 +32,11 @@ impl<W: Write> Writer<W> {
     ) -> Result<Self> {
         let cursor = Cursor::new(source).map_err(|error| Error::io(format, error))?;
         let mut writer = Self::new(sink, format)?;
-        if let Inner::Zip(zip) = &mut writer.0 {
+        if let Inner::Zip(zip) = &mut writer.inner {
             copy_zip(cursor, zip, replacing)?;
         } else {
             let (input, failure) = tar_stream(cursor, format);
-            TarReader::new(input, failure, format).copy_to(writer.tar_sink())?;
+            TarReader::new(input, failure, format).copy_to(writer.inner.tar_sink())?;
         }
         Ok(writer)
     }

@@ -17,14 +17,22 @@ pub(crate) const BUFFER: usize = 64 << 10;
 /// past this buffer.
 pub(crate) const HEADERS: usize = 4 << 10;
 
-/// Copies everything, [`BUFFER`] bytes at a time, or as many as are expected; how much it was.
-pub(crate) fn copy(from: &mut dyn Read, to: &mut dyn io::Write, expected: u64) -> io::Result<u64> {
+/// Copies everything, [`BUFFER`] bytes at a time, or as many as are expected; how much it was. The buffer grows to what is
+/// needed, and serves again.
+pub(crate) fn copy(
+    from: &mut dyn Read,
+    to: &mut dyn io::Write,
+    expected: u64,
+    buffer: &mut Vec<u8>,
+) -> io::Result<u64> {
     // One more, so that the end is seen without another round.
     let wanted = usize::try_from(expected).map_or(BUFFER, |expected| expected.min(BUFFER - 1) + 1);
-    let mut buffer = vec![0; wanted];
+    if buffer.len() < wanted {
+        buffer.resize(wanted, 0);
+    }
     let mut copied = 0;
     loop {
-        match from.read(&mut buffer) {
+        match from.read(buffer) {
             Ok(0) => return Ok(copied),
             Ok(count) => {
                 to.write_all(&buffer[..count])?;

@@ -77,7 +77,7 @@ impl ChunkWriter {
 /// # Errors
 /// Those of reading and writing.
 pub fn copy(from: &mut dyn Read, to: &mut dyn Write, expected: u64) -> io::Result<u64> {
-    input::copy(from, to, expected)
+    input::copy(from, to, expected, &mut Vec::new())
 }
 
 fn nobody_reads() -> io::Error {
@@ -256,7 +256,7 @@ pub async fn member(
                 if found.send(Ok(Some((member, stream)))).is_err() {
                     return;
                 }
-                match input::copy(&mut reader, &mut writer, size) {
+                match copy(&mut reader, &mut writer, size) {
                     // A reader that went away was not interested.
                     Ok(_) => drop(writer.finish()),
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}

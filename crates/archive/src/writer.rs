@@ -15,7 +15,11 @@ const BLOCK: usize = 512;
 ///
 /// Compression is the fast level (gzip and deflate level 1, LZ4 in blocks of 256 KiB), as AIStore has it. A writer that
 /// is dropped before [`Self::finish`] leaves an incomplete archive.
-pub struct Writer<W: Write>(pub(crate) Inner<W>);
+pub struct Writer<W: Write> {
+    pub(crate) inner: Inner<W>,
+    /// Contents pass through it.
+    buffer: Vec<u8>,
+}
 
 pub(crate) enum Inner<W: Write> {
     Tar(W),
@@ -30,7 +34,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// None today; writing starts with the first member.
     pub fn new(sink: W, format: Format) -> Result<Self> {
-        Ok(Self(match format {
+        Ok(Self::of(match format {
             Format::Tar => Inner::Tar(sink),
             Format::TarGz => Inner::TarGz(Box::new(GzEncoder::new(sink, Compression::fast()))),
             Format::TarLz4 => {
@@ -41,9 +45,13 @@ impl<W: Write> Writer<W> {
         }))
     }
 
+    pub(crate) fn of(inner: Inner<W>) -> Self {
+        Self { inner, buffer: Vec::new() }
+    }
+
     /// The format that is written.
     pub fn format(&self) -> Format {
-        match self.0 {
+        match self.inner {
             Inner::Tar(_) => Format::Tar,
             Inner::TarGz(_) => Format::TarGz,
             Inner::TarLz4(_) => Format::TarLz4,
@@ -64,16 +72,16 @@ impl<W: Write> Writer<W> {
             return Err(Error::new(ErrorKind::InvalidMember, format, problem));
         }
         let failed = |error| Error::io(format, error);
-        if let Inner::Zip(writer) = &mut self.0 {
+        if let Inner::Zip(writer) = &mut self.inner {
             start_zip_member(writer, member)?;
-            copy_exactly(content, writer, member, format)?;
+            copy_exactly(content, writer, member, format, &mut self.buffer)?;
             return Ok(());
         }
         let header = tar_header(member).map_err(failed)?;
         let padding = (BLOCK - usize::try_from(member.size % BLOCK as u64).unwrap_or(0)) % BLOCK;
-        let sink = self.tar_sink();
+        let sink = self.inner.tar_sink();
         sink.write_all(&header).map_err(failed)?;
-        copy_exactly(content, sink, member, format)?;
+        copy_exactly(content, sink, member, format, &mut self.buffer)?;
         sink.write_all(&[0; BLOCK][..padding]).map_err(failed)
     }
 
@@ -85,9 +93,9 @@ impl<W: Write> Writer<W> {
         let format = self.format();
         let failed = |error| Error::io(format, error);
         if format != Format::Zip {
-            self.tar_sink().write_all(&[0; 2 * BLOCK]).map_err(failed)?;
+            self.inner.tar_sink().write_all(&[0; 2 * BLOCK]).map_err(failed)?;
         }
-        match self.0 {
+        match self.inner {
             Inner::Tar(sink) => Ok(sink),
             Inner::TarGz(encoder) => encoder.finish().map_err(failed),
             Inner::TarLz4(encoder) => encoder.finish().map_err(|error| failed(error.into())),
@@ -97,14 +105,16 @@ impl<W: Write> Writer<W> {
             }
         }
     }
+}
 
+impl<W: Write> Inner<W> {
     /// Where the bytes of a tar go.
     pub(crate) fn tar_sink(&mut self) -> &mut dyn Write {
-        match &mut self.0 {
-            Inner::Tar(sink) => sink,
-            Inner::TarGz(encoder) => encoder,
-            Inner::TarLz4(encoder) => encoder,
-            Inner::Zip(writer) => writer,
+        match self {
+            Self::Tar(sink) => sink,
+            Self::TarGz(encoder) => encoder,
+            Self::TarLz4(encoder) => encoder,
+            Self::Zip(writer) => writer,
         }
     }
 }
@@ -134,8 +144,9 @@ fn copy_exactly(
     sink: &mut dyn Write,
     member: &Member,
     format: Format,
+    buffer: &mut Vec<u8>,
 ) -> Result<()> {
-    let copied = copy(&mut content.take(member.size), sink, member.size)
+    let copied = copy(&mut content.take(member.size), sink, member.size, buffer)
         .map_err(|error| Error::io(format, error))?;
     let wrong = |what: &str| {
         let problem =
@@ -186,17 +197,36 @@ fn ustar(
 ) -> io::Result<Header> {
     let mut header = Header::new_ustar();
     header.set_entry_type(kind);
-    header.set_size(size);
-    header.set_mode(member.mode);
-    header.set_mtime(member.modified);
-    header.set_uid(0);
-    header.set_gid(0);
+    if member.modified >= 1 << 33 {
+        header.set_mtime(member.modified);
+    }
     let fields = header.as_ustar_mut().ok_or(io::ErrorKind::InvalidInput)?;
-    // By hand, because `set_path` takes names for paths and refuses or rewrites some.
+    // By hand, because `set_path` takes names for paths and refuses or rewrites some, and the numbers because formatting
+    // them takes longer than all else that a small member costs.
     fields.name[..name.len()].copy_from_slice(name);
     fields.prefix[..prefix.len()].copy_from_slice(prefix);
-    header.set_cksum();
+    octal(&mut fields.size, size);
+    octal(&mut fields.mode, member.mode.into());
+    octal(&mut fields.uid, 0);
+    octal(&mut fields.gid, 0);
+    if member.modified < 1 << 33 {
+        octal(&mut fields.mtime, member.modified);
+    }
+    fields.cksum = *b"        ";
+    let sum = header.as_bytes().iter().copied().map(u64::from).sum();
+    octal(&mut header.as_old_mut().cksum, sum);
     Ok(header)
+}
+
+/// A number as headers have it: octal digits, as many as fit, and a NUL.
+fn octal(field: &mut [u8], number: u64) {
+    let Some((end, digits)) = field.split_last_mut() else { return };
+    *end = 0;
+    let mut rest = number;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest & 7) as u8;
+        rest >>= 3;
+    }
 }
 
 /// The name as ustar stores it, `prefix/rest` where it is longer than 100 bytes; `None` when it does not fit.

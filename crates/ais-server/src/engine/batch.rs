@@ -116,11 +116,12 @@ impl Engine {
             shared.contains(&(&entry.bucket, &entry.provider, &entry.uname, &entry.objname))
         };
         let only_names = request.only_object_names;
-        let entries = request
-            .entries
-            .iter()
-            .map(|entry| self.batch_entry(default, entry, only_names, is_shared(entry)))
-            .collect::<Result<Vec<_>>>()?;
+        let mut entries: Vec<Entry> = Vec::with_capacity(request.entries.len());
+        for entry in &request.entries {
+            let last = entries.last();
+            let made = self.batch_entry(default, entry, only_names, is_shared(entry), last)?;
+            entries.push(made);
+        }
         if format == Format::Zip {
             let mut names = HashSet::new();
             if let Some(twice) = entries.iter().find(|entry| !names.insert(&entry.member)) {
@@ -143,6 +144,7 @@ impl Engine {
         entry: &In,
         only_names: bool,
         shared: bool,
+        last: Option<&Entry>,
     ) -> Result<Entry> {
         let mut ask = entry.clone();
         let (bck, name) = place(default, entry)?;
@@ -157,13 +159,20 @@ impl Engine {
                  a positive length or -1"
             )));
         }
-        let bucket = self.bucket(&bck)?;
-        let mut member = ask.objname.clone();
+        // Most batches are of one bucket.
+        let bucket = match last.filter(|last| *last.bucket.bck() == bck) {
+            Some(last) => last.bucket.clone(),
+            None => self.bucket(&bck)?,
+        };
+        let mut member = String::new();
         if !only_names {
-            member = format!("{}/{member}", bck.name);
+            member.push_str(&bck.name);
+            member.push('/');
         }
+        member.push_str(&ask.objname);
         if !ask.archpath.is_empty() {
-            member = format!("{member}/{}", ask.archpath.trim_start_matches('/'));
+            member.push('/');
+            member.push_str(ask.archpath.trim_start_matches('/'));
         }
         Ok(Entry { bucket, ask, member, shared })
     }
