@@ -20,6 +20,8 @@ pub struct Query {
     pub flat: bool,
     /// Members of archives follow them.
     pub archives: bool,
+    /// Names only: what objects are is not looked at.
+    pub names: bool,
 }
 
 /// One line of a listing.
@@ -29,8 +31,8 @@ pub enum Item {
     Object {
         /// Its name.
         name: String,
-        /// What it is.
-        meta: ObjectMeta,
+        /// What it is; none where only names were asked for.
+        meta: Option<Box<ObjectMeta>>,
         /// Whether it is an archive that was looked into.
         archive: bool,
     },
@@ -70,14 +72,14 @@ impl Engine {
 
     fn list_blocking(self: &Arc<Self>, bucket: &Bucket, query: &Query) -> Result<Vec<Item>> {
         let prefix = self.level(bucket, query)?;
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(query.limit.min(BATCH));
         if query.archives {
             self.inside(bucket, query, &mut items)?;
         }
         let mut after = query.after.clone();
         while items.len() < query.limit {
             let batch = (query.limit - items.len()).min(BATCH);
-            let rows = self.storage().meta().scan(bucket.bid(), from(&after), &prefix, batch)?;
+            let rows = self.rows(bucket, query, &after, &prefix, batch)?;
             let Some(last) = rows.last().map(|(name, _)| name.clone()) else { break };
             after = last;
             for (name, meta) in rows {
@@ -101,6 +103,30 @@ impl Engine {
         Ok(items)
     }
 
+    /// The next objects: their names and, where that is wanted, what they are.
+    fn rows(
+        &self,
+        bucket: &Bucket,
+        query: &Query,
+        after: &str,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Option<Box<ObjectMeta>>)>> {
+        let mut rows = Vec::with_capacity(limit);
+        self.storage().meta().walk(bucket.bid(), from(after), prefix, |name, bytes| {
+            if rows.len() == limit {
+                return Ok(false);
+            }
+            let meta = match query.names {
+                true => None,
+                false => Some(Box::new(ObjectMeta::decode(bytes)?)),
+            };
+            rows.push((name, meta));
+            Ok(rows.len() < limit)
+        })?;
+        Ok(rows)
+    }
+
     /// The prefix that one level is looked at under. Like AIStore's, a listing of one level whose prefix is the name
     /// of a directory is that directory's.
     fn level(&self, bucket: &Bucket, query: &Query) -> Result<String> {
@@ -119,15 +145,15 @@ impl Engine {
         bucket: &Bucket,
         query: &Query,
         name: String,
-        meta: ObjectMeta,
+        meta: Option<Box<ObjectMeta>>,
         items: &mut Vec<Item>,
     ) -> Result<()> {
-        let archive = query.archives && is_archive(&name);
-        items.push(Item::Object { name: name.clone(), meta, archive });
-        if archive {
-            self.members(bucket, &name, query, items)?;
+        if !query.archives || !is_archive(&name) {
+            items.push(Item::Object { name, meta, archive: false });
+            return Ok(());
         }
-        Ok(())
+        items.push(Item::Object { name: name.clone(), meta, archive: true });
+        self.members(bucket, &name, query, items)
     }
 
     /// The members of an archive that come after where the listing is, and have its prefix.

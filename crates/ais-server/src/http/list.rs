@@ -70,6 +70,7 @@ async fn page(request: &Request, name: &str, message: &ActMsg) -> Result<Page> {
         limit: size,
         flat: lsmsg.has(flag::NO_RECURSION),
         archives: lsmsg.has(flag::ARCH_DIR),
+        names: names_only(&lsmsg),
     };
     let items = request.engine.list(&bucket, query).await?;
     let last = items.last().filter(|_| items.len() >= size).map(|item| item.name().to_owned());
@@ -166,6 +167,10 @@ fn check_remote(bck: &Bck, lsmsg: &LsoMsg) -> Result<()> {
     Ok(())
 }
 
+fn names_only(lsmsg: &LsoMsg) -> bool {
+    lsmsg.has(flag::NAME_ONLY) || lsmsg.props == "name"
+}
+
 /// What entries tell.
 struct Wanted {
     size: bool,
@@ -181,7 +186,7 @@ struct Wanted {
 
 impl Wanted {
     fn new(request: &Request, lsmsg: &LsoMsg) -> Self {
-        let names = lsmsg.has(flag::NAME_ONLY) || lsmsg.props == "name";
+        let names = names_only(lsmsg);
         let sizes = lsmsg.has(flag::NAME_SIZE) || lsmsg.props == "name,size";
         let default = lsmsg.props.is_empty();
         let cached = lsmsg.has(flag::CACHED);
@@ -209,7 +214,10 @@ impl Wanted {
         let changed = here.as_ref().is_some_and(|here| !is_same(here, &there));
         let mut entry = match here {
             // Times and places are those of the copy.
-            Some(here) => self.entry(Item::Object { name, meta: here, archive: false }),
+            Some(here) => {
+                let meta = Some(Box::new(here));
+                self.entry(Item::Object { name, meta, archive: false })
+            }
             None => Entry { name, ..Entry::default() },
         };
         if self.size {
@@ -241,38 +249,40 @@ impl Wanted {
                 Entry { name, size: signed(size), flags, ..Entry::default() }
             }
             Item::Object { name, meta, archive } => {
-                let mut entry = Entry {
-                    name,
-                    size: signed(meta.size),
-                    flags: entry_flag::CACHED,
-                    ..Entry::default()
-                };
+                let mut entry = Entry { name, flags: entry_flag::CACHED, ..Entry::default() };
                 if archive {
                     entry.flags |= entry_flag::ARCHIVE;
                 }
-                if self.chunked && meta.chunked {
-                    entry.flags |= entry_flag::CHUNKED;
-                }
-                if self.custom {
-                    entry.custom = custom_text(&meta);
-                }
-                if self.checksum {
-                    entry.checksum = meta.checksum;
-                }
-                if self.atime {
-                    entry.atime = go_layout(&self.layout, from_nanos(meta.atime));
-                }
-                if self.version && meta.version > 0 {
-                    entry.version = meta.version.to_string();
-                }
-                if let Some(location) = &self.location {
-                    entry.location.clone_from(location);
-                }
-                if self.copies {
-                    entry.copies = 1;
+                if let Some(meta) = meta {
+                    entry.size = signed(meta.size);
+                    self.describe(&mut entry, *meta);
                 }
                 entry
             }
+        }
+    }
+
+    fn describe(&self, entry: &mut Entry, meta: ObjectMeta) {
+        if self.chunked && meta.chunked {
+            entry.flags |= entry_flag::CHUNKED;
+        }
+        if self.custom {
+            entry.custom = custom_text(&meta);
+        }
+        if self.checksum {
+            entry.checksum = meta.checksum;
+        }
+        if self.atime {
+            entry.atime = go_layout(&self.layout, from_nanos(meta.atime));
+        }
+        if self.version && meta.version > 0 {
+            entry.version = meta.version.to_string();
+        }
+        if let Some(location) = &self.location {
+            entry.location.clone_from(location);
+        }
+        if self.copies {
+            entry.copies = 1;
         }
     }
 }

@@ -199,6 +199,7 @@ async fn objects(request: &Request, bucket: &Bucket) -> Result<Value> {
         limit: limit + 1,
         flat: true,
         archives: false,
+        names: false,
     };
     let mut items = request.engine.list(bucket, query).await?;
     let is_more = items.len() > limit;
@@ -240,7 +241,8 @@ async fn one(request: &Request, bucket: &Bucket) -> Result<Value> {
 
 fn row(item: Item) -> Value {
     match item {
-        Item::Object { name, meta, .. } => object(&name, &meta),
+        Item::Object { name, meta: Some(meta), .. } => object(&name, &meta),
+        Item::Object { name, meta: None, .. } => json!({"name": name}),
         Item::Directory(name) | Item::Member { name, .. } => folder(&name),
     }
 }
