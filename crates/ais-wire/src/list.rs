@@ -1,6 +1,9 @@
 //! Listing objects: the request, its flags, and the page in msgpack and JSON.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::value::decimal;
 
@@ -198,6 +201,27 @@ impl Page {
         rmp_serde::from_slice(bytes)
     }
 
+    /// Id and continuation of a page in msgpack. They stand before the entries, so that the next page can be asked for
+    /// while these are read.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are none.
+    pub fn continuation_of_msgpack(
+        bytes: &[u8],
+    ) -> Result<(String, String), rmp_serde::decode::Error> {
+        let mut found = Continuation::default();
+        let mut page = rmp_serde::Deserializer::from_read_ref(bytes);
+        let read = page.deserialize_map(&mut found);
+        match found {
+            // That the rest was not read is no error.
+            Continuation { uuid: Some(uuid), token: Some(token) } => Ok((uuid, token)),
+            Continuation { uuid, token } => {
+                read.map(|()| (uuid.unwrap_or_default(), token.unwrap_or_default()))
+            }
+        }
+    }
+
     /// The page in JSON, which has other names.
     pub fn to_json(&self) -> JsonPage {
         JsonPage {
@@ -207,6 +231,33 @@ impl Page {
                 .then(|| self.entries.iter().map(JsonEntry::from).collect()),
             flags: self.flags,
         }
+    }
+}
+
+/// What [`Page::continuation_of_msgpack`] has found.
+#[derive(Default)]
+struct Continuation {
+    uuid: Option<String>,
+    token: Option<String>,
+}
+
+impl<'de> Visitor<'de> for &mut Continuation {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a page of a listing")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut page: A) -> Result<(), A::Error> {
+        while self.uuid.is_none() || self.token.is_none() {
+            match page.next_key::<&str>()? {
+                Some("UUID") => self.uuid = Some(page.next_value()?),
+                Some("ContinuationToken") => self.token = Some(page.next_value()?),
+                Some(_) => drop(page.next_value::<IgnoredAny>()?),
+                None => break,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -336,6 +387,29 @@ mod tests {
             bytes.push(value);
         }
         assert_eq!(Page::from_msgpack(&bytes).unwrap(), Page::default());
+        assert_eq!(Page::continuation_of_msgpack(&bytes).unwrap(), Default::default());
+    }
+
+    #[test]
+    fn where_the_next_page_begins() {
+        let (uuid, token) = ("u".to_owned(), "last".to_owned());
+        let page = Page {
+            uuid: uuid.clone(),
+            continuation_token: token.clone(),
+            entries: vec![Entry { name: "last".into(), ..Entry::default() }],
+            flags: 0,
+        };
+        let bytes = page.to_msgpack().unwrap();
+        assert_eq!(Page::continuation_of_msgpack(&bytes).unwrap(), (uuid, token));
+        // What follows is not read.
+        assert!(Page::continuation_of_msgpack(&bytes[..31]).is_ok());
+        assert!(Page::continuation_of_msgpack(&bytes[..30]).is_err());
+        assert!(Page::continuation_of_msgpack(b"{}").is_err());
+        // {"Entries":[nil],"ContinuationToken":"t","UUID":"u"}
+        let mut other = vec![0x83, 0xa7];
+        other.extend(b"Entries\x91\xc0\xb1ContinuationToken\xa1t\xa4UUID\xa1u");
+        let found = Page::continuation_of_msgpack(&other).unwrap();
+        assert_eq!(found, ("u".to_owned(), "t".to_owned()));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use bytes::Bytes as RustBytes;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use holdall::ais::{Client, Error, ErrorKind, ObjectAttributes, Request};
-use http::header::RANGE;
 use http::HeaderValue;
+use http::header::RANGE;
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -204,7 +204,7 @@ fn ranges(start: u64, end: u64, chunk: u64) -> impl Iterator<Item = (u64, u64)> 
 }
 
 /// Ends its task when it is dropped.
-struct Task<T>(tokio::task::JoinHandle<Result<T, Error>>);
+pub(super) struct Task<T>(pub(super) tokio::task::JoinHandle<Result<T, Error>>);
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
@@ -213,7 +213,7 @@ impl<T> Drop for Task<T> {
 }
 
 impl<T> Task<T> {
-    async fn join(mut self) -> Result<T, Error> {
+    pub(super) async fn join(mut self) -> Result<T, Error> {
         match (&mut self.0).await {
             Ok(done) => done,
             Err(error) => Err(Error::new(ErrorKind::Other, "get", "", error.to_string())),
