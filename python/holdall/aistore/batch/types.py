@@ -10,6 +10,21 @@ from .._model import Model, field
 
 # `Dict`, because messages have a method `dict`. Batches have thousands of entries, so the two messages of an entry are
 # made without the general constructor where their values are known to be right.
+_new = object.__new__
+_set = object.__setattr__
+
+_NOTHING_MORE: dict[str, Any] = {
+    "obj_name": None,
+    "bck": None,
+    "provider": None,
+    "uname": None,
+    "opaque": None,
+    "archpath": None,
+    "start": None,
+    "length": None,
+    # Of what cannot change, one serves all.
+    "__given__": frozenset[str](),
+}
 
 
 class MossIn(Model):
@@ -28,18 +43,9 @@ class MossIn(Model):
 
     @classmethod
     def _made(cls, obj_name: str, bck: str, provider: str, extra: Dict[str, Any]) -> Self:  # noqa: UP006
-        entry = cls.__new__(cls)
-        entry.__dict__.update(
-            obj_name=obj_name,
-            bck=bck,
-            provider=provider,
-            uname=None,
-            opaque=extra.get("opaque"),
-            archpath=extra.get("archpath"),
-            start=extra.get("start"),
-            length=extra.get("length"),
-            __given__=set(),
-        )
+        entry = _new(cls)
+        values = {**_NOTHING_MORE, "obj_name": obj_name, "bck": bck, "provider": provider, **extra}
+        _set(entry, "__dict__", values)
         return entry
 
     def dict(self, *args: Any, **options: Any) -> Dict[str, Any]:  # noqa: UP006
@@ -85,18 +91,19 @@ class MossOut(Model):
 
     @classmethod
     def _made(cls, entry: MossIn, size: int, err_msg: str | None) -> Self:
-        values = entry.__dict__
-        out = cls.__new__(cls)
-        out.__dict__.update(
-            obj_name=values["obj_name"],
-            archpath=values["archpath"] or "",
-            bucket=values["bck"] or "",
-            provider=values["provider"] or "",
-            opaque=decoded(values["opaque"]),
-            err_msg=err_msg,
-            size=size,
-            __given__=set(),
-        )
+        asked, out = entry.__dict__, _new(cls)
+        opaque = asked["opaque"]
+        values = {
+            "obj_name": asked["obj_name"],
+            "archpath": asked["archpath"] or "",
+            "bucket": asked["bck"] or "",
+            "provider": asked["provider"] or "",
+            "opaque": None if opaque is None else decoded(opaque),
+            "err_msg": err_msg,
+            "size": size,
+            "__given__": set(),
+        }
+        _set(out, "__dict__", values)
         return out
 
     def dict(self, *args: Any, **options: Any) -> Dict[str, Any]:  # noqa: UP006

@@ -51,16 +51,17 @@ class ArchiveStreamExtractor:
         self, response: Any, stream: Any, request: MossReq, described: MossResp | None, at_once: int
     ) -> Generator[tuple[MossOut, bytes], None, None]:
         expected = _Inferred(request) if described is None else _Described(described, request)
+        of, most, is_strict = expected.of, len(expected), request.cont_on_err is False
         lengths = {i: e.length for i, e in enumerate(request.moss_in) if e.length and e.length > 0}
         count = 0
         try:
             for name, content in self._members(stream, request, at_once):
-                if count >= len(expected):
+                if count >= most:
                     raise RuntimeError(
-                        f"missing batch metadata for archive member {count} (metadata length={len(expected)})"
+                        f"missing batch metadata for archive member {count} (metadata length={most})"
                     )
-                out = expected.of(count, name, len(content))
-                if out.err_msg and request.cont_on_err is False:
+                out = of(count, name, len(content))
+                if is_strict and out.err_msg:
                     # Clusters go on in some cases all the same.
                     raise RuntimeError(f"batch entry {out.obj_name}: {out.err_msg}")
                 if lengths and not out.err_msg and lengths.get(count, len(content)) != len(content):
@@ -70,9 +71,9 @@ class ArchiveStreamExtractor:
                     )
                 count += 1
                 yield out, content
-            if count < len(expected):
+            if count < most:
                 raise RuntimeError(
-                    f"Failed to read {self._kind} archive stream: {len(expected) - count} of {len(expected)} "
+                    f"Failed to read {self._kind} archive stream: {most - count} of {most} "
                     f"entries did not come, from {expected.name(count)} on"
                 )
         finally:
@@ -87,15 +88,11 @@ class ArchiveStreamExtractor:
         archive = (
             _ArchiveMembers(stream, kind, at_once) if at_once else _ArchiveMembers(stream, kind)
         )
-        while True:
-            try:
-                member = next(archive)
-            except StopIteration:
-                return
-            except ValueError as error:
-                logger.error("Failed to read %s archive: %s", self._kind, error)
-                raise RuntimeError(f"Failed to read {self._kind} archive stream") from error
-            yield member
+        try:
+            yield from archive
+        except ValueError as error:
+            logger.error("Failed to read %s archive: %s", self._kind, error)
+            raise RuntimeError(f"Failed to read {self._kind} archive stream") from error
 
 
 class _Described:
@@ -145,7 +142,8 @@ class _Inferred:
 
     def of(self, index: int, name: str, size: int) -> MossOut:
         """What the member at this place is."""
-        entry, expected = self._entries[index], self._name(index)
+        entry = self._entries[index]
+        expected = self._name(index) if entry.archpath else self._objects[index]
         if name == expected:
             return MossOut._made(entry, size, None)
         if size == 0 and name.startswith(_MISSING):
