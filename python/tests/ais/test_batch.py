@@ -44,6 +44,20 @@ def test_contents_come_in_the_order_of_the_request(
     }
 
 
+def test_any_name_and_what_few_entries_have(client: Client, bucket: Bucket) -> None:
+    names = ['quo"te', "back\\slash", "ü/日本", "a b", "a"]
+    bucket.put_many({name: name.encode() * 3 for name in names})
+    batch = client.batch(names, bucket).add("a", opaque=b"mark").add("a", start=1, length=2)
+    found = list(batch.get())
+    assert [out.obj_name for out, _ in found] == [*names, "a", "a"]
+    assert [content for _, content in found] == [
+        *(name.encode() * 3 for name in names),
+        b"aaa",
+        b"aa",
+    ]
+    assert [out.opaque for out, _ in found[-2:]] == [b"mark", None]
+
+
 @pytest.mark.parametrize("only_names", [True, False])
 @pytest.mark.parametrize("streaming", [True, False])
 def test_what_is_missing_has_an_error_in_its_place(

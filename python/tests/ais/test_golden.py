@@ -10,6 +10,7 @@ import pytest
 from loopback import Reply, serving
 
 from holdall.aistore import Client
+from holdall.aistore.errors import BrokenStream, ErrBckNotFound
 from holdall.aistore.request_client import RequestClient
 from holdall.aistore.types import JobStatus, Smap
 
@@ -177,6 +178,33 @@ def test_numbers_are_texts():
         "is_idle": True,
     }
     assert JobStatus.model_validate(status) == JobStatus(uuid="u", end_time=5)
+
+
+@pytest.mark.parametrize("later", ["refused", "damaged"])
+def test_a_listing_whose_later_page_does_not_come(later):
+    msgpack = pytest.importorskip("msgspec").msgpack
+    first = {"UUID": "u", "ContinuationToken": "a", "Entries": [{"n": "a"}], "Flags": 0}
+    pages = [(200, msgpack.encode(first), "application/msgpack")]
+    if later == "refused":
+        refusal = {"status": 404, "message": 'bucket "ais://b" does not exist', "tcode": ""}
+        pages.append((404, json.dumps(refusal).encode(), "application/json"))
+    else:
+        pages.append((200, msgpack.encode(first)[:-2], "application/msgpack"))
+    left = []
+
+    def answer(request) -> Reply:
+        if request.path.endswith("/daemon"):
+            return Reply(200, json.dumps(SMAP))
+        status, body, kind = left.pop(0)
+        return Reply(status, body, {"Content-Type": kind})
+
+    with serving(answer) as service:
+        bucket = Client(service.url).bucket("b")
+        expected = ErrBckNotFound if later == "refused" else BrokenStream
+        for list_all in (bucket.list_all_objects, bucket.list_arrow):
+            left[:] = pages
+            with pytest.raises(expected):
+                list_all()
 
 
 def test_pages_without_entries():

@@ -104,22 +104,11 @@ impl Engine {
         if let Some(bck) = default {
             self.bucket(bck)?;
         }
-        let mut seen = HashSet::new();
-        let mut shared = HashSet::new();
-        for entry in &request.entries {
-            let key = (&entry.bucket, &entry.provider, &entry.uname, &entry.objname);
-            if !entry.archpath.is_empty() && !seen.insert(key) {
-                shared.insert(key);
-            }
-        }
-        let is_shared = |entry: &In| {
-            shared.contains(&(&entry.bucket, &entry.provider, &entry.uname, &entry.objname))
-        };
-        let only_names = request.only_object_names;
+        let shared = shared(&request.entries);
         let mut entries: Vec<Entry> = Vec::with_capacity(request.entries.len());
-        for entry in &request.entries {
+        for (ask, shared) in request.entries.into_iter().zip(shared) {
             let last = entries.last();
-            let made = self.batch_entry(default, entry, only_names, is_shared(entry), last)?;
+            let made = self.batch_entry(default, ask, request.only_object_names, shared, last)?;
             entries.push(made);
         }
         if format == Format::Zip {
@@ -141,14 +130,21 @@ impl Engine {
     fn batch_entry(
         &self,
         default: Option<&Bck>,
-        entry: &In,
+        ask: In,
         only_names: bool,
         shared: bool,
         last: Option<&Entry>,
     ) -> Result<Entry> {
-        let mut ask = entry.clone();
-        let (bck, name) = place(default, entry)?;
-        ask.objname = name;
+        let mut ask = ask;
+        // Most batches are of one bucket.
+        let bucket = match last.filter(|last| is_of_same_bucket(&last.ask, &ask)) {
+            Some(last) => last.bucket.clone(),
+            None => {
+                let (bck, name) = place(default, &ask)?;
+                ask.objname = name;
+                self.bucket(&bck)?
+            }
+        };
         check_object(&ask.objname)?;
         let (start, length) = (ask.start.unwrap_or(0), ask.length);
         let bad_length = length.is_some_and(|length| length == 0 || length < -1);
@@ -159,14 +155,9 @@ impl Engine {
                  a positive length or -1"
             )));
         }
-        // Most batches are of one bucket.
-        let bucket = match last.filter(|last| *last.bucket.bck() == bck) {
-            Some(last) => last.bucket.clone(),
-            None => self.bucket(&bck)?,
-        };
         let mut member = String::new();
         if !only_names {
-            member.push_str(&bck.name);
+            member.push_str(&bucket.bck().name);
             member.push('/');
         }
         member.push_str(&ask.objname);
@@ -237,6 +228,12 @@ impl Batch {
     fn check(&self) -> Result<()> {
         let mut soft = 0;
         for group in self.entries.chunks(LOOKUPS) {
+            // Of those that are wanted whole, that is all that can be wrong.
+            let whole = |entry: &Entry| entry.ask.archpath.is_empty() && is_whole(&entry.ask);
+            if group.iter().all(whole) && self.are_here(group)? {
+                self.job.check()?;
+                continue;
+            }
             for (entry, known) in group.iter().zip(self.look_up(group)?) {
                 self.job.check()?;
                 let in_archive = !entry.ask.archpath.is_empty();
@@ -251,6 +248,13 @@ impl Batch {
             }
         }
         Ok(())
+    }
+
+    /// Whether all entries are here, and no backend has others.
+    fn are_here(&self, entries: &[Entry]) -> Result<bool> {
+        let places = entries.iter().map(|entry| (entry.bucket.bid(), entry.ask.objname.as_str()));
+        let is_ours = entries.iter().all(|entry| !entry.bucket.is_remote());
+        Ok(is_ours && self.engine.storage().meta().has_objects(places)?)
     }
 
     /// What is here of each entry; none of those that a backend has.
@@ -408,14 +412,37 @@ impl Batch {
     }
 }
 
+/// Which entries are members of archives of which others are wanted, too.
+fn shared(entries: &[In]) -> Vec<bool> {
+    fn key(entry: &In) -> [&str; 4] {
+        [&entry.bucket, &entry.provider, &entry.uname, &entry.objname]
+    }
+    let mut seen = HashSet::new();
+    let mut shared = HashSet::new();
+    for entry in entries.iter().filter(|entry| !entry.archpath.is_empty()) {
+        if !seen.insert(key(entry)) {
+            shared.insert(key(entry));
+        }
+    }
+    entries.iter().map(|entry| !shared.is_empty() && shared.contains(&key(entry))).collect()
+}
+
+fn is_of_same_bucket(one: &In, other: &In) -> bool {
+    let by_name = one.uname.is_empty() && other.uname.is_empty();
+    by_name && one.bucket == other.bucket && one.provider == other.provider
+}
+
+fn is_whole(ask: &In) -> bool {
+    ask.start.is_none() && ask.length.is_none()
+}
+
 /// First byte and length of what is asked for, of something with `size` bytes.
 fn range(ask: &In, size: u64) -> Result<(u64, u64)> {
     let start = u64::try_from(ask.start.unwrap_or(0)).unwrap_or(0);
     let rest = size.checked_sub(start);
     let wanted = ask.length.and_then(|length| u64::try_from(length).ok());
-    let is_whole = ask.start.is_none() && ask.length.is_none();
     match (rest, wanted) {
-        (Some(rest), None) if rest > 0 || is_whole => Ok((start, rest)),
+        (Some(rest), None) if rest > 0 || is_whole(ask) => Ok((start, rest)),
         (Some(rest), Some(wanted)) if wanted <= rest => Ok((start, wanted)),
         _ => {
             let length = ask.length.unwrap_or(-1);

@@ -254,7 +254,7 @@ class Batch:
             params=params,
             headers={HEADER_CONTENT_TYPE: JSON_CONTENT_TYPE},
             stream=True,
-            json=self.request.dict(),
+            data=self.request._text().encode(),
         )
 
     def __len__(self) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, ClassVar, Dict, List, Optional, Self  # noqa: UP035
 
 from .._model import Model, field
@@ -13,18 +15,11 @@ from .._model import Model, field
 _new = object.__new__
 _set = object.__setattr__
 
-_NOTHING_MORE: dict[str, Any] = {
-    "obj_name": None,
-    "bck": None,
-    "provider": None,
-    "uname": None,
-    "opaque": None,
-    "archpath": None,
-    "start": None,
-    "length": None,
-    # Of what cannot change, one serves all.
-    "__given__": frozenset[str](),
-}
+# What few entries have.
+_SELDOM = ("uname", "opaque", "archpath", "start", "length")
+
+# Of what cannot change, one serves all.
+_NONE_GIVEN = frozenset[str]()
 
 
 class MossIn(Model):
@@ -44,9 +39,34 @@ class MossIn(Model):
     @classmethod
     def _made(cls, obj_name: str, bck: str, provider: str, extra: Dict[str, Any]) -> Self:  # noqa: UP006
         entry = _new(cls)
-        values = {**_NOTHING_MORE, "obj_name": obj_name, "bck": bck, "provider": provider, **extra}
+        values = {
+            "obj_name": obj_name,
+            "bck": bck,
+            "provider": provider,
+            "uname": None,
+            "opaque": None,
+            "archpath": None,
+            "start": None,
+            "length": None,
+            "__given__": _NONE_GIVEN,
+        }
+        if extra:
+            values.update(extra)
         _set(entry, "__dict__", values)
         return entry
+
+    def _text(self) -> str:
+        """`dict` as JSON."""
+        values = self.__dict__
+        name, bck, provider = values["obj_name"], values["bck"], values["provider"]
+        for seldom in _SELDOM:
+            if values[seldom] is not None:
+                return json.dumps(self.dict())
+        if bck is None or provider is None:
+            return json.dumps(self.dict())
+        return (
+            f'{{"objname":{_quoted(name)},"bucket":{_quoted(bck)},"provider":{_quoted(provider)}}}'
+        )
 
     def dict(self, *args: Any, **options: Any) -> Dict[str, Any]:  # noqa: UP006
         """As the server wants it: without what is not set."""
@@ -125,6 +145,12 @@ class MossReq(Model):
         """As the server wants it: without what is not set."""
         out = self.model_dump(by_alias=True, exclude={"moss_in"}, exclude_none=True)
         return {"in": [entry.dict() for entry in self.moss_in], **out}
+
+    def _text(self) -> str:
+        """`dict` as JSON."""
+        rest = json.dumps(self.model_dump(by_alias=True, exclude={"moss_in"}, exclude_none=True))
+        entries = ",".join([entry._text() for entry in self.moss_in])
+        return f'{{"in":[{entries}]{rest[1:] if rest == "{}" else "," + rest[1:]}'
 
     def add(self, moss_in: MossIn) -> MossReq:
         """Add an entry."""

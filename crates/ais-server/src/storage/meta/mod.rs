@@ -211,6 +211,24 @@ impl Meta {
         places.into_iter().map(find).collect()
     }
 
+    /// Whether all of these objects are there, by their buckets' ids and names, and at one moment.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn has_objects<'a>(
+        &self,
+        places: impl IntoIterator<Item = (u64, &'a str)>,
+    ) -> Result<bool> {
+        let objects = self.store.rows(Table::Objects)?;
+        for (bid, name) in places {
+            if objects.get(&key(bid, name))?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Up to `limit` objects of a bucket in the order of their names (of their bytes), from `from` on, as long as
     /// `keep` says so.
     ///
