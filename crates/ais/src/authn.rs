@@ -15,6 +15,10 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub use holdall_ais_wire::authn::access;
 
+/// The service tells its clusters of a revocation after it has answered. What is asked of them right away would still find
+/// the token good.
+const TOLD: Duration = Duration::from_millis(100);
+
 /// A client of the service. Cloning is cheap; clones share the token.
 #[derive(Debug, Clone)]
 pub struct AuthnClient {
@@ -364,12 +368,15 @@ impl UserManager {
 pub struct TokenManager(AuthnClient);
 
 impl TokenManager {
-    /// Makes a token worthless.
+    /// Makes a token worthless, and waits for as long as it takes the service to tell its clusters.
     ///
     /// # Errors
     /// [`ErrorKind::Unauthenticated`] for an empty one.
     pub async fn revoke(&self, token: &Token) -> Result<()> {
         let message = json!({"token": token.reveal()});
-        self.0.done(&self.0.call("revoke token", Method::DELETE, "tokens", "").json(&message)).await
+        let call = self.0.call("revoke token", Method::DELETE, "tokens", "").json(&message);
+        self.0.done(&call).await?;
+        tokio::time::sleep(TOLD).await;
+        Ok(())
     }
 }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from .._twin import Steps, twin
+from .._twin import Steps, nap, twin
 from ..const import HTTP_METHOD_DELETE, URL_PATH_AUTHN_TOKENS
 from ..request_client import RequestClient
 from .types import TokenMsg
+
+# The service tells its clusters after it has answered. What is asked of them right away would still find the token good.
+_TOLD_SECONDS = 0.1
 
 
 class TokenManager:
@@ -37,5 +40,6 @@ class TokenManager:
             path=URL_PATH_AUTHN_TOKENS,
             json=TokenMsg(token=token).model_dump(),
         )
+        yield nap(_TOLD_SECONDS)
 
     revoke_async = revoke.later()
