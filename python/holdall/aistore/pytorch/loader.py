@@ -73,6 +73,7 @@ class AISDataLoader(data.DataLoader):  # type: ignore[misc, type-arg]
             collate: Any = self.collate_fn
             self.collate_fn = WithoutLeftOut(collate, self._auto_collation)
 
+    collate_fn: Any
     _first = 0
 
     @property
