@@ -116,6 +116,42 @@ def batches(clients: dict[str, Any], count: int) -> Iterator[Workload]:
     yield Workload(f"get-batch, {count:,} x 4 KiB", count, False, rounds)
 
 
+def loading(clients: dict[str, Any], count: int) -> Iterator[Workload]:
+    """Samples through PyTorch's loader, in the data sets that fetch each object and in those that fetch batches."""
+    try:
+        from torch.utils.data import DataLoader
+    except ImportError:
+        print("loader: not run, PyTorch is not installed", file=sys.stderr)
+        return
+    data = {f"sample-{i:06}": bytes(16 * 1024) for i in range(count)}
+    clients["holdall"].bucket("samples").create().put_many(data)
+
+    def epochs(kind: str, where: str, workers: int) -> dict[str, Round]:
+        rounds: dict[str, Round] = {}
+        for who, client in clients.items():
+            package = _PACKAGES[who].removesuffix(".sdk")
+            sets = importlib.import_module(f"{package}.pytorch.{where}")
+            more = {"client": client} if kind == "AISBatchIterDataset" else {}
+            made = getattr(sets, kind)(ais_source_list=client.bucket("samples"), **more)
+            loader = DataLoader(made, batch_size=32, num_workers=workers, collate_fn=len)
+            rounds[who] = lambda loader=loader: _whole(loader, count)
+        return rounds
+
+    kinds = {
+        "AISMapDataset": "map_dataset",
+        "AISIterDataset": "iter_dataset",
+        "AISBatchIterDataset": "batch_iter_dataset",
+    }
+    for kind, where in kinds.items():
+        for workers in (0, 2):
+            name = f"{kind}, {workers} workers"
+            yield Workload(name, count, False, epochs(kind, where, workers))
+
+
+def _whole(loader: Any, count: int) -> None:
+    assert sum(loader) == count
+
+
 def large(clients: dict[str, Any], size: int, workers: int) -> Iterator[Workload]:
     """One large object: with one request, and in parts side by side."""
     objects = {who: client.bucket("bench").object("large") for who, client in clients.items()}
@@ -203,6 +239,7 @@ def main() -> int:
             lambda: small(clients, 200 if quick else 2_000),
             lambda: listing(clients, 10_000 if quick else 100_000),
             lambda: batches(clients, 200 if quick else 1_000),
+            lambda: loading(clients, 320 if quick else 3_200),
             lambda: large(clients, _GIB // 16 if quick else _GIB, arguments.workers),
         ]
         for plan in plans:
