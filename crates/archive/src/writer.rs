@@ -11,6 +11,9 @@ use crate::{Error, ErrorKind, Format, Member, Result, input::copy};
 
 const BLOCK: usize = 512;
 
+/// Eleven octal digits hold what is less.
+const OCTAL_LIMIT: u64 = 1 << 33;
+
 /// Writes an archive to a sink that need not seek.
 ///
 /// Compression is the fast level (gzip and deflate level 1, LZ4 in blocks of 256 KiB), as AIStore has it. A writer that
@@ -34,7 +37,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// None today; writing starts with the first member.
     pub fn new(sink: W, format: Format) -> Result<Self> {
-        Ok(Self::of(match format {
+        let inner = match format {
             Format::Tar => Inner::Tar(sink),
             Format::TarGz => Inner::TarGz(Box::new(GzEncoder::new(sink, Compression::fast()))),
             Format::TarLz4 => {
@@ -42,11 +45,8 @@ impl<W: Write> Writer<W> {
                 Inner::TarLz4(Box::new(FrameEncoder::with_frame_info(frame, sink)))
             }
             Format::Zip => Inner::Zip(Box::new(ZipWriter::new_stream(sink))),
-        }))
-    }
-
-    pub(crate) fn of(inner: Inner<W>) -> Self {
-        Self { inner, buffer: Vec::new() }
+        };
+        Ok(Self { inner, buffer: Vec::new() })
     }
 
     /// The format that is written.
@@ -164,14 +164,13 @@ fn copy_exactly(
 
 /// The header blocks of a member: POSIX ustar, with a PAX record before it for what ustar cannot hold.
 fn tar_header(member: &Member) -> io::Result<Vec<u8>> {
-    const USTAR_SIZE_LIMIT: u64 = 1 << 33; // 11 octal digits
     let name = member.name.as_bytes();
     let mut records = Vec::new();
     let split = split_name(name);
     if split.is_none() || !member.name.is_ascii() {
         pax_record(&mut records, "path", name);
     }
-    if member.size >= USTAR_SIZE_LIMIT {
+    if member.size >= OCTAL_LIMIT {
         pax_record(&mut records, "size", member.size.to_string().as_bytes());
     }
     let mut blocks = Vec::with_capacity(BLOCK);
@@ -183,7 +182,7 @@ fn tar_header(member: &Member) -> io::Result<Vec<u8>> {
         blocks.resize(blocks.len().next_multiple_of(BLOCK), 0);
     }
     let (prefix, rest) = split.unwrap_or((b"", &name[..name.len().min(100)]));
-    let size = if member.size < USTAR_SIZE_LIMIT { member.size } else { 0 };
+    let size = if member.size < OCTAL_LIMIT { member.size } else { 0 };
     blocks.extend_from_slice(ustar(rest, prefix, size, member, EntryType::Regular)?.as_bytes());
     Ok(blocks)
 }
@@ -197,9 +196,6 @@ fn ustar(
 ) -> io::Result<Header> {
     let mut header = Header::new_ustar();
     header.set_entry_type(kind);
-    if member.modified >= 1 << 33 {
-        header.set_mtime(member.modified);
-    }
     let fields = header.as_ustar_mut().ok_or(io::ErrorKind::InvalidInput)?;
     // By hand, because `set_path` takes names for paths and refuses or rewrites some, and the numbers because formatting
     // them takes longer than all else that a small member costs.
@@ -209,10 +205,11 @@ fn ustar(
     octal(&mut fields.mode, member.mode.into());
     octal(&mut fields.uid, 0);
     octal(&mut fields.gid, 0);
-    if member.modified < 1 << 33 {
-        octal(&mut fields.mtime, member.modified);
-    }
+    octal(&mut fields.mtime, member.modified);
     fields.cksum = *b"        ";
+    if member.modified >= OCTAL_LIMIT {
+        header.set_mtime(member.modified);
+    }
     let sum = header.as_bytes().iter().copied().map(u64::from).sum();
     octal(&mut header.as_old_mut().cksum, sum);
     Ok(header)

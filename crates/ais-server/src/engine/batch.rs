@@ -252,15 +252,13 @@ impl Batch {
 
     /// Whether all entries are here, and no backend has others.
     fn are_here(&self, entries: &[Entry]) -> Result<bool> {
-        let places = entries.iter().map(|entry| (entry.bucket.bid(), entry.ask.objname.as_str()));
         let is_ours = entries.iter().all(|entry| !entry.bucket.is_remote());
-        Ok(is_ours && self.engine.storage().meta().has_objects(places)?)
+        Ok(is_ours && self.engine.storage().meta().has_objects(places(entries))?)
     }
 
     /// What is here of each entry; none of those that a backend has.
     fn look_up(&self, entries: &[Entry]) -> Result<Vec<Option<ObjectMeta>>> {
-        let places = entries.iter().map(|entry| (entry.bucket.bid(), entry.ask.objname.as_str()));
-        let mut known = self.engine.storage().meta().objects(places)?;
+        let mut known = self.engine.storage().meta().objects(places(entries))?;
         for (known, entry) in known.iter_mut().zip(entries) {
             known.take_if(|_| entry.bucket.is_remote());
         }
@@ -410,6 +408,11 @@ impl Batch {
         let (start, size) = range(ask, found.size())?;
         Ok(Opened { size, modified, content: found.reader(&content, start, size)? })
     }
+}
+
+/// Where the objects of entries are, as the metadata has them.
+fn places(entries: &[Entry]) -> impl Iterator<Item = (u64, &str)> {
+    entries.iter().map(|entry| (entry.bucket.bid(), entry.ask.objname.as_str()))
 }
 
 /// Which entries are members of archives of which others are wanted, too.

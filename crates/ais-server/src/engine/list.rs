@@ -76,10 +76,15 @@ impl Engine {
         if query.archives {
             self.inside(bucket, query, &mut items)?;
         }
+        let read = |bytes: &[u8]| match query.names {
+            true => Ok(None),
+            false => ObjectMeta::decode(bytes).map(|meta| Some(Box::new(meta))),
+        };
         let mut after = query.after.clone();
         while items.len() < query.limit {
             let batch = (query.limit - items.len()).min(BATCH);
-            let rows = self.rows(bucket, query, &after, &prefix, batch)?;
+            let meta = self.storage().meta();
+            let rows = meta.scan_as(bucket.bid(), from(&after), &prefix, batch, read)?;
             let Some(last) = rows.last().map(|(name, _)| name.clone()) else { break };
             after = last;
             for (name, meta) in rows {
@@ -101,30 +106,6 @@ impl Engine {
             }
         }
         Ok(items)
-    }
-
-    /// The next objects: their names and, where that is wanted, what they are.
-    fn rows(
-        &self,
-        bucket: &Bucket,
-        query: &Query,
-        after: &str,
-        prefix: &str,
-        limit: usize,
-    ) -> Result<Vec<(String, Option<Box<ObjectMeta>>)>> {
-        let mut rows = Vec::with_capacity(limit);
-        self.storage().meta().walk(bucket.bid(), from(after), prefix, |name, bytes| {
-            if rows.len() == limit {
-                return Ok(false);
-            }
-            let meta = match query.names {
-                true => None,
-                false => Some(Box::new(ObjectMeta::decode(bytes)?)),
-            };
-            rows.push((name, meta));
-            Ok(rows.len() < limit)
-        })?;
-        Ok(rows)
     }
 
     /// The prefix that one level is looked at under. Like AIStore's, a listing of one level whose prefix is the name

@@ -212,14 +212,12 @@ impl Wanted {
             return Entry { name, flags: entry_flag::DIR, ..Entry::default() };
         };
         let changed = here.as_ref().is_some_and(|here| !is_same(here, &there));
-        let mut entry = match here {
+        let mut entry = Entry { name, ..Entry::default() };
+        if let Some(here) = here {
             // Times and places are those of the copy.
-            Some(here) => {
-                let meta = Some(Box::new(here));
-                self.entry(Item::Object { name, meta, archive: false })
-            }
-            None => Entry { name, ..Entry::default() },
-        };
+            entry.flags = entry_flag::CACHED;
+            self.describe(&mut entry, here);
+        }
         if self.size {
             entry.size = i64::try_from(there.size).unwrap_or(i64::MAX);
         }
@@ -240,13 +238,11 @@ impl Wanted {
     }
 
     fn entry(&self, item: Item) -> Entry {
-        let signed =
-            |size: u64| if self.size { i64::try_from(size).unwrap_or(i64::MAX) } else { 0 };
         match item {
             Item::Directory(name) => Entry { name, flags: entry_flag::DIR, ..Entry::default() },
             Item::Member { name, size } => {
                 let flags = entry_flag::CACHED | entry_flag::IN_ARCHIVE;
-                Entry { name, size: signed(size), flags, ..Entry::default() }
+                Entry { name, size: self.size_of(size), flags, ..Entry::default() }
             }
             Item::Object { name, meta, archive } => {
                 let mut entry = Entry { name, flags: entry_flag::CACHED, ..Entry::default() };
@@ -254,7 +250,6 @@ impl Wanted {
                     entry.flags |= entry_flag::ARCHIVE;
                 }
                 if let Some(meta) = meta {
-                    entry.size = signed(meta.size);
                     self.describe(&mut entry, *meta);
                 }
                 entry
@@ -262,7 +257,12 @@ impl Wanted {
         }
     }
 
+    fn size_of(&self, size: u64) -> i64 {
+        if self.size { i64::try_from(size).unwrap_or(i64::MAX) } else { 0 }
+    }
+
     fn describe(&self, entry: &mut Entry, meta: ObjectMeta) {
+        entry.size = self.size_of(meta.size);
         if self.chunked && meta.chunked {
             entry.flags |= entry_flag::CHUNKED;
         }

@@ -242,12 +242,28 @@ impl Meta {
         prefix: &str,
         limit: usize,
     ) -> Result<Vec<(String, ObjectMeta)>> {
+        self.scan_as(bid, from, prefix, limit, ObjectMeta::decode)
+    }
+
+    /// As [`scan`](Self::scan), with what `read` makes of the bytes of the metadata.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store and of `read`.
+    pub fn scan_as<T>(
+        &self,
+        bid: u64,
+        from: Bound<&str>,
+        prefix: &str,
+        limit: usize,
+        read: impl Fn(&[u8]) -> Result<T>,
+    ) -> Result<Vec<(String, T)>> {
         let mut rows = Vec::new();
         self.walk(bid, from, prefix, |name, bytes| {
             if rows.len() == limit {
                 return Ok(false);
             }
-            rows.push((name, ObjectMeta::decode(bytes)?));
+            rows.push((name, read(bytes)?));
             Ok(true)
         })?;
         Ok(rows)
