@@ -9,6 +9,8 @@ const WORDS: [&str; 3] = ["NaN", "-Infinity", "Infinity"];
 
 /// The text with strings in their place, if it has any.
 pub(super) fn marked(text: &str) -> Option<String> {
+    // Most that is no JSON is something else: lines of JSON, say, and long.
+    WORDS.into_iter().find(|word| text.contains(word))?;
     let clean = replaced(text, |word| format!("\"{MARK}{word}\""));
     (clean != text).then_some(clean)
 }
