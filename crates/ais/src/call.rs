@@ -306,9 +306,15 @@ impl Response {
 
     /// The body as it comes in.
     pub fn stream(self) -> BoxStream<'static, Result<Bytes>> {
-        let (operation, target) = (self.head.operation, self.head.target);
+        self.split().1
+    }
+
+    /// The head, and the body as it comes in.
+    pub fn split(self) -> (Head, BoxStream<'static, Result<Bytes>>) {
+        let (operation, target) = (self.head.operation, self.head.target.clone());
         let body = self.body.bytes_stream();
-        body.map_err(move |e| Error::transport(operation, &target, e)).boxed()
+        let body = body.map_err(move |e| Error::transport(operation, &target, e)).boxed();
+        (self.head, body)
     }
 }
 

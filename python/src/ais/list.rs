@@ -309,24 +309,22 @@ impl Listing {
             Some(task) => task.join().await?,
             None => ask(&self.client, self.request.clone()).await?,
         };
-        let (page, uuid, token) = match came {
+        match came {
             Came::Refused(got) => {
                 self.is_over = true;
-                return Ok(Some(Err(got)));
+                Ok(Some(Err(got)))
             }
-            Came::Packed { body, uuid, token } => (Err(body), uuid, token),
             Came::Page(page) => {
-                let (uuid, token) = (page.uuid.clone(), page.continuation_token.clone());
-                (Ok(page), uuid, token)
+                self.go_on(page.uuid.clone(), page.continuation_token.clone());
+                Ok(Some(Ok(page)))
             }
-        };
-        self.go_on(uuid, token);
-        match page {
-            Ok(page) => Ok(Some(Ok(page))),
-            Err(body) => match Page::from_msgpack(&body) {
-                Ok(page) => Ok(Some(Ok(page))),
-                Err(error) => Err(unreadable(self.request.describe(), &error)),
-            },
+            Came::Packed { body, uuid, token } => {
+                self.go_on(uuid, token);
+                match Page::from_msgpack(&body) {
+                    Ok(page) => Ok(Some(Ok(page))),
+                    Err(error) => Err(unreadable(self.request.describe(), &error)),
+                }
+            }
         }
     }
 

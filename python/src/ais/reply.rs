@@ -48,8 +48,8 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 impl Got {
     /// A reply whose body is still to come.
     pub(super) fn of(response: Response) -> Self {
-        let head = response.head().clone();
-        Self::new(head, Body::Coming(response.stream()))
+        let (head, body) = response.split();
+        Self::new(head, Body::Coming(body))
     }
 
     /// The same with the whole body.

@@ -143,14 +143,17 @@ class MossReq(Model):
 
     def dict(self, *args: Any, **options: Any) -> Dict[str, Any]:  # noqa: UP006
         """As the server wants it: without what is not set."""
-        out = self.model_dump(by_alias=True, exclude={"moss_in"}, exclude_none=True)
-        return {"in": [entry.dict() for entry in self.moss_in], **out}
+        return {"in": [entry.dict() for entry in self.moss_in], **self._options()}
+
+    def _options(self) -> Dict[str, Any]:  # noqa: UP006
+        return self.model_dump(by_alias=True, exclude={"moss_in"}, exclude_none=True)
 
     def _text(self) -> str:
         """`dict` as JSON."""
-        rest = json.dumps(self.model_dump(by_alias=True, exclude={"moss_in"}, exclude_none=True))
         entries = ",".join([entry._text() for entry in self.moss_in])
-        return f'{{"in":[{entries}]{rest[1:] if rest == "{}" else "," + rest[1:]}'
+        options = self._options()
+        rest = f",{json.dumps(options)[1:]}" if options else "}"
+        return f'{{"in":[{entries}]{rest}'
 
     def add(self, moss_in: MossIn) -> MossReq:
         """Add an entry."""

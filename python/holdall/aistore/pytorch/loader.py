@@ -70,8 +70,7 @@ class AISDataLoader(data.DataLoader):  # type: ignore[misc, type-arg]
                 f"{type(dataset).__name__} cannot be continued: it is no AISBaseIterDataset"
             )
         if isinstance(dataset, Resumable) and dataset._may_leave_out():
-            collate: Any = self.collate_fn
-            self.collate_fn = WithoutLeftOut(collate, self._auto_collation)
+            self.collate_fn = WithoutLeftOut(self.collate_fn, self._auto_collation)
 
     collate_fn: Any
     _first = 0
