@@ -1,11 +1,13 @@
 //! From the words of the command line to stores and keys.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::pin::Pin;
 
 use anyhow::{Result, bail};
 use futures::stream::Peekable;
 use futures::{Stream, TryStreamExt};
+use holdall::store::local::has_no_length;
 use holdall::store::object_store::ObjectStoreExt;
 use holdall::store::object_store::path::Path;
 use holdall::store::transfer::Filter;
@@ -171,7 +173,9 @@ impl Place {
         let path = self.local.as_deref()?;
         let metadata = std::fs::metadata(path).ok()?;
         let is_measured = match metadata.is_file() {
-            true => metadata.len() > 0 || !has_content(path),
+            true => {
+                metadata.len() > 0 || !File::open(path).is_ok_and(|f| has_no_length(&f, &metadata))
+            }
             false => metadata.is_dir(),
         };
         (!is_measured).then_some(path)
@@ -195,11 +199,6 @@ impl Place {
             None => bail!("{} is the root of a store, not an object", self.url()),
         }
     }
-}
-
-fn has_content(path: &std::path::Path) -> bool {
-    use std::io::Read;
-    std::fs::File::open(path).and_then(|mut file| file.read(&mut [0])).is_ok_and(|read| read > 0)
 }
 
 /// Whether a URL has a query or fragment that its store does not use: the key would be another one than was written, and

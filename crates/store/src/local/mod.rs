@@ -24,8 +24,8 @@ use lane::Lanes;
 pub use lane::in_line;
 pub(crate) use lane::{Lane, common};
 pub(crate) use paths::{JOURNAL, PARTIAL};
-pub use read::read_at;
-pub(crate) use read::{NOT_REGULAR, e_tag, has_no_length, open, read_exact};
+pub(crate) use read::{NOT_REGULAR, e_tag, open, read_exact};
+pub use read::{has_no_length, read_at};
 pub(crate) use write::{rename_new, sync_parent};
 
 use std::any::Any;

@@ -31,7 +31,7 @@ const COALESCE_BYTES: u64 = 64 * 1024;
 pub(crate) const NOT_REGULAR: &str = "it is not a regular file; pass what it holds as a stream";
 
 /// Whether a file is one of those that are made while they are read, as below `/proc`: it says to be empty, and is not.
-pub(crate) fn has_no_length(file: &File, metadata: &Metadata) -> bool {
+pub fn has_no_length(file: &File, metadata: &Metadata) -> bool {
     metadata.len() == 0 && rustix::io::pread(file, &mut [0; 1], 0).is_ok_and(|read| read > 0)
 }
 
