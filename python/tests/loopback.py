@@ -39,6 +39,8 @@ class Service:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # A reply is head and content in two writes: without this, the second waits for the client to have the first.
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
@@ -62,9 +64,13 @@ class Service:
             def log_message(self, *_: object) -> None:
                 pass
 
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            # With Python's five, the system drops connections that come together, and clients try them again much later.
+            request_queue_size = 1024
+
         self.requests = requests
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.host = host
         self.url = f"http://{host}:{self.server.server_address[1]}"
 
