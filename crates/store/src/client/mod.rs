@@ -13,6 +13,7 @@ mod pool;
 mod progress;
 mod redirect;
 mod resolve;
+mod surplus;
 mod tls;
 
 pub(crate) use integrity::{Integrity, stated};

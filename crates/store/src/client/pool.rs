@@ -19,6 +19,7 @@ use super::file_body::{FileBody, UploadFile};
 use super::pacing;
 use super::progress::{Download, Movement, Stalled, Upload, patience};
 use super::redirect::{self, Elsewhere};
+use super::surplus::{self, GiveUp};
 use super::{ClientOptions, Integrity, tls};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::Budget;
@@ -171,7 +172,7 @@ impl HttpService for Pool {
 
         let authority = request.url().authority().to_owned();
         let pass = pacing::enter(&authority).await;
-        let reply = self.client()?.execute(request);
+        let reply = surplus::awaited(self.client()?.execute(request));
         let reply = match timeout {
             Some(limit) => unless_stalled(reply, &movement, limit).await?,
             None => reply.await.map_err(reqwest_error)?,
@@ -233,6 +234,7 @@ fn build(options: &ClientOptions) -> Result<reqwest::Client> {
         .no_deflate()
         .tcp_nodelay(true)
         .https_only(!options.allow_http)
+        .connector_layer(GiveUp::default())
         .danger_accept_invalid_certs(options.allow_invalid_certificates)
         .http2_keep_alive_while_idle(options.http2_keep_alive_while_idle);
 

@@ -2,6 +2,7 @@ mod cache;
 mod changing;
 mod cloud;
 mod conformance;
+mod crowded;
 mod direct;
 mod embedded;
 mod faults;
