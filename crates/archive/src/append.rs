@@ -9,7 +9,7 @@ use ::zip::{ZipArchive, ZipWriter, result::ZipError, write::StreamWriter};
 
 use crate::{
     Cursor, Error, ErrorKind, Format, Result, Source, Writer,
-    input::{Failure, Tracked, tar_stream},
+    input::{BUFFER, Failure, Tracked, tar_stream},
     tar::TarReader,
     writer::Inner,
     zip::explain_zip,
@@ -35,7 +35,7 @@ impl<W: Write> Writer<W> {
         if let Inner::Zip(zip) = &mut writer.inner {
             copy_zip(cursor, zip, replacing)?;
         } else {
-            let (input, failure) = tar_stream(cursor, format);
+            let (input, failure) = tar_stream(BufReader::with_capacity(BUFFER, cursor), format);
             TarReader::new(input, failure, format).copy_to(writer.inner.tar_sink())?;
         }
         Ok(writer)

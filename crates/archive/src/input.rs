@@ -1,7 +1,7 @@
 //! The bytes of a tar, wherever they come from.
 
 use std::{
-    io::{self, BufReader, Read, Seek, SeekFrom},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -100,6 +100,13 @@ impl<R: Read + Send> Input for Sequential<R> {
 pub(crate) struct Failure(Arc<Mutex<Option<io::Error>>>);
 
 impl Failure {
+    fn note(&self, error: &io::Error) {
+        if error.kind() != io::ErrorKind::Interrupted {
+            let copy = io::Error::new(error.kind(), error.to_string());
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy);
+        }
+    }
+
     /// What `error`, met while reading an archive of `format`, really was.
     pub(crate) fn explain(&self, format: Format, error: io::Error) -> Error {
         if let Some(original) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -127,14 +134,17 @@ impl<R> Tracked<R> {
 
 impl<R: Read> Read for Tracked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let result = self.inner.read(buffer);
-        if let Err(error) = &result
-            && error.kind() != io::ErrorKind::Interrupted
-        {
-            let copy = io::Error::new(error.kind(), error.to_string());
-            *self.failure.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy);
-        }
-        result
+        self.inner.read(buffer).inspect_err(|error| self.failure.note(error))
+    }
+}
+
+impl<R: BufRead> BufRead for Tracked<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf().inspect_err(|error| self.failure.note(error))
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.inner.consume(count);
     }
 }
 
@@ -146,17 +156,16 @@ impl<R: Seek> Seek for Tracked<R> {
 
 /// The tar inside `source`. Not for zip.
 pub(crate) fn tar_stream(
-    source: impl Read + Send + 'static,
+    source: impl BufRead + Send + 'static,
     format: Format,
 ) -> (Box<dyn Input>, Failure) {
     let (tracked, failure) = Tracked::new(source);
-    let buffered = BufReader::with_capacity(BUFFER, tracked);
     let input: Box<dyn Input> = match format {
         Format::TarGz => {
-            Box::new(Sequential(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(buffered))))
+            Box::new(Sequential(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(tracked))))
         }
-        Format::TarLz4 => Box::new(Sequential(FrameDecoder::new(buffered))),
-        Format::Tar | Format::Zip => Box::new(Sequential(buffered)),
+        Format::TarLz4 => Box::new(Sequential(FrameDecoder::new(tracked))),
+        Format::Tar | Format::Zip => Box::new(Sequential(tracked)),
     };
     (input, failure)
 }

@@ -6,14 +6,14 @@
 //! [`CHUNK`] bytes wait in a channel, so a slow consumer holds the producer back.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, BufRead, Read, Write},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use futures::{Stream, StreamExt as _};
 use tokio::{runtime::Handle, sync::mpsc, task::spawn_blocking};
 
@@ -158,15 +158,25 @@ impl<S: Stream<Item = io::Result<Bytes>>> StreamReader<S> {
 
 impl<S: Stream<Item = io::Result<Bytes>>> Read for StreamReader<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let taken = self.fill_buf()?.read(buffer)?;
+        self.consume(taken);
+        Ok(taken)
+    }
+}
+
+impl<S: Stream<Item = io::Result<Bytes>>> BufRead for StreamReader<S> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.chunk.is_empty() {
             match self.runtime.block_on(self.stream.next()) {
                 Some(chunk) => self.chunk = chunk?,
-                None => return Ok(0),
+                None => break,
             }
         }
-        let taken = self.chunk.len().min(buffer.len());
-        buffer[..taken].copy_from_slice(&self.chunk.split_to(taken));
-        Ok(taken)
+        Ok(&self.chunk)
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.chunk.advance(count);
     }
 }
 
@@ -205,17 +215,18 @@ where
 }
 
 fn take_apart(
-    source: impl Read + Send + 'static,
+    source: impl BufRead + Send + 'static,
     format: Format,
     sender: &mpsc::Sender<Result<Piece>>,
 ) -> Result<()> {
     let mut reader = Reader::stream(source, format)?;
     while let Some(member) = reader.next_file()? {
+        let mut left = usize::try_from(member.size).unwrap_or(CHUNK);
         if sender.blocking_send(Ok(Piece::Member(member))).is_err() {
             return Ok(());
         }
         loop {
-            let mut chunk = Vec::with_capacity(CHUNK);
+            let mut chunk = Vec::with_capacity(left.min(CHUNK));
             reader
                 .by_ref()
                 .take(CHUNK as u64)
@@ -224,6 +235,7 @@ fn take_apart(
             if chunk.is_empty() {
                 break;
             }
+            left = left.saturating_sub(chunk.len());
             if sender.blocking_send(Ok(Piece::Content(chunk.into()))).is_err() {
                 return Ok(());
             }

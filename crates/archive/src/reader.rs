@@ -1,13 +1,13 @@
 //! Going through an archive of any format.
 
 use std::{
-    io::{self, BufReader, Read, Seek as _},
+    io::{self, BufRead, BufReader, Read, Seek as _},
     sync::Arc,
 };
 
 use crate::{
     Cursor, Error, Format, Member, Result, Selector, Source,
-    input::{HEADERS, Seekable, Tracked, tar_stream},
+    input::{BUFFER, HEADERS, Seekable, Tracked, tar_stream},
     same_name,
     tar::TarReader,
     zip::ZipReader,
@@ -38,7 +38,9 @@ impl Reader {
                 let input = Seekable(BufReader::with_capacity(HEADERS, tracked));
                 Inner::Tar(TarReader::new(Box::new(input), failure, format))
             }
-            Format::TarGz | Format::TarLz4 => return Ok(Self::tar(cursor, format)),
+            Format::TarGz | Format::TarLz4 => {
+                return Ok(Self::tar(BufReader::with_capacity(BUFFER, cursor), format));
+            }
         }))
     }
 
@@ -47,7 +49,7 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn stream(stream: impl Read + Send + 'static, format: Format) -> Result<Self> {
+    pub fn stream(stream: impl BufRead + Send + 'static, format: Format) -> Result<Self> {
         if format != Format::Zip {
             return Ok(Self::tar(stream, format));
         }
@@ -66,7 +68,7 @@ impl Reader {
         Self::open(Arc::new(file), format)
     }
 
-    fn tar(stream: impl Read + Send + 'static, format: Format) -> Self {
+    fn tar(stream: impl BufRead + Send + 'static, format: Format) -> Self {
         let (input, failure) = tar_stream(stream, format);
         Self(Inner::Tar(TarReader::new(input, failure, format)))
     }

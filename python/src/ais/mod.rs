@@ -14,6 +14,7 @@ use holdall::ais::wire::hrw;
 use pyo3::prelude::*;
 
 pub(crate) use client::AisClient;
+pub(crate) use reply::AisReply;
 
 /// The digest of a unique name, by which objects are placed.
 #[pyfunction]
@@ -38,7 +39,7 @@ fn _ais_place(name: &str, digests: Vec<u64>) -> Option<usize> {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<AisClient>()?;
-    module.add_class::<reply::AisReply>()?;
+    module.add_class::<AisReply>()?;
     module.add_class::<list::BucketEntry>()?;
     module.add_class::<parallel::AisRanges>()?;
     module.add_function(wrap_pyfunction!(files::_ais_put_file, module)?)?;

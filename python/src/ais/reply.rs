@@ -239,6 +239,11 @@ impl AisReply {
         let done = block_with(py, &driver, true, read)?;
         done.map_err(|e| to_py(&e))
     }
+
+    /// Whatever comes next of the body, without a copy; None at the end.
+    pub(crate) fn next(&self, py: Python<'_>) -> PyResult<Option<RustBytes>> {
+        self.wait(py, async { self.reading.lock().await.piece(0).await })
+    }
 }
 
 pub(super) fn data(py: Python<'_>, bytes: &[u8]) -> Py<PyAny> {

@@ -8,10 +8,14 @@ from io import BytesIO
 from typing import Any, ClassVar
 
 from ...._holdall import _ArchiveMembers
+from ..._response import RawStream
 from ...const import GB_MISSING_FILES_DIR
 from ..types import MossOut, MossReq, MossResp
 
 logger = logging.getLogger(__name__)
+
+BUFFER_BYTES = 64 << 10
+"""What is asked of a file object at once, unless somebody says otherwise."""
 
 _FAILED = "Batch entry failed on the server"
 _MISSING = GB_MISSING_FILES_DIR + "/"
@@ -45,10 +49,15 @@ class ArchiveStreamExtractor:
         Raises:
             RuntimeError: When the archive is damaged, cut short, or has other members than were asked for.
         """
-        return self._pairs(response, data_stream, moss_req, moss_resp, 0)
+        return self._pairs(response, data_stream, moss_req, moss_resp)
 
     def _pairs(
-        self, response: Any, stream: Any, request: MossReq, described: MossResp | None, at_once: int
+        self,
+        response: Any,
+        stream: Any,
+        request: MossReq,
+        described: MossResp | None,
+        at_once: int = BUFFER_BYTES,
     ) -> Generator[tuple[MossOut, bytes], None, None]:
         expected = _Inferred(request) if described is None else _Described(described, request)
         of, most, is_strict = expected.of, len(expected), request.cont_on_err is False
@@ -82,14 +91,14 @@ class ArchiveStreamExtractor:
     def _members(
         self, stream: Any, request: MossReq, at_once: int
     ) -> Generator[tuple[str, bytes], None, None]:
-        if not hasattr(stream, "read"):
+        if isinstance(stream, RawStream) and at_once == BUFFER_BYTES:
+            # As it comes: in pieces that nobody has to put together.
+            stream = stream._reply
+        elif not hasattr(stream, "read"):
             stream = BytesIO(stream)
         kind = request.output_format or self._supported_fmts[0]
-        archive = (
-            _ArchiveMembers(stream, kind, at_once) if at_once else _ArchiveMembers(stream, kind)
-        )
         try:
-            yield from archive
+            yield from _ArchiveMembers(stream, kind, at_once)
         except ValueError as error:
             logger.error("Failed to read %s archive: %s", self._kind, error)
             raise RuntimeError(f"Failed to read {self._kind} archive stream") from error

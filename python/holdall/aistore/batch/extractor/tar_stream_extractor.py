@@ -7,9 +7,7 @@ from typing import Any, ClassVar
 
 from ...const import EXT_TAR, EXT_TARGZ, EXT_TGZ
 from ..types import MossOut, MossReq, MossResp
-from .archive_stream_extractor import ArchiveStreamExtractor
-
-_BUFFER_BYTES = 64 << 10
+from .archive_stream_extractor import BUFFER_BYTES, ArchiveStreamExtractor
 
 
 class TarStreamExtractor(ArchiveStreamExtractor):
@@ -25,7 +23,7 @@ class TarStreamExtractor(ArchiveStreamExtractor):
         moss_req: MossReq,
         moss_resp: MossResp | None = None,
         *,
-        buffer_size: int = _BUFFER_BYTES,
+        buffer_size: int = BUFFER_BYTES,
     ) -> Generator[tuple[MossOut, bytes], None, None]:
         """As that of all formats; ``buffer_size`` bytes are asked for at once."""
         if isinstance(buffer_size, bool) or not isinstance(buffer_size, int) or buffer_size <= 0:
