@@ -36,6 +36,7 @@ _PACKAGES = {"holdall": "holdall.aistore", "aistore": "aistore.sdk"}
 _GIB = 1024**3
 
 Round = Callable[[], object]
+Wanted = Callable[[str], bool]
 
 
 @contextmanager
@@ -73,8 +74,11 @@ def _times(count: int, call: Callable[[int], object]) -> Round:
     return run
 
 
-def small(clients: dict[str, Any], count: int) -> Iterator[Workload]:
+def small(clients: dict[str, Any], count: int, wanted: Wanted) -> Iterator[Workload]:
     """Objects of 1 KiB, one after the other."""
+    names = ["GET, 1 KiB", "PUT, 1 KiB"]
+    if not any(map(wanted, names)):
+        return
     data = bytes(range(256)) * 4
     objects = {who: client.bucket("bench").object("small") for who, client in clients.items()}
     objects["holdall"].get_writer().put_content(data)
@@ -82,16 +86,19 @@ def small(clients: dict[str, Any], count: int) -> Iterator[Workload]:
         who: _times(count, lambda _, made=made: made.get_reader().read_all())
         for who, made in objects.items()
     }
-    yield Workload("GET, 1 KiB", count, False, reads)
+    yield Workload(names[0], count, False, reads)
     writes = {
         who: _times(count, lambda _, made=made: made.get_writer().put_content(data))
         for who, made in objects.items()
     }
-    yield Workload("PUT, 1 KiB", count, False, writes)
+    yield Workload(names[1], count, False, writes)
 
 
-def listing(clients: dict[str, Any], count: int) -> Iterator[Workload]:
+def listing(clients: dict[str, Any], count: int, wanted: Wanted) -> Iterator[Workload]:
     """Names of many objects."""
+    name = f"list {count:,} names"
+    if not wanted(name):
+        return
     many = clients["holdall"].bucket("names").create()
     for start in range(0, count, 10_000):
         many.put_many({f"dir-{i % 100}/object-{i:08}": b"" for i in range(start, start + 10_000)})
@@ -100,24 +107,39 @@ def listing(clients: dict[str, Any], count: int) -> Iterator[Workload]:
         who: lambda bucket=bucket: bucket.list_all_objects(props="name")
         for who, bucket in buckets.items()
     }
-    yield Workload(f"list {count:,} names", count, False, rounds)
+    yield Workload(name, count, False, rounds)
 
 
-def batches(clients: dict[str, Any], count: int) -> Iterator[Workload]:
+def batches(clients: dict[str, Any], count: int, wanted: Wanted) -> Iterator[Workload]:
     """Many objects with one request."""
-    names = [f"batch-{i}" for i in range(count)]
-    clients["holdall"].bucket("bench").put_many({name: b"x" * 4096 for name in names})
+    name = f"get-batch, {count:,} x 4 KiB"
+    if not wanted(name):
+        return
+    objects = [f"batch-{i}" for i in range(count)]
+    clients["holdall"].bucket("bench").put_many({of: b"x" * 4096 for of in objects})
 
     def read(client: Any) -> None:
-        found = client.batch(names, bucket=client.bucket("bench")).get()
+        found = client.batch(objects, bucket=client.bucket("bench")).get()
         assert sum(len(data) for _, data in found) == 4096 * count
 
     rounds = {who: lambda client=client: read(client) for who, client in clients.items()}
-    yield Workload(f"get-batch, {count:,} x 4 KiB", count, False, rounds)
+    yield Workload(name, count, False, rounds)
 
 
-def loading(clients: dict[str, Any], count: int) -> Iterator[Workload]:
+_DATA_SETS = {
+    "AISMapDataset": "map_dataset",
+    "AISIterDataset": "iter_dataset",
+    "AISBatchIterDataset": "batch_iter_dataset",
+}
+
+
+def loading(clients: dict[str, Any], count: int, wanted: Wanted) -> Iterator[Workload]:
     """Samples through PyTorch's loader, in the data sets that fetch each object and in those that fetch batches."""
+    names = {
+        f"{kind}, {workers} workers": (kind, workers) for kind in _DATA_SETS for workers in (0, 2)
+    }
+    if not any(map(wanted, names)):
+        return
     try:
         from torch.utils.data import DataLoader
     except ImportError:
@@ -126,34 +148,31 @@ def loading(clients: dict[str, Any], count: int) -> Iterator[Workload]:
     data = {f"sample-{i:06}": bytes(16 * 1024) for i in range(count)}
     clients["holdall"].bucket("samples").create().put_many(data)
 
-    def epochs(kind: str, where: str, workers: int) -> dict[str, Round]:
+    def epochs(kind: str, workers: int) -> dict[str, Round]:
         rounds: dict[str, Round] = {}
         for who, client in clients.items():
             package = _PACKAGES[who].removesuffix(".sdk")
-            sets = importlib.import_module(f"{package}.pytorch.{where}")
+            sets = importlib.import_module(f"{package}.pytorch.{_DATA_SETS[kind]}")
             more = {"client": client} if kind == "AISBatchIterDataset" else {}
             made = getattr(sets, kind)(ais_source_list=client.bucket("samples"), **more)
             loader = DataLoader(made, batch_size=32, num_workers=workers, collate_fn=len)
             rounds[who] = lambda loader=loader: _whole(loader, count)
         return rounds
 
-    kinds = {
-        "AISMapDataset": "map_dataset",
-        "AISIterDataset": "iter_dataset",
-        "AISBatchIterDataset": "batch_iter_dataset",
-    }
-    for kind, where in kinds.items():
-        for workers in (0, 2):
-            name = f"{kind}, {workers} workers"
-            yield Workload(name, count, False, epochs(kind, where, workers))
+    for name, (kind, workers) in names.items():
+        yield Workload(name, count, False, epochs(kind, workers))
 
 
 def _whole(loader: Any, count: int) -> None:
     assert sum(loader) == count
 
 
-def large(clients: dict[str, Any], size: int, workers: int) -> Iterator[Workload]:
+def large(clients: dict[str, Any], size: int, workers: int, wanted: Wanted) -> Iterator[Workload]:
     """One large object: with one request, and in parts side by side."""
+    name = f"read {size / _GIB:g} GiB"
+    names = [name, f"{name}, {workers} workers"]
+    if not any(map(wanted, names)):
+        return
     objects = {who: client.bucket("bench").object("large") for who, client in clients.items()}
     objects["holdall"].get_writer().put_content(bytes(size))
 
@@ -164,11 +183,10 @@ def large(clients: dict[str, Any], size: int, workers: int) -> Iterator[Workload
         with made.get_reader(num_workers=workers).read_all() as buffer:
             assert len(buffer) == size
 
-    text = f"{size / _GIB:g} GiB"
     rounds = {who: lambda made=made: whole(made) for who, made in objects.items()}
-    yield Workload(f"read {text}", size, True, rounds)
+    yield Workload(names[0], size, True, rounds)
     rounds = {who: lambda made=made: parts(made) for who, made in objects.items()}
-    yield Workload(f"read {text}, {workers} workers", size, True, rounds)
+    yield Workload(names[1], size, True, rounds)
 
 
 def _cpu() -> float:
@@ -232,19 +250,23 @@ def main() -> int:
     print(f"medians of {rounds} rounds; ratio: how many times faster holdall is; s/GB: processor\n")
     print(f"{'workload':<28}{'holdall':>26}{'aistore':>26}{'ratio':>11}")
     rows = []
+
+    def wanted(name: str) -> bool:
+        return not arguments.only or any(word in name for word in arguments.only)
+
     with serving() as url:
         clients = _clients(url)
         clients["holdall"].bucket("bench").create()
         plans = [
-            lambda: small(clients, 200 if quick else 2_000),
-            lambda: listing(clients, 10_000 if quick else 100_000),
-            lambda: batches(clients, 200 if quick else 1_000),
-            lambda: loading(clients, 320 if quick else 3_200),
-            lambda: large(clients, _GIB // 16 if quick else _GIB, arguments.workers),
+            small(clients, 200 if quick else 2_000, wanted),
+            listing(clients, 10_000 if quick else 100_000, wanted),
+            batches(clients, 200 if quick else 1_000, wanted),
+            loading(clients, 320 if quick else 3_200, wanted),
+            large(clients, _GIB // 16 if quick else _GIB, arguments.workers, wanted),
         ]
         for plan in plans:
-            for workload in plan():
-                if arguments.only and not any(word in workload.name for word in arguments.only):
+            for workload in plan:
+                if not wanted(workload.name):
                     continue
                 rows.append(measure(workload, rounds))
                 print(_line(rows[-1]), flush=True)
