@@ -51,12 +51,7 @@ impl<W: Write> Writer<W> {
 
     /// The format that is written.
     pub fn format(&self) -> Format {
-        match self.inner {
-            Inner::Tar(_) => Format::Tar,
-            Inner::TarGz(_) => Format::TarGz,
-            Inner::TarLz4(_) => Format::TarLz4,
-            Inner::Zip(_) => Format::Zip,
-        }
+        self.inner.format()
     }
 
     /// Adds a regular file with the name, size, time and mode of `member` and exactly `member.size` bytes of `content`.
@@ -67,22 +62,23 @@ impl<W: Write> Writer<W> {
     /// fault, the archive is of no use after an error.
     pub fn append(&mut self, member: &Member, content: &mut dyn Read) -> Result<()> {
         let format = self.format();
-        if member.name.is_empty() || member.name.contains('\0') {
-            let problem = format!("the name {:?} is empty or holds a NUL", member.name);
-            return Err(Error::new(ErrorKind::InvalidMember, format, problem));
-        }
-        let failed = |error| Error::io(format, error);
-        if let Inner::Zip(writer) = &mut self.inner {
-            start_zip_member(writer, member)?;
-            copy_exactly(content, writer, member, format, &mut self.buffer)?;
-            return Ok(());
-        }
-        let header = tar_header(member).map_err(failed)?;
-        let padding = (BLOCK - usize::try_from(member.size % BLOCK as u64).unwrap_or(0)) % BLOCK;
-        let sink = self.inner.tar_sink();
-        sink.write_all(&header).map_err(failed)?;
+        let sink = self.inner.begin(member)?;
         copy_exactly(content, sink, member, format, &mut self.buffer)?;
-        sink.write_all(&[0; BLOCK][..padding]).map_err(failed)
+        self.inner.pad(member)
+    }
+
+    /// As [`Self::append`], for content that is in memory.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn append_bytes(&mut self, member: &Member, content: &[u8]) -> Result<()> {
+        let format = self.format();
+        if content.len() as u64 != member.size {
+            return self.append(member, &mut &*content);
+        }
+        let sink = self.inner.begin(member)?;
+        sink.write_all(content).map_err(|error| Error::io(format, error))?;
+        self.inner.pad(member)
     }
 
     /// Writes what ends the archive, and returns the sink (flushed as far as this crate holds bytes).
@@ -108,6 +104,43 @@ impl<W: Write> Writer<W> {
 }
 
 impl<W: Write> Inner<W> {
+    fn format(&self) -> Format {
+        match self {
+            Self::Tar(_) => Format::Tar,
+            Self::TarGz(_) => Format::TarGz,
+            Self::TarLz4(_) => Format::TarLz4,
+            Self::Zip(_) => Format::Zip,
+        }
+    }
+
+    /// Writes what comes before the content of a member; where the content goes.
+    fn begin(&mut self, member: &Member) -> Result<&mut dyn Write> {
+        let format = self.format();
+        if member.name.is_empty() || member.name.contains('\0') {
+            let problem = format!("the name {:?} is empty or holds a NUL", member.name);
+            return Err(Error::new(ErrorKind::InvalidMember, format, problem));
+        }
+        if let Self::Zip(writer) = self {
+            start_zip_member(writer, member)?;
+            return Ok(writer);
+        }
+        let failed = |error| Error::io(format, error);
+        let sink = self.tar_sink();
+        sink.write_all(&tar_header(member).map_err(failed)?).map_err(failed)?;
+        Ok(sink)
+    }
+
+    /// Writes what comes after it.
+    fn pad(&mut self, member: &Member) -> Result<()> {
+        let format = self.format();
+        if format == Format::Zip {
+            return Ok(());
+        }
+        let padding = (BLOCK - usize::try_from(member.size % BLOCK as u64).unwrap_or(0)) % BLOCK;
+        let padded = self.tar_sink().write_all(&[0; BLOCK][..padding]);
+        padded.map_err(|error| Error::io(format, error))
+    }
+
     /// Where the bytes of a tar go.
     pub(crate) fn tar_sink(&mut self) -> &mut dyn Write {
         match self {

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use super::{
     Bucket, Engine, Work as _,
     archive::{format_of, format_of_mime},
+    content::{Content, PIECE},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -58,7 +59,13 @@ struct Entry {
 struct Opened {
     size: u64,
     modified: u64,
-    content: Box<dyn Read + Send>,
+    content: Wanted,
+}
+
+/// Its content.
+enum Wanted {
+    Whole(Content),
+    Part(Box<dyn Read + Send>),
 }
 
 /// An archive that is made while it is read.
@@ -346,6 +353,16 @@ impl Batch {
             match opened {
                 Ok(Opened { size, modified, content }) => {
                     let member = Member::file(&entry.member, size).modified_at(modified);
+                    let content: Box<dyn Read + Send> = match content {
+                        Wanted::Whole(content) if size <= PIECE as u64 => {
+                            let bytes = content.read_range(0..size)?;
+                            writer.append_bytes(&member, &bytes).map_err(failed)?;
+                            self.job.count(size);
+                            continue;
+                        }
+                        Wanted::Whole(content) => Box::new(content.reader()),
+                        Wanted::Part(content) => content,
+                    };
                     let mut content = Stoppable { content, job: &self.job };
                     writer.append(&member, &mut content).map_err(failed)?;
                     self.job.count(size);
@@ -393,10 +410,10 @@ impl Batch {
         let modified = u64::try_from(meta.mtime / 1_000_000_000).unwrap_or(0);
         if ask.archpath.is_empty() {
             let (start, size) = range(ask, meta.size)?;
-            let content: Box<dyn Read + Send> = if size == meta.size {
-                Box::new(content.reader())
+            let content = if size == meta.size {
+                Wanted::Whole(content)
             } else {
-                Box::new(holdall_archive::read_at(Arc::new(content), start, size)?)
+                Wanted::Part(Box::new(holdall_archive::read_at(Arc::new(content), start, size)?))
             };
             return Ok(Opened { size, modified, content });
         }
@@ -406,7 +423,7 @@ impl Batch {
         let found =
             self.engine.find_member_blocking(place, opened, format, &ask.archpath, *shared)?;
         let (start, size) = range(ask, found.size())?;
-        Ok(Opened { size, modified, content: found.reader(&content, start, size)? })
+        Ok(Opened { size, modified, content: Wanted::Part(found.reader(&content, start, size)?) })
     }
 }
 
