@@ -1,5 +1,6 @@
 //! Hrefs: absolute and relative ones, and the names in them.
 
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -135,27 +136,33 @@ fn plain_host(href: &str) -> Option<&str> {
 
 /// Whether an href ends in a slash, which is how documents write directories.
 pub fn is_directory(href: &str) -> bool {
-    path(href).ends_with('/') && !file_name(href).is_empty()
+    let path = path(href);
+    path.ends_with('/') && !last_segment(&path).is_empty()
 }
 
 /// The decoded path of an href, without query and fragment. Paths without a scheme are taken as they are.
-pub fn path(href: &str) -> String {
+pub fn path(href: &str) -> Cow<'_, str> {
     if scheme(href).is_none() {
-        return href.to_owned();
+        return Cow::Borrowed(href);
     }
     let (_, rest) = split_root(href);
     let path = rest.split(['?', '#']).next().unwrap_or_default();
-    percent_decode_str(path).decode_utf8_lossy().into_owned()
+    percent_decode_str(path).decode_utf8_lossy()
 }
 
 /// The last segment of the decoded path, that of a directory without the slash at its end.
 pub fn file_name(href: &str) -> String {
-    path(href).trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
+    last_segment(&path(href)).to_owned()
+}
+
+fn last_segment(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
 /// The extension of the file name with its dot, or nothing.
 pub fn suffix(href: &str) -> String {
-    let name = file_name(href);
+    let path = path(href);
+    let name = last_segment(&path);
     match name.rfind('.') {
         Some(at) if at > 0 && at + 1 < name.len() => name[at..].to_owned(),
         _ => String::new(),

@@ -11,7 +11,7 @@ use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
-use holdall_store::client::ClientOptions;
+use holdall_store::client::{ClientOptions, ParsedUrl};
 use holdall_store::http::HttpStore;
 use holdall_store::object_store::RetryConfig;
 use holdall_store::object_store::client::{
@@ -87,6 +87,7 @@ impl HttpSource {
         *request.uri_mut() = self.url.as_str().parse().map_err(|e: ::http::uri::InvalidUri| {
             Error::new(ErrorKind::Href, operation, self.name(), e.to_string())
         })?;
+        request.extensions_mut().insert(ParsedUrl(self.url.clone()));
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().extend(headers);
         if let Some((kind, _)) = body {

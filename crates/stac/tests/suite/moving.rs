@@ -2,6 +2,8 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use holdall_stac::multihash::{Algorithm, Hasher};
 use holdall_stac::{
@@ -14,7 +16,7 @@ use holdall_store::object_store::{Attribute, ObjectStoreExt};
 use holdall_store::transfer::{Budget, Limits, open_neighbour};
 use serde_json::json;
 
-use crate::server::Server;
+use crate::server::{Reply, Server};
 use crate::{clients, document, item, names, nobody, place};
 
 /// More than one part of the engine, and not a multiple.
@@ -225,6 +227,22 @@ async fn a_server_that_takes_its_time_is_asked_for_more_at_once() {
     let (report, _) = download(&clients(), &item("i", assets.into()), &place(&dir)).await;
     assert_eq!(report.failures().count(), 0, "{:?}", report.outcomes);
     assert_eq!(report.outcomes.len(), FILES);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_whose_head_is_broken_is_asked_for_again() {
+    let server = Server::start().await;
+    let asked = AtomicUsize::new(0);
+    server.on("/a.bin", move |_| {
+        let broken = asked.fetch_add(1, Relaxed) < 2;
+        let name = if broken { "no header" } else { "X-Header" };
+        Reply { status: 200, headers: vec![(name.to_owned(), "x".to_owned())], body: b"a".to_vec() }
+    });
+    let assets = json!({"a": {"href": format!("{}/a.bin", server.url)}});
+    let dir = tempfile::tempdir().unwrap();
+    let (report, _) = download(&clients(), &item("i", assets), &place(&dir)).await;
+    assert_eq!(report.failures().count(), 0, "{:?}", report.outcomes);
+    assert_eq!(server.seen("/a.bin").len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

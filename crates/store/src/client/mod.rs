@@ -23,6 +23,6 @@ pub use connector::SharedConnector;
 pub use direct::{SLICE, alone};
 pub use integrity::stated_checksums;
 pub use options::{ClientIdentity, ClientOptions};
-pub use pool::{pool_count, reset_after_fork, shared_client};
+pub use pool::{ParsedUrl, pool_count, reset_after_fork, shared_client};
 
 pub(crate) use pool::generation;

@@ -66,6 +66,10 @@ pub fn reset_after_fork() {
 /// else; tests have many, one after the other.
 const MOST_RUNTIMES: usize = 80;
 
+/// The URL of a request that carries it along, of one and the same text as its URI: taken apart once, not here again.
+#[derive(Debug, Clone)]
+pub struct ParsedUrl(pub url::Url);
+
 /// To whom connections belong: the process that opened them, and the runtime that drives them and ends with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Owner {
@@ -155,8 +159,14 @@ impl HttpService for Pool {
         }
         let (parts, body) = request.into_parts();
         let timeout = patience(&parts.method, &parts.uri, &parts.extensions, self.options.timeout);
-        let url = parts.uri.to_string().parse::<url::Url>();
-        let url = url.map_err(|e| HttpError::new(HttpErrorKind::Request, e))?;
+        let url = match parts.extensions.get::<ParsedUrl>() {
+            Some(parsed) => parsed.0.clone(),
+            None => parts
+                .uri
+                .to_string()
+                .parse()
+                .map_err(|e: url::ParseError| HttpError::new(HttpErrorKind::Request, e))?,
+        };
         let movement = Movement::default();
         let elsewhere = Elsewhere::of(&parts);
         let mut request = reqwest::Request::new(parts.method, url);
@@ -256,10 +266,10 @@ fn build(options: &ClientOptions) -> Result<reqwest::Client> {
     if let Some(pem) = &options.proxy_ca_certificate {
         authorities.extend(tls::certificates("proxy_ca_certificate", pem)?);
     }
-    builder = if options.no_system_certificates {
-        builder.tls_certs_only(authorities)
-    } else {
-        builder.tls_certs_merge(authorities)
+    builder = match tls::system(options) {
+        Some(tls) => builder.tls_backend_preconfigured(tls),
+        None if options.no_system_certificates => builder.tls_certs_only(authorities),
+        None => builder.tls_certs_merge(authorities),
     };
     if let Some(time) = options.connect_timeout {
         builder = builder.connect_timeout(time);
@@ -309,12 +319,15 @@ pub(super) fn transport_error(error: hyper::Error) -> HttpError {
     HttpError::new(refined(HttpErrorKind::Unknown, &error), error)
 }
 
-/// What the causes of an error say about its kind.
+/// What an error and its causes say about its kind.
 fn refined(mut kind: HttpErrorKind, error: &(dyn StdError + 'static)) -> HttpErrorKind {
-    let mut cause = error.source();
+    let mut cause = Some(error);
     while let Some(e) = cause {
         if let Some(stalled) = e.downcast_ref::<HttpError>() {
             kind = stalled.kind();
+        } else if e.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            // The head of a reply that is no HTTP: cut by somebody on the way, or of a server that is starting.
+            kind = HttpErrorKind::Interrupted;
         } else if let Some(io) = e.downcast_ref::<std::io::Error>() {
             use std::io::ErrorKind as Io;
             match io.kind() {
