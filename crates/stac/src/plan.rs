@@ -46,7 +46,7 @@ pub struct PlanOptions {
 }
 
 /// One place where the bytes of an asset are.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Location {
     /// The absolute href.
     pub href: String,

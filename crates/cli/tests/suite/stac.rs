@@ -1,9 +1,12 @@
 //! `holdall stac`, with local files.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -330,4 +333,37 @@ fn the_report_is_there_when_the_document_cannot_be_written() {
     assert_eq!(failed.status.code(), Some(1));
     let report = fs::read_to_string(dir.path().join("report")).unwrap();
     assert!(report.contains(r#""status":"done""#), "{report}");
+}
+
+/// A server that says seven bytes of every file, and how often it was asked.
+fn seven_bytes() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = BufReader::new(socket.unwrap());
+            while socket.by_ref().lines().next().is_some_and(|line| !line.unwrap().is_empty()) {}
+            counter.fetch_add(1, Ordering::SeqCst);
+            let reply = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\n";
+            socket.get_mut().write_all(reply).unwrap();
+        }
+    });
+    (url, asked)
+}
+
+#[test]
+fn a_plan_asks_once_for_the_length_of_a_file_of_many_items() {
+    let dir = tempfile::tempdir().unwrap();
+    let (url, asked) = seven_bytes();
+    let assets = json!({"shared": {"href": format!("{url}/shared.tif")}});
+    let items: Vec<_> = (0..5).map(|n| item(&format!("i{n}"), &assets)).collect();
+    write(&dir.path().join("items.json"), &json!({"type": "FeatureCollection", "features": items}));
+    let planned =
+        holdall(dir.path(), &["stac", "download", "items.json", "out", "--dry-run", "--json"]);
+    assert!(planned.status.success(), "{}", err(&planned));
+    let sizes: Vec<_> = lines(&planned).iter().map(|line| line["size"].as_u64()).collect();
+    assert_eq!(sizes, [Some(7); 5]);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

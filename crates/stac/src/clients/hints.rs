@@ -10,7 +10,7 @@ use crate::json::Json;
 use crate::plan::property_hints;
 
 /// What a document says of access to one location.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hints {
     /// The region of the bucket.
     pub region: Option<String>,

@@ -1,12 +1,14 @@
 //! `holdall stac download`, `upload` and `copy`.
 
+use std::collections::HashMap;
+
 use anyhow::{Context as _, Result};
 use futures::{StreamExt, stream};
 use holdall::stac::multihash::Algorithm;
 use holdall::stac::{
-    Clients, Collision, Document, Head, Hrefs, Kind, Naming, Place, Plan, PlanOptions, Report,
-    RunOptions, Template, TransferOptions, Written, default_file_name, transfer_assets,
-    write_transferred,
+    Clients, Collision, Document, Head, Hrefs, Job, Kind, Location, Naming, Place, Plan,
+    PlanOptions, Report, RunOptions, Template, TransferOptions, Written, default_file_name,
+    transfer_assets, write_transferred,
 };
 use holdall::store::OpenOptions;
 use holdall::store::transfer::{Budget, Limits};
@@ -146,14 +148,7 @@ async fn execute(
 const ASKED_AT_ONCE: usize = 64;
 
 async fn dry_run(context: &Context<'_>, clients: &Clients, mut plan: Plan) -> Result<Exit> {
-    let heads = stream::iter(&plan.jobs).map(|job| async move {
-        match (job.size, job.same_as, job.sources.first()) {
-            // What cannot be asked is unknown; that is no failure of a plan.
-            (None, None, Some(source)) => clients.measure(source).await.unwrap_or_default(),
-            (size, ..) => Head { size, ..Head::default() },
-        }
-    });
-    let heads: Vec<Head> = heads.buffered(ASKED_AT_ONCE).collect().await;
+    let heads = measure(clients, &plan.jobs).await;
     for (job, head) in plan.jobs.iter_mut().zip(&heads) {
         job.size = head.size;
     }
@@ -186,6 +181,36 @@ async fn dry_run(context: &Context<'_>, clients: &Clients, mut plan: Plan) -> Re
         _ => format!("{moved} assets, {} and {unknown} of unknown size", human(bytes)),
     });
     Ok(Exit::Done)
+}
+
+/// What has to be asked for the length of a job's file.
+fn unmeasured(job: &Job) -> Option<&Location> {
+    job.sources.first().filter(|_| job.size.is_none() && job.same_as.is_none())
+}
+
+/// What is known of the file of each job; a place that several name is asked once.
+async fn measure(clients: &Clients, jobs: &[Job]) -> Vec<Head> {
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    let asked_by: Vec<usize> = jobs
+        .iter()
+        .enumerate()
+        .map(|(at, job)| {
+            let Some(place) = unmeasured(job) else { return at };
+            let first = *first.entry(&place.href).or_insert(at);
+            // Hints of another document may lead elsewhere.
+            if unmeasured(&jobs[first]) == Some(place) { first } else { at }
+        })
+        .collect();
+    let heads =
+        stream::iter(jobs.iter().zip(&asked_by).enumerate()).map(|(at, (job, by))| async move {
+            match unmeasured(job).filter(|_| *by == at) {
+                // What cannot be asked is unknown; that is no failure of a plan.
+                Some(place) => clients.measure(place).await.unwrap_or_default(),
+                None => Head { size: job.size, ..Head::default() },
+            }
+        });
+    let heads: Vec<Head> = heads.buffered(ASKED_AT_ONCE).collect().await;
+    asked_by.into_iter().map(|by| heads[by].clone()).collect()
 }
 
 /// Where the document was written, or the document itself.
