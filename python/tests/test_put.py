@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 
 import pytest
 
@@ -184,3 +185,16 @@ def test_tags(store):
     assert holdall.get_tags(store, "k") == {"a": "1", "b c": "d/e"}
     holdall.put_tags(store, "k", {"z": "26"})
     assert holdall.get_tags(store, "k") == {"z": "26"}
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/version"), reason="the system has no /proc")
+async def test_files_that_are_made_while_they_are_read(store):
+    # They say that they are empty.
+    with open("/proc/version", "rb") as file:
+        content = file.read()
+    holdall.put(store, "k", "/proc/version")
+    assert read(store) == content
+    await holdall.put_async(store, "k", "/proc/version")
+    assert read(store) == content
+    holdall.upload(store, "k", "/proc/version")
+    assert read(store) == content

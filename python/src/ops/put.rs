@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
+use holdall::store::local::has_no_length;
 use holdall::store::object_store::path::Path;
 use holdall::store::object_store::{
     Attributes, ObjectStore, PutMode, PutOptions, PutPayload, PutResult, TagSet,
@@ -57,8 +58,9 @@ impl Source {
         if is_path {
             let path: PathBuf = input.extract()?;
             let metadata = std::fs::metadata(&path).map_err(|e| local_error(&path, &e))?;
-            if !metadata.is_file() {
-                // A pipe or a device has no length: it is read to its end.
+            let is_made = || File::open(&path).is_ok_and(|file| has_no_length(&file, &metadata));
+            if !metadata.is_file() || (metadata.len() == 0 && is_made()) {
+                // A pipe, a device, or what the system makes below `/proc`: it is read to its end.
                 let opened = py.import("builtins")?.getattr("open")?.call1((&path, "rb"))?;
                 return Ok(Self::Reader(opened.unbind()));
             }

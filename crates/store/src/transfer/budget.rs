@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::options::LEAST_PART_BYTES;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
 
@@ -156,9 +157,16 @@ impl Budget {
     pub async fn memory(&self, bytes: u64) -> Result<Held> {
         let limit = self.0.limits.memory_bytes;
         if bytes > limit.max(UNIT_BYTES) {
+            let remedy = match bytes.cmp(&LEAST_PART_BYTES) {
+                std::cmp::Ordering::Less => "raise the budget, or make parts smaller",
+                // Whatever size of parts was asked for.
+                std::cmp::Ordering::Equal => "raise the budget: services take no smaller parts",
+                std::cmp::Ordering::Greater => {
+                    "raise the budget, or make parts smaller (services take none below 5 MiB)"
+                }
+            };
             let detail = format!(
-                "one part needs {bytes} bytes of memory, and the budget has {limit}: raise the budget, or make parts \
-                 smaller"
+                "one part needs {bytes} bytes of memory, and the budget has {limit}: {remedy}"
             );
             return Err(Error::new(ErrorKind::InvalidArgument, "transfer", "memory", detail));
         }

@@ -266,7 +266,11 @@ async fn a_budget_smaller_than_a_part_is_refused_and_one_of_few_parts_suffices()
     let error = small(MIB as u64).write(content.clone().into(), &store, &"k".into()).await;
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-    assert!(error.to_string().contains("raise the budget"), "{error}");
+    assert!(error.to_string().contains("raise the budget: services take no smaller"), "{error}");
+    let large = engine(&state).options().clone().with_part_bytes(8 * MIB as u64);
+    let large = small(6 * MIB as u64).with_options(large);
+    let error = large.write(content.clone().into(), &store, &"k".into()).await.unwrap_err();
+    assert!(error.to_string().contains("raise the budget, or make parts smaller"), "{error}");
     small(6 * MIB as u64).write(content.clone().into(), &store, &"k".into()).await.unwrap();
     assert!(origin.get("k").unwrap() == content);
 }
