@@ -10,11 +10,12 @@ use arrow_array::{
 };
 use arrow_schema::ffi::FFI_ArrowSchema;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use holdall::store::object_store::ObjectMeta;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyCapsule;
+
+use crate::ops::meta::{Entry, Row};
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
@@ -35,20 +36,20 @@ fn failed(error: impl std::fmt::Display) -> PyErr {
 }
 
 /// The batch of a listing: path, last_modified, size, e_tag, version.
-pub(crate) fn batch(objects: &[ObjectMeta]) -> PyResult<RecordBatch> {
-    let bytes = objects.iter().map(|meta| meta.location.as_ref().len()).sum();
+pub(crate) fn batch(objects: &[Entry]) -> PyResult<RecordBatch> {
+    let bytes = objects.iter().map(|entry| Row::of(entry).path.len()).sum();
     let mut path = StringBuilder::with_capacity(objects.len(), bytes);
     let mut last_modified =
         TimestampMicrosecondBuilder::with_capacity(objects.len()).with_timezone("UTC");
     let mut size = UInt64Builder::with_capacity(objects.len());
     let mut e_tag = StringBuilder::with_capacity(objects.len(), objects.len() * 34);
     let mut version = StringBuilder::with_capacity(objects.len(), 0);
-    for meta in objects {
-        path.append_value(meta.location.as_ref());
-        last_modified.append_value(meta.last_modified.timestamp_micros());
-        size.append_value(meta.size);
-        e_tag.append_option(meta.e_tag.as_deref());
-        version.append_option(meta.version.as_deref());
+    for row in objects.iter().map(Row::of) {
+        path.append_value(row.path);
+        last_modified.append_value(row.last_modified.timestamp_micros());
+        size.append_value(row.size);
+        e_tag.append_option(row.e_tag);
+        version.append_option(row.version);
     }
     let columns: Vec<ArrayRef> = vec![
         Arc::new(path.finish()),
@@ -134,7 +135,7 @@ fn arro3(py: Python<'_>) -> Option<&(Py<PyAny>, Py<PyAny>)> {
 }
 
 /// A listing as a record batch of Python.
-pub(crate) fn record_batch(py: Python<'_>, objects: &[ObjectMeta]) -> PyResult<Py<PyAny>> {
+pub(crate) fn record_batch(py: Python<'_>, objects: &[Entry]) -> PyResult<Py<PyAny>> {
     let ours = Bound::new(py, ArrowBatch(py.detach(|| batch(objects))?))?;
     match arro3(py) {
         Some((record_batch, _)) => record_batch.call1(py, (ours,)),
@@ -143,7 +144,7 @@ pub(crate) fn record_batch(py: Python<'_>, objects: &[ObjectMeta]) -> PyResult<P
 }
 
 /// A listing as a table of Python.
-pub(crate) fn table(py: Python<'_>, objects: &[ObjectMeta]) -> PyResult<Py<PyAny>> {
+pub(crate) fn table(py: Python<'_>, objects: &[Entry]) -> PyResult<Py<PyAny>> {
     table_of(py, batch(objects)?)
 }
 

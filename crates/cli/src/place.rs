@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::pin::Pin;
 
 use anyhow::{Result, bail};
+use futures::Stream;
 use futures::stream::Peekable;
-use futures::{Stream, TryStreamExt};
 use holdall::store::local::has_no_length;
 use holdall::store::object_store::ObjectStoreExt;
 use holdall::store::object_store::path::Path;
@@ -107,9 +107,9 @@ impl Place {
 
     /// What a recursive command finds here.
     pub(crate) async fn found(&self) -> Result<Found> {
-        match self.below().objects(None).try_next().await? {
-            Some(_) => Ok(Found::Below),
-            None => self.found_nothing_below().await,
+        match self.below().has_objects(None).await? {
+            true => Ok(Found::Below),
+            false => self.found_nothing_below().await,
         }
     }
 

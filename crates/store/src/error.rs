@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::listing::OddKey;
 use crate::redact;
 
 /// The result of an operation on a store.
@@ -145,6 +146,7 @@ struct Inner {
     detail: String,
     status: Option<u16>,
     source: Option<object_store::Error>,
+    odd_key: Option<Box<OddKey>>,
 }
 
 impl Error {
@@ -163,6 +165,7 @@ impl Error {
             detail: redact::owned(detail.into()),
             status: None,
             source: None,
+            odd_key: None,
         }))
     }
 
@@ -180,7 +183,28 @@ impl Error {
             detail: facts.detail,
             status: facts.status,
             source: Some(source),
+            odd_key: None,
         }))
+    }
+
+    /// The error of an object that a listing found and no path can name.
+    pub(crate) fn of_odd_key(target: String, odd: Box<OddKey>) -> Self {
+        let mut error = Self::new(ErrorKind::InvalidPath, "list", target, odd.detail());
+        error.0.odd_key = Some(odd);
+        error
+    }
+
+    /// The object that the error is about alone, where a listing found one that no path can name. The listing goes on
+    /// after it; all other errors end it.
+    pub fn odd_key(&self) -> Option<&OddKey> {
+        self.0.odd_key.as_deref()
+    }
+
+    /// The same error in another operation, of which the failed one was a part.
+    #[must_use]
+    pub fn with_operation(mut self, operation: &'static str) -> Self {
+        self.0.operation = operation;
+        self
     }
 
     /// What kind of failure an error of the `object_store` vocabulary is.

@@ -53,8 +53,8 @@ mod whole;
 
 pub use cloud::CloudOptions;
 pub use error::{Error, ErrorKind, Result};
-pub use listing::ParallelOptions;
-pub use ops::{BatchOptions, DeleteReport, ListOptions};
+pub use listing::{OddKey, OddKeys, ParallelOptions};
+pub use ops::{BatchOptions, DeleteReport, Level, ListOptions};
 pub use pages::{LARGE_BYTES, use_large_pages};
 pub use provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider, Tags};
 /// Text with every secret in its URLs taken out; see [`Error`].

@@ -132,7 +132,9 @@ pub trait Provider: ObjectStore {
         Ok(Vec::new())
     }
 
-    /// Listing by page, substring prefix and delimiter, where the service has it.
+    /// Listing by page, substring prefix and delimiter, where the service has it. A page that is asked for with
+    /// [`OddKeys`](crate::OddKeys) among its extensions has objects whose keys no path can hold among its own; any other page
+    /// that should have one is an error.
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {
         None
     }

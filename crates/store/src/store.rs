@@ -15,6 +15,8 @@ use object_store::{
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use crate::error::Error;
+use crate::listing::OddKey;
 use crate::provider::Provider;
 use crate::whole;
 
@@ -116,6 +118,24 @@ impl Store {
             None => self.prefix.clone(),
         };
         (!full.as_ref().is_empty()).then_some(full)
+    }
+
+    /// The error of an object of this store whose key no path can hold.
+    pub(crate) fn odd_key(&self, mut odd: Box<OddKey>) -> Error {
+        let url =
+            format!("{}/{}", self.provider.location(), utf8_percent_encode(&odd.key, MISREAD));
+        odd.key = self.relative_key(&odd.key).to_owned();
+        Error::of_odd_key(url, odd)
+    }
+
+    /// A key of the back end, which no path need be able to hold, relative to this store.
+    pub(crate) fn relative_key<'a>(&self, full: &'a str) -> &'a str {
+        match full.strip_prefix(self.prefix.as_ref()) {
+            Some(rest) if !self.prefix.as_ref().is_empty() => {
+                rest.strip_prefix('/').unwrap_or(rest)
+            }
+            _ => full,
+        }
     }
 
     pub(crate) fn relative_meta(&self, mut meta: ObjectMeta) -> ObjectMeta {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use holdall::store::object_store::{ListResult, ObjectMeta};
-use holdall::store::{ObjectVersion, Result};
+use holdall::store::object_store::ObjectMeta;
+use holdall::store::{Level, ObjectVersion, Result};
 use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use tokio::sync::Mutex;
 
-use super::meta;
+use super::meta::{self, Entry, Row};
 use crate::arrow;
 use crate::awaitable::future_into_py;
 use crate::errors::to_py;
@@ -22,9 +22,9 @@ pub(super) trait Listed: Send + 'static {
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>>;
 }
 
-impl Listed for ObjectMeta {
+impl Listed for Entry {
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        meta::object(py, self)
+        Row::of(self).to_dict(py)
     }
 }
 
@@ -44,7 +44,7 @@ enum Chunks {
 }
 
 enum Chunk {
-    Objects(Vec<ObjectMeta>),
+    Objects(Vec<Entry>),
     Versions(Vec<ObjectVersion>),
 }
 
@@ -56,20 +56,27 @@ impl Chunks {
         }
         match self {
             Self::Unstarted(_) => Ok(None),
-            Self::Objects(stream) => Ok(take(stream, count).await?.map(Chunk::Objects)),
-            Self::Versions(stream) => Ok(take(stream, count).await?.map(Chunk::Versions)),
+            Self::Objects(stream) => Ok(take(stream, count, entry).await?.map(Chunk::Objects)),
+            Self::Versions(stream) => {
+                Ok(take(stream, count, |item| item).await?.map(Chunk::Versions))
+            }
         }
     }
 }
 
-async fn take<T>(
+fn entry(item: Result<ObjectMeta>) -> Result<Entry> {
+    item.map(Ok).or_else(|error| error.odd_key().cloned().map(|odd| Err(odd.into())).ok_or(error))
+}
+
+async fn take<T, U>(
     stream: &mut Option<BoxStream<'static, Result<T>>>,
     count: usize,
-) -> Result<Option<Vec<T>>> {
+    convert: impl Fn(Result<T>) -> Result<U>,
+) -> Result<Option<Vec<U>>> {
     let Some(entries) = stream else { return Ok(None) };
     let mut taken = Vec::with_capacity(count.min(1024));
     while taken.len() < count {
-        match entries.next().await {
+        match entries.next().await.map(&convert) {
             Some(Ok(entry)) => taken.push(entry),
             Some(Err(error)) => {
                 *stream = None;
@@ -208,17 +215,16 @@ impl ListStream {
 }
 
 /// The result of listing one level: `common_prefixes` and `objects`.
-pub(super) fn level(
-    py: Python<'_>,
-    result: &ListResult,
-    return_arrow: bool,
-) -> PyResult<Py<PyAny>> {
+pub(super) fn level(py: Python<'_>, found: Level, return_arrow: bool) -> PyResult<Py<PyAny>> {
     let dict = PyDict::new(py);
-    let prefixes: Vec<&str> = result.common_prefixes.iter().map(AsRef::as_ref).collect();
+    let prefixes: Vec<&str> = found.common_prefixes.iter().map(AsRef::as_ref).collect();
+    let prefixes = [prefixes, found.odd_prefixes.iter().map(String::as_str).collect()].concat();
     dict.set_item("common_prefixes", prefixes)?;
+    let odd = found.odd.into_iter().map(|odd| Err(odd.into()));
+    let objects: Vec<Entry> = found.objects.into_iter().map(Ok).chain(odd).collect();
     let objects = match return_arrow {
-        true => arrow::table(py, &result.objects)?,
-        false => dicts(py, &result.objects)?,
+        true => arrow::table(py, &objects)?,
+        false => dicts(py, &objects)?,
     };
     dict.set_item("objects", objects)?;
     Ok(dict.into_any().unbind())

@@ -1,8 +1,8 @@
 //! Descriptions of objects as dictionaries.
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
-use holdall::store::ObjectVersion;
 use holdall::store::object_store::{ObjectMeta, PutResult};
+use holdall::store::{ObjectVersion, OddKey};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -49,15 +49,57 @@ pub(super) fn time<'py>(py: Python<'py>, time: &DateTime<Utc>) -> PyResult<Bound
     class.call1((PyBytes::new(py, &state), PyTzInfo::utc(py)?))
 }
 
-/// `path`, `last_modified`, `size`, `e_tag`, `version`, in this order.
+/// An object of a listing, also one whose key no path can hold.
+pub(crate) type Entry = std::result::Result<ObjectMeta, Box<OddKey>>;
+
+/// What is told of an object.
+pub(crate) struct Row<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) last_modified: &'a DateTime<Utc>,
+    pub(crate) size: u64,
+    pub(crate) e_tag: Option<&'a str>,
+    pub(crate) version: Option<&'a str>,
+}
+
+impl<'a> Row<'a> {
+    pub(crate) fn of(entry: &'a Entry) -> Self {
+        match entry {
+            Ok(meta) => Self::of_object(meta),
+            Err(odd) => Self {
+                path: &odd.key,
+                last_modified: &odd.last_modified,
+                size: odd.size,
+                e_tag: odd.e_tag.as_deref(),
+                version: None,
+            },
+        }
+    }
+
+    fn of_object(meta: &'a ObjectMeta) -> Self {
+        Self {
+            path: meta.location.as_ref(),
+            last_modified: &meta.last_modified,
+            size: meta.size,
+            e_tag: meta.e_tag.as_deref(),
+            version: meta.version.as_deref(),
+        }
+    }
+
+    /// `path`, `last_modified`, `size`, `e_tag`, `version`, in this order.
+    pub(super) fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        dict.set_item(intern!(py, "path"), self.path)?;
+        dict.set_item(intern!(py, "last_modified"), time(py, self.last_modified)?)?;
+        dict.set_item(intern!(py, "size"), self.size)?;
+        dict.set_item(intern!(py, "e_tag"), self.e_tag)?;
+        dict.set_item(intern!(py, "version"), self.version)?;
+        Ok(dict)
+    }
+}
+
+/// The description of an object.
 pub(super) fn object<'py>(py: Python<'py>, meta: &ObjectMeta) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item(intern!(py, "path"), meta.location.as_ref())?;
-    dict.set_item(intern!(py, "last_modified"), time(py, &meta.last_modified)?)?;
-    dict.set_item(intern!(py, "size"), meta.size)?;
-    dict.set_item(intern!(py, "e_tag"), meta.e_tag.as_deref())?;
-    dict.set_item(intern!(py, "version"), meta.version.as_deref())?;
-    Ok(dict)
+    Row::of_object(meta).to_dict(py)
 }
 
 /// The same, with `is_latest` and `is_delete_marker`.

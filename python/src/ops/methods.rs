@@ -9,7 +9,7 @@ use holdall::store::object_store::{
     RenameTargetMode,
 };
 use holdall::store::transfer::Report;
-use holdall::store::{DeleteReport, Error, ListOptions, Result, Store};
+use holdall::store::{DeleteReport, Error, Level, ListOptions, Result, Store};
 use http::Method;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -113,7 +113,7 @@ fn deleted_out(py: Python<'_>, report: DeleteReport) -> PyResult<Object> {
     dict.set_item("deleted", report.deleted)?;
     let failed = PyDict::new(py);
     for (location, error) in report.failed {
-        failed.set_item(location.as_ref(), to_py(&error).into_value(py))?;
+        failed.set_item(location, to_py(&error).into_value(py))?;
     }
     dict.set_item("failed", failed)?;
     object(py, dict)
@@ -211,12 +211,8 @@ async fn delete(store: Store, paths: Vec<Path>) -> Result<()> {
     Ok(())
 }
 
-async fn list_level(
-    store: Store,
-    prefix: Option<Path>,
-) -> Result<holdall::store::object_store::ListResult> {
-    let listed = store.list_with_delimiter(prefix.as_ref()).await;
-    listed.map_err(|e| store.error("list_with_delimiter", &prefix.unwrap_or_default(), e))
+async fn list_level(store: Store, prefix: Option<Path>) -> Result<Level> {
+    store.list_level(prefix.as_ref()).await.map_err(|e| e.with_operation("list_with_delimiter"))
 }
 
 async fn copy_to(
@@ -730,7 +726,7 @@ impl PyStore {
         return_arrow: bool,
     ) -> PyResult<Object> {
         let prefix = prefix.map(|key| key.0);
-        list::level(py, &self.sync(py, |store| list_level(store, prefix))?, return_arrow)
+        list::level(py, self.sync(py, |store| list_level(store, prefix))?, return_arrow)
     }
 
     /// List one level, to be awaited.
@@ -745,7 +741,7 @@ impl PyStore {
         self.start(
             py,
             |store| list_level(store, prefix),
-            move |py, found| list::level(py, &found, return_arrow),
+            move |py, found| list::level(py, found, return_arrow),
         )
     }
 

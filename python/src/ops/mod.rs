@@ -8,7 +8,7 @@ mod body;
 mod functions;
 mod list;
 mod many;
-mod meta;
+pub(crate) mod meta;
 mod methods;
 mod options;
 

@@ -180,7 +180,7 @@ async fn check_sync(source: &Store, target: &Store, delete: bool) -> Result<()> 
     if !delete || source.provider().scheme() == "file" {
         return Ok(());
     }
-    if source.objects(None).try_next().await?.is_some() {
+    if source.has_objects(None).await? {
         return Ok(());
     }
     let detail = format!(
@@ -193,7 +193,7 @@ async fn check_sync(source: &Store, target: &Store, delete: bool) -> Result<()> 
 fn jobs(source: &Store, filter: Filter) -> BoxStream<'static, Result<Job>> {
     source
         .objects_parallel(None, ParallelOptions::default())
-        .try_filter(move |meta| future::ready(filter.allows(meta.location.as_ref())))
+        .filter(move |item| future::ready(filter.keeps(item)))
         .map_ok(|meta| Job { from: meta.location.clone(), to: meta.location, size: meta.size })
         .boxed()
 }
@@ -215,6 +215,9 @@ async fn run(
             Some(outcome) = running.next() => outcomes.add(&mut many, done(transfer, outcome)).await,
             job = jobs.next(), if !ended && running.len() < transfer.options().workers => match job {
                 Some(Ok(job)) => running.push(transfer.start(source, target, job)),
+                Some(Err(error)) if error.odd_key().is_some() => {
+                    outcomes.add(&mut many, unnamed(error.with_operation(verb(transfer)))).await;
+                }
                 Some(Err(error)) => (many.broken, ended) = (Some(error), true),
                 None => ended = true,
             },
@@ -277,6 +280,7 @@ async fn follow(
                 let error = Error::new(ErrorKind::Precondition, "delete", url, detail);
                 deleted(path, size, Err(error))
             }
+            Some(Ok(Step::Refused(error))) => unnamed(error),
             Some(Ok(Step::Skipped { size, .. })) => {
                 many.skipped += 1;
                 many.skipped_bytes += size;
@@ -294,16 +298,25 @@ async fn follow(
 
 fn done(transfer: &Transfer, outcome: Outcome) -> Done {
     let Outcome { job: Job { from, to, size }, result } = outcome;
-    let action = match transfer.options().verb {
+    Done { action: verb(transfer), from: from.into(), to: to.into(), size, result }
+}
+
+/// An object that no path can name.
+fn unnamed(error: Error) -> Done {
+    let (key, size) = error.odd_key().map(|odd| (odd.key.clone(), odd.size)).unwrap_or_default();
+    Done { action: error.operation(), from: key.clone(), to: key, size, result: Err(error) }
+}
+
+fn verb(transfer: &Transfer) -> &'static str {
+    match transfer.options().verb {
         Verb::Copy => "copy",
         Verb::Move => "move",
-    };
-    Done { action, from, to, size, result }
+    }
 }
 
 fn deleted(path: Path, size: u64, result: Result<()>) -> Done {
     let result = result.map(|()| Report::default());
-    Done { action: "delete", from: path.clone(), to: path, size, result }
+    Done { action: "delete", from: path.to_string(), to: path.into(), size, result }
 }
 
 /// Refuses to delete what is behind a symbolic link to a directory: it may be somebody else's.

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use holdall::store::object_store::path::Path;
 use holdall::store::transfer::{Action, Events, Reason, Report};
 use holdall::store::{Error, ErrorKind, Result};
 use pyo3::IntoPyObjectExt;
@@ -46,8 +45,8 @@ pub(super) struct Many {
 /// What became of one of them.
 pub(super) struct Done {
     pub(super) action: &'static str,
-    pub(super) from: Path,
-    pub(super) to: Path,
+    pub(super) from: String,
+    pub(super) to: String,
     pub(super) size: u64,
     pub(super) result: Result<Report>,
 }
@@ -272,7 +271,7 @@ fn outcomes_out(py: Python<'_>, outcomes: Vec<Done>) -> PyResult<Bound<'_, PyLis
             Ok(report) => (report_out(py, report)?, py.None()),
             Err(error) => (py.None(), to_py(error).into_value(py).into_any()),
         };
-        list.append((one.action, one.from.as_ref(), one.to.as_ref(), one.size, report, error))?;
+        list.append((one.action, one.from, one.to, one.size, report, error))?;
     }
     Ok(list)
 }

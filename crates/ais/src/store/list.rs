@@ -10,6 +10,7 @@ use holdall_store::object_store::list::{
 };
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{Error, ListResult, ObjectMeta, Result};
+use holdall_store::{OddKey, OddKeys};
 
 use super::AisStore;
 use crate::attributes::identity;
@@ -59,15 +60,29 @@ impl AisStore {
             extensions: Default::default(),
         };
         while let Some(page) = pages.try_next().await? {
-            add_level(page, &prefix, &mut level)?;
+            add_level(page, &prefix, &mut level, None)?;
         }
         Ok(level)
     }
 }
 
-fn add_level(page: Page, prefix: &str, level: &mut ListResult) -> Result<()> {
+/// Adds a page to a level, and keys that no path can hold to the odd ones, where those are asked for.
+fn add_level(
+    page: Page,
+    prefix: &str,
+    level: &mut ListResult,
+    mut odd: Option<&mut OddKeys>,
+) -> Result<()> {
     for entry in page.entries {
         if entry.name == prefix {
+            continue;
+        }
+        if let Some(odd) = odd.as_mut().filter(|_| OddKey::is_odd(&entry.name)) {
+            if entry.flags & entry_flag::DIR != 0 {
+                odd.prefixes.push(format!("{}/", entry.name.trim_end_matches('/')));
+            } else {
+                odd.objects.push((level.objects.len(), odd_key(entry)));
+            }
             continue;
         }
         if entry.flags & entry_flag::DIR != 0 || entry.name.ends_with('/') {
@@ -96,14 +111,25 @@ fn meta(entry: Entry) -> Result<Option<ObjectMeta>> {
     if entry.flags & entry_flag::DIR != 0 {
         return Ok(None);
     }
-    let time = DateTime::parse_from_rfc3339(&entry.atime).map(|time| time.to_utc());
     Ok(Some(ObjectMeta {
         location: Path::parse(&entry.name)?,
-        last_modified: time.unwrap_or(DateTime::<Utc>::UNIX_EPOCH),
+        last_modified: time(&entry),
         size: u64::try_from(entry.size).unwrap_or_default(),
         e_tag: identity(&entry.version, &entry.checksum),
         version: None,
     }))
+}
+
+fn odd_key(entry: Entry) -> OddKey {
+    let mut odd = OddKey::new(entry.name.clone(), u64::try_from(entry.size).unwrap_or_default());
+    odd.last_modified = time(&entry);
+    odd.e_tag = identity(&entry.version, &entry.checksum);
+    odd
+}
+
+fn time(entry: &Entry) -> DateTime<Utc> {
+    let time = DateTime::parse_from_rfc3339(&entry.atime).map(|time| time.to_utc());
+    time.unwrap_or(DateTime::<Utc>::UNIX_EPOCH)
 }
 
 /// Parts of a page token, which names the listing and where it is.
@@ -136,7 +162,7 @@ impl PaginatedListStore for AisStore {
             uuid.clone_into(&mut request.message.uuid);
             token.clone_into(&mut request.message.continuation_token);
         }
-        let page = self.bucket.list_page(&request).await?;
+        let mut page = self.bucket.list_page(&request).await?;
         let page_token = (!page.continuation_token.is_empty())
             .then(|| format!("{}{BETWEEN}{}", page.uuid, page.continuation_token));
         let mut result = ListResult {
@@ -144,8 +170,14 @@ impl PaginatedListStore for AisStore {
             objects: Vec::new(),
             extensions: Default::default(),
         };
-        add_level(page, "", &mut result)?;
-        result.objects.retain(|meta| meta.location.as_ref() > after.as_str());
+        page.entries.retain(|entry| entry.name > after);
+        // The directory that a level is of is none of its entries.
+        let level = if options.delimiter.is_some() { prefix } else { "" };
+        let mut odd = options.extensions.get::<OddKeys>().map(|_| OddKeys::default());
+        add_level(page, level, &mut result, odd.as_mut())?;
+        if let Some(odd) = odd {
+            drop(result.extensions.insert(odd));
+        }
         Ok(PaginatedListResult { result, page_token })
     }
 }

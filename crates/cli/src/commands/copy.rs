@@ -117,7 +117,7 @@ async fn many(
         bail!("the target {to_url} is the source or lies inside it: the copy would never end");
     }
     let jobs = listing
-        .try_filter(move |meta| futures::future::ready(filter.allows(meta.location.as_ref())))
+        .filter(move |item| futures::future::ready(filter.keeps(item)))
         .map_ok(|meta| Job { from: meta.location.clone(), to: meta.location, size: meta.size })
         .boxed();
     run_jobs(context, &from, &to, jobs, args, verb).await
@@ -161,6 +161,10 @@ async fn run_jobs(
                         true => report.would(&job, None)?,
                         false => running.push(transfer.start(source, target, job)),
                     }
+                }
+                Some(Err(error)) if error.odd_key().is_some() => {
+                    report.planned();
+                    report.refused(&error.with_operation(action(verb)))?;
                 }
                 Some(Err(error)) => failed = Some(error),
                 None => break,
@@ -295,6 +299,23 @@ impl<'a> Report<'a> {
                 self.line(&outcome.job, Some(error), false, None)
             }
         }
+    }
+
+    /// An object of the source that no path can name.
+    pub(super) fn refused(&mut self, error: &Error) -> Result<()> {
+        self.failed += 1;
+        self.bar.suspend(|| self.context.printer.error(&error.to_string()));
+        if !self.context.printer.is_json() {
+            return Ok(());
+        }
+        let json = || {
+            json!({
+                "action": error.operation(), "source": error.target(), "target": null,
+                "size": error.odd_key().map(|odd| odd.size), "dry_run": self.dry_run, "ok": false,
+                "server_side": false, "error": error.to_string(),
+            })
+        };
+        self.bar.suspend(|| self.context.printer.outcome(String::new, json))
     }
 
     pub(super) fn summary(&self) -> String {

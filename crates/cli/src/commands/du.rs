@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use futures::{StreamExt, TryStreamExt};
-use holdall::store::ParallelOptions;
+use futures::StreamExt;
 use holdall::store::object_store::ObjectStoreExt;
+use holdall::store::{OddKey, ParallelOptions};
 use serde_json::json;
 
 use super::Context;
+use super::listing::listed;
 use crate::Exit;
 use crate::args::Du;
 use crate::place::{End, Found, child, filter};
@@ -34,15 +35,22 @@ pub(super) async fn run(context: &Context<'_>, args: &Du) -> Result<Exit> {
         return total(context, args, name.as_ref(), &url, sum).map(|()| Exit::Done);
     }
     let mut totals: BTreeMap<String, (u64, u64)> = BTreeMap::from([(String::new(), (0, 0))]);
-    while let Some(meta) = listing.try_next().await? {
-        let key = meta.location.as_ref();
-        if !filter.allows(key) {
+    while let Some(item) = listing.next().await {
+        if !filter.keeps(&item) {
             continue;
         }
+        let item = listed(item)?;
+        let (key, bytes) = match &item {
+            Ok(meta) => (meta.location.as_ref(), meta.size),
+            Err(odd) => (odd.key.as_str(), odd.size),
+        };
+        // What lies in a directory that no path can name counts for the one above.
+        let is_named = |directory: &&str| !OddKey::is_odd(directory) && !directory.ends_with('/');
         let directories = key.match_indices('/').take(args.depth).map(|(at, _)| &key[..at]);
+        let directories = directories.take_while(is_named);
         for directory in std::iter::once("").chain(directories) {
             let total = totals.entry(directory.to_owned()).or_default();
-            total.0 += meta.size;
+            total.0 += bytes;
             total.1 += 1;
         }
     }

@@ -2,9 +2,10 @@
 
 use anyhow::{Result, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
-use futures::TryStreamExt;
-use holdall::store::ParallelOptions;
-use holdall::store::object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use futures::{StreamExt, TryStreamExt};
+use holdall::store::object_store::{ObjectMeta, ObjectStoreExt};
+use holdall::store::transfer::Filter;
+use holdall::store::{OddKey, ParallelOptions, Store};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -37,17 +38,95 @@ pub(super) fn object_json(meta: &ObjectMeta, url: String) -> Value {
     })
 }
 
+/// An item of a listing: an object, also one whose key no path can hold.
+pub(super) fn listed(
+    item: holdall::store::Result<ObjectMeta>,
+) -> Result<Result<ObjectMeta, OddKey>, holdall::store::Error> {
+    item.map(Ok).or_else(|error| error.odd_key().cloned().map(Err).ok_or(error))
+}
+
 fn print_object(context: &Context<'_>, place: &Place, meta: &ObjectMeta, show: Show) -> Result<()> {
-    let text = || match show.long {
-        true => format!(
-            "{:>12}  {}  {}",
-            size(meta.size, show.human),
-            time(&meta.last_modified),
-            meta.location
-        ),
-        false => meta.location.to_string(),
-    };
+    let text = || line(meta.location.as_ref(), meta.size, &meta.last_modified, show);
     context.printer.data(text, || object_json(meta, place.below().url_of(&meta.location)))
+}
+
+fn line(key: &str, bytes: u64, written: &DateTime<Utc>, show: Show) -> String {
+    match show.long {
+        true => format!("{:>12}  {}  {key}", size(bytes, show.human), time(written)),
+        false => key.to_owned(),
+    }
+}
+
+/// An object that has no URL, because no path can hold its key.
+fn print_odd(context: &Context<'_>, odd: &OddKey, show: Show) -> Result<()> {
+    let text = || line(&visible(&odd.key), odd.size, &odd.last_modified, show);
+    let json = || {
+        json!({
+            "type": "object",
+            "path": odd.key,
+            "url": null,
+            "size": odd.size,
+            "last_modified": odd.last_modified.to_rfc3339_opts(SecondsFormat::Micros, true),
+            "e_tag": odd.e_tag,
+            "version": null,
+        })
+    };
+    context.printer.data(text, json)
+}
+
+/// A key that does nothing to a terminal.
+fn visible(key: &str) -> String {
+    let shown = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    key.chars().map(shown).collect()
+}
+
+fn print_prefix(
+    context: &Context<'_>,
+    prefix: &str,
+    url: Option<String>,
+    show: Show,
+) -> Result<()> {
+    let name = visible(prefix);
+    let text = || match show.long {
+        true => format!("{:>12}  {:>20}  {name}/", "-", "-"),
+        false => format!("{name}/"),
+    };
+    context.printer.data(text, || json!({"type": "prefix", "path": prefix, "url": url}))
+}
+
+/// One level of a store; whether there is anything.
+async fn print_level(
+    context: &Context<'_>,
+    place: &Place,
+    below: &Store,
+    filter: &Filter,
+    show: Show,
+) -> Result<bool> {
+    let level = below.list_level(None).await?;
+    for prefix in &level.common_prefixes {
+        if filter.allows(prefix.as_ref()) {
+            print_prefix(context, prefix.as_ref(), Some(below.url_of(prefix)), show)?;
+        }
+    }
+    for prefix in &level.odd_prefixes {
+        if filter.allows(prefix) {
+            print_prefix(context, prefix, None, show)?;
+        }
+    }
+    for meta in &level.objects {
+        if filter.allows(meta.location.as_ref()) {
+            print_object(context, place, meta, show)?;
+        }
+    }
+    for odd in &level.odd {
+        if filter.allows(&odd.key) {
+            print_odd(context, odd, show)?;
+        }
+    }
+    Ok(!level.is_empty())
 }
 
 pub(super) async fn ls(context: &Context<'_>, args: &Ls) -> Result<Exit> {
@@ -71,32 +150,18 @@ pub(super) async fn ls(context: &Context<'_>, args: &Ls) -> Result<Exit> {
     if args.recursive {
         let mut listing =
             below.objects_parallel(None, ParallelOptions::default().with_own_order(true));
-        while let Some(meta) = listing.try_next().await? {
+        while let Some(item) = listing.next().await {
             found = true;
-            if filter.allows(meta.location.as_ref()) {
-                print_object(context, &place, &meta, show)?;
+            if !filter.keeps(&item) {
+                continue;
+            }
+            match listed(item)? {
+                Ok(meta) => print_object(context, &place, &meta, show)?,
+                Err(odd) => print_odd(context, &odd, show)?,
             }
         }
     } else {
-        let level = below.list_with_delimiter(None).await;
-        let level = level.map_err(|e| below.error("list", &"".into(), e))?;
-        for prefix in &level.common_prefixes {
-            found = true;
-            if filter.allows(prefix.as_ref()) {
-                let text = || match show.long {
-                    true => format!("{:>12}  {:>20}  {prefix}/", "-", "-"),
-                    false => format!("{prefix}/"),
-                };
-                let json = || json!({"type": "prefix", "path": prefix.as_ref(), "url": below.url_of(prefix)});
-                context.printer.data(text, json)?;
-            }
-        }
-        for meta in &level.objects {
-            found = true;
-            if filter.allows(meta.location.as_ref()) {
-                print_object(context, &place, meta, show)?;
-            }
-        }
+        found = print_level(context, &place, &below, &filter, show).await?;
     }
     if !found && !place.path.as_ref().is_empty() && !place.is_dir {
         bail!("list {}: nothing is there", place.url());
@@ -147,8 +212,11 @@ pub(super) async fn find(context: &Context<'_>, args: &Find) -> Result<Exit> {
         bail!("find {}: nothing is there", place.url());
     }
     let mut listing = place.below().glob(&args.pattern)?;
-    while let Some(meta) = listing.try_next().await? {
-        print_object(context, &place, &meta, show)?;
+    while let Some(item) = listing.next().await {
+        match listed(item)? {
+            Ok(meta) => print_object(context, &place, &meta, show)?,
+            Err(odd) => print_odd(context, &odd, show)?,
+        }
     }
     Ok(Exit::Done)
 }

@@ -67,8 +67,7 @@ async fn below(context: &Context<'_>, place: &Place, args: &Rm) -> Result<Exit> 
     }
     let mut exit = Exit::Done;
     let mut links = BTreeSet::new();
-    let wanted = listing
-        .try_filter(move |meta| futures::future::ready(filter.allows(meta.location.as_ref())));
+    let wanted = listing.filter(move |item| futures::future::ready(filter.keeps(item)));
     let mut batches = wanted.map_ok(|meta| meta.location).try_chunks(BATCH);
     while let Some(batch) = batches.next().await {
         let (batch, error) = match batch {
@@ -85,8 +84,13 @@ async fn below(context: &Context<'_>, place: &Place, args: &Rm) -> Result<Exit> 
         if delete(context, place, keys, args.dry_run).await? == Exit::Partial {
             exit = Exit::Partial;
         }
-        if let Some(error) = error {
-            return Err(error.into());
+        match error {
+            Some(error) if error.odd_key().is_some() => {
+                cannot_delete(context, &error.with_operation("delete"), args.dry_run)?;
+                exit = Exit::Partial;
+            }
+            Some(error) => return Err(error.into()),
+            None => {}
         }
     }
     for link in links {
@@ -102,6 +106,25 @@ pub(super) fn kept_behind(link: &std::path::Path) -> String {
         "kept what is behind the symbolic link {}; remove the link itself first",
         link.display()
     )
+}
+
+/// Says that an object cannot be deleted because no path can name it.
+pub(super) fn cannot_delete(
+    context: &Context<'_>,
+    error: &holdall::store::Error,
+    dry_run: bool,
+) -> Result<()> {
+    context.printer.error(&error.to_string());
+    if !context.printer.is_json() {
+        return Ok(());
+    }
+    let json = || {
+        json!({
+            "action": "delete", "url": error.target(), "dry_run": dry_run, "ok": false,
+            "error": error.to_string(),
+        })
+    };
+    context.printer.outcome(String::new, json)
 }
 
 /// Deletes objects by their keys in the whole store, and reports on each.

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::Context;
 use super::copy::{Report, is_same};
-use super::rm::kept_behind;
+use super::rm::{cannot_delete, kept_behind};
 use crate::Exit;
 use crate::args::Sync;
 use crate::place::{End, Found, Place, filter};
@@ -78,7 +78,16 @@ async fn show(
     let mut report = Report::new(context, from, to, Verb::Copy, true, &Transfer::new());
     let (mut deleted, mut skipped) = (0u64, 0u64);
     let mut links = Links::default();
-    while let Some(action) = plan.next().await.transpose()? {
+    let mut exit = Exit::Done;
+    while let Some(action) = plan.next().await {
+        let action = match action {
+            Err(error) if error.odd_key().is_some() => {
+                refused(context, &mut report, &error, true)?;
+                exit = Exit::Partial;
+                continue;
+            }
+            action => action?,
+        };
         match action {
             Action::Copy { path, size, reason } => {
                 let job = Job { from: path.clone(), to: path, size };
@@ -96,7 +105,7 @@ async fn show(
     report.finish();
     let summary = report.summary();
     context.printer.note(&format!("{summary}, {skipped} unchanged, would delete {deleted}"));
-    Ok(links.exit(Exit::Done))
+    Ok(links.exit(exit))
 }
 
 async fn carry_out(
@@ -136,6 +145,10 @@ async fn carry_out(
                     report.planned();
                     report.outcome(&outcome)?;
                 }
+                Step::Refused(error) => {
+                    refused(context, &mut report, &error, false)?;
+                    exit = Exit::Partial;
+                }
                 Step::Skipped { .. } => skipped += 1,
                 Step::Kept { .. } => kept += 1,
                 Step::Deleted { path, result, .. } => {
@@ -162,6 +175,20 @@ async fn carry_out(
     let summary = report.summary();
     context.printer.note(&format!("{summary}, {skipped} unchanged, deleted {deleted}"));
     Ok(links.exit(if report.exit() == Exit::Partial { Exit::Partial } else { exit }))
+}
+
+/// Tells of an object that no path can name, and that was to be copied or deleted.
+fn refused(
+    context: &Context<'_>,
+    report: &mut Report<'_>,
+    error: &holdall::store::Error,
+    dry_run: bool,
+) -> Result<()> {
+    if error.operation() == "delete" {
+        return cannot_delete(context, error, dry_run);
+    }
+    report.planned();
+    report.refused(error)
 }
 
 /// What becomes of an object that the source does not have.

@@ -6,4 +6,5 @@ mod aistore;
 mod kill;
 mod moving;
 mod odd_files;
+mod odd_keys;
 mod stac;

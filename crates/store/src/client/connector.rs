@@ -2,6 +2,7 @@
 
 use object_store::client::{HttpClient, HttpConnector};
 
+use super::sift::Sifted;
 use super::{ClientOptions, shared_client};
 
 /// Hands the shared pool of its options to an `object_store` client.
@@ -27,6 +28,6 @@ impl HttpConnector for SharedConnector {
         if let Some(time) = asked.get_config_value(&Key::ConnectTimeout) {
             options.connect_timeout = humantime::parse_duration(&time).ok();
         }
-        Ok(shared_client(&options)?)
+        Ok(HttpClient::new(Sifted(shared_client(&options)?)))
     }
 }

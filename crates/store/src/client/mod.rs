@@ -13,6 +13,7 @@ mod pool;
 mod progress;
 mod redirect;
 mod resolve;
+mod sift;
 mod surplus;
 mod tls;
 

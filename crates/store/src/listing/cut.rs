@@ -135,7 +135,8 @@ impl Scale {
             return if key < self.common.as_str() { 0.0 } else { 1.0 };
         };
         let (mut value, mut unit) = (0.0, 1.0);
-        for (c, digits) in rest.chars().zip(&self.digits) {
+        // Of positions that no key has been seen to reach, nothing is known.
+        for (c, digits) in rest.chars().zip(&self.digits).take_while(|(_, d)| !d.is_empty()) {
             unit /= (digits.len() + 1) as f64;
             // Nothing is the smallest digit.
             let digit = 1 + digits.partition_point(|digit| *digit < c).min(digits.len() - 1);

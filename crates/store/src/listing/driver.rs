@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::alphabet::Alphabet;
 use super::span::{Checked, Span, Start, State, corrupt};
-use super::{Page, ParallelOptions, page};
+use super::{OddKeys, Page, ParallelOptions, page};
 use crate::provider::Provider;
 
 /// Cuts of one span asked for at once.
@@ -246,7 +246,8 @@ impl Driver {
     fn take(&mut self, (purpose, page): Arrived) -> Result<()> {
         let page = page?;
         self.arrived += 1;
-        let keys = page.result.objects.len().max(1);
+        let odd = page.result.extensions.get::<OddKeys>().map_or(0, |odd| odd.objects.len());
+        let keys = (page.result.objects.len() + odd).max(1);
         self.page_keys = if self.arrived == 1 { keys } else { self.page_keys.max(keys) };
         match purpose {
             Purpose::Next { span, from } => self.take_next(span, &from, page),

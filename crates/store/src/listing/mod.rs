@@ -20,6 +20,7 @@
 mod alphabet;
 mod cut;
 mod driver;
+mod odd;
 mod page;
 mod rising;
 mod span;
@@ -28,15 +29,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures::stream::{self, BoxStream};
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
+pub(crate) use self::odd::{Entry, entries, key_of};
+pub use self::odd::{OddKey, OddKeys};
 pub(crate) use self::page::page;
 use crate::error::Result;
-use crate::ops::ListOptions;
+use crate::ops::{ListOptions, directory};
 use crate::store::Store;
 
 /// How many requests a listing may make at once, and in which order it gives the keys.
@@ -100,7 +103,8 @@ impl Store {
     ///
     /// # Errors
     /// Those of the requests, and [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) when pages of the service contradict
-    /// each other.
+    /// each other. An object whose key no path can hold is an [`Error::odd_key`](crate::Error::odd_key), after which
+    /// the listing goes on.
     pub fn list_parallel(
         &self,
         options: ListOptions,
@@ -127,21 +131,31 @@ impl Store {
         })
         .flatten();
         let store = self.clone();
-        let listing = pages
-            .map_ok(|page| stream::iter(page.into_iter().map(Ok)))
-            .try_flatten()
-            .map_ok(move |meta| store.relative_meta(meta))
-            .try_filter(move |meta| {
-                let key = meta.location.as_ref();
-                let wanted = key.starts_with(&prefix)
-                    && start_after.as_deref().is_none_or(|after| key > after)
-                    && end_before.as_deref().is_none_or(|end| key < end);
+        let listing = pages.map_ok(move |page| store.clone().listed(page)).try_flatten().filter(
+            move |item| {
+                let wanted = key_of(item).is_none_or(|key| {
+                    key.starts_with(&prefix)
+                        && start_after.as_deref().is_none_or(|after| key > after)
+                        && end_before.as_deref().is_none_or(|end| key < end)
+                });
                 futures::future::ready(wanted)
-            });
+            },
+        );
         match max_items {
             Some(most) => listing.take(most).boxed(),
             None => listing.boxed(),
         }
+    }
+
+    /// A page as items of a listing of this store.
+    pub(crate) fn listed(
+        self,
+        page: Vec<Entry>,
+    ) -> impl Stream<Item = Result<ObjectMeta>> + Send + 'static {
+        stream::iter(page.into_iter().map(move |entry| match entry {
+            Ok(meta) => Ok(self.relative_meta(meta)),
+            Err(odd) => Err(self.odd_key(odd)),
+        }))
     }
 
     /// All objects below `prefix` (whole segments), listed with many requests at once where the service allows it;
@@ -154,16 +168,13 @@ impl Store {
         if how.workers <= 1 || !self.provider().lists_from_any_key() {
             return self.objects(prefix);
         }
-        let prefix = match prefix {
-            Some(prefix) if !prefix.as_ref().is_empty() => format!("{prefix}/"),
-            _ => String::new(),
-        };
+        let prefix = prefix.map(directory).unwrap_or_default();
         self.list_parallel(ListOptions::default().with_prefix(prefix), how)
     }
 }
 
 /// One page, or the failure that ends the listing.
-type Page = object_store::Result<Vec<ObjectMeta>>;
+type Page = object_store::Result<Vec<Entry>>;
 
 /// The pages of a driver, which ends with this stream.
 struct Pages {
@@ -181,7 +192,7 @@ impl Pages {
     }
 }
 
-impl futures::Stream for Pages {
+impl Stream for Pages {
     type Item = Page;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Page>> {

@@ -15,9 +15,14 @@ pub(super) struct Raw<'a> {
 impl<'a> Raw<'a> {
     /// The smallest key that `path` can stand for, has `prefix`, and follows `before`.
     pub(super) fn after(path: &'a str, prefix: &str, before: Option<Raw<'_>>) -> Option<Self> {
-        [false, true].into_iter().map(|slash| Self { path, slash }).find(|raw| {
-            raw.has_prefix(prefix) && before.is_none_or(|before| raw.cmp(before).is_gt())
-        })
+        let mut keys = [false, true].into_iter().map(|slash| Self { path, slash });
+        keys.find_map(|raw| raw.following(prefix, before))
+    }
+
+    /// The key, when it has `prefix` and follows `before`.
+    pub(super) fn following(self, prefix: &str, before: Option<Raw<'_>>) -> Option<Self> {
+        let follows = before.is_none_or(|before| self.cmp(before).is_gt());
+        (follows && self.has_prefix(prefix)).then_some(self)
     }
 
     /// A key that was kept as text.

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use object_store::Error;
 use object_store::list::PaginatedListResult;
-use object_store::{Error, ObjectMeta};
 
 use super::alphabet::Alphabet;
 use super::cut::Gap;
+use super::odd::{self, Entry};
 use super::rising::Raw;
 
 /// Cuts without a hit after which a span is read on before it is cut again.
@@ -49,7 +50,7 @@ pub(super) struct Span {
     pub(super) until: Option<String>,
     pub(super) state: State,
     /// What waits for the consumer.
-    pub(super) pages: VecDeque<Vec<ObjectMeta>>,
+    pub(super) pages: VecDeque<Vec<Entry>>,
     /// The first key of the last page.
     first: Option<String>,
     last: Option<String>,
@@ -63,7 +64,7 @@ pub(super) struct Span {
 /// A page as it came, checked.
 #[derive(Debug)]
 pub(super) struct Checked {
-    objects: Vec<ObjectMeta>,
+    entries: Vec<Entry>,
     first: Option<String>,
     last: Option<String>,
     state: State,
@@ -72,21 +73,27 @@ pub(super) struct Checked {
 impl Checked {
     /// Checks that the keys of a page rise, beginning after `after`, and leaves out those beyond `until`.
     pub(super) fn new(
-        page: PaginatedListResult,
+        mut page: PaginatedListResult,
         prefix: &str,
         asked: &Start,
         after: Option<&str>,
         until: Option<&str>,
     ) -> Result<Self, Error> {
+        let mut entries = odd::entries(&mut page);
         let state = next(page.page_token, asked)?;
-        let mut objects = page.result.objects;
         let mut before = after.map(Raw::text);
         let (mut first, mut last, mut keep) = (None, None, 0);
-        for (at, meta) in objects.iter().enumerate() {
-            let key = meta.location.as_ref();
-            // The same path once more is its directory marker, or the same object once more.
-            let again = at > 0 && meta.size > 0 && *meta == objects[at - 1];
-            let raw = Raw::after(key, prefix, before).filter(|_| !again);
+        for (at, entry) in entries.iter().enumerate() {
+            let key = odd::key(entry);
+            let raw = match entry {
+                Ok(meta) => {
+                    // The same path once more is its directory marker, or the same object once more.
+                    let again = at > 0 && meta.size > 0 && *entry == entries[at - 1];
+                    Raw::after(key, prefix, before).filter(|_| !again)
+                }
+                // It has the slashes that it has.
+                Err(_) => Raw::text(key).following(prefix, before),
+            };
             let Some(raw) = raw else { return Err(out_of_order(key, prefix, before)) };
             before = Some(raw);
             // What lies beyond belongs to the next span, but has to be in order too.
@@ -96,27 +103,27 @@ impl Checked {
             }
         }
         let (first, last) = (first.map(|raw| raw.to_string()), last.map(|raw| raw.to_string()));
-        let passed = keep < objects.len();
-        objects.truncate(keep);
+        let passed = keep < entries.len();
+        entries.truncate(keep);
         let state = if passed { State::Done { said_so: false } } else { state };
-        Ok(Self { objects, first, last, state })
+        Ok(Self { entries, first, last, state })
     }
 
     /// Takes a page of a service that lists in no order.
     pub(super) fn unordered(
-        page: PaginatedListResult,
+        mut page: PaginatedListResult,
         prefix: &str,
         asked: &Start,
     ) -> Result<Self, Error> {
+        let entries = odd::entries(&mut page);
         let state = next(page.page_token, asked)?;
-        for meta in &page.result.objects {
-            let key = meta.location.as_ref();
+        for key in entries.iter().map(odd::key) {
             if Raw::after(key, prefix, None).is_none() {
                 return Err(out_of_order(key, prefix, None));
             }
         }
-        let last = page.result.objects.last().map(|meta| meta.location.to_string());
-        Ok(Self { objects: page.result.objects, first: last.clone(), last, state })
+        let last = entries.last().map(|entry| odd::key(entry).to_owned());
+        Ok(Self { entries, first: last.clone(), last, state })
     }
 
     /// Whether the first page of a listing is in order.
@@ -129,11 +136,11 @@ impl Checked {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.objects.is_empty()
+        self.entries.is_empty()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.objects.len()
+        self.entries.len()
     }
 
     pub(super) fn is_end(&self) -> bool {
@@ -145,9 +152,9 @@ impl Checked {
         self.state == State::Done { said_so: true }
     }
 
-    /// The paths of its objects.
+    /// The paths of its objects; nothing of odd keys, at whose characters nobody is to be asked to begin.
     pub(super) fn keys(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.objects.iter().map(|meta| meta.location.as_ref())
+        self.entries.iter().map(|entry| entry.as_ref().map_or("", |meta| meta.location.as_ref()))
     }
 }
 
@@ -208,7 +215,7 @@ impl Span {
             self.fresh += 1;
             self.last = page.last;
             self.first = page.first;
-            self.pages.push_back(page.objects);
+            self.pages.push_back(page.entries);
         }
     }
 

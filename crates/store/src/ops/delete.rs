@@ -21,8 +21,8 @@ const SINGLES: usize = 10;
 pub struct DeleteReport {
     /// How many are gone, those that were missing included.
     pub deleted: u64,
-    /// Those that are not gone, and why.
-    pub failed: Vec<(Path, Error)>,
+    /// The keys of those that are not gone, and why; also such as no path can hold.
+    pub failed: Vec<(String, Error)>,
 }
 
 impl Store {
@@ -81,12 +81,14 @@ impl Store {
             for (location, outcome) in self.delete_batch(batch).await {
                 match outcome {
                     Ok(()) => report.deleted += 1,
-                    Err(error) => report.failed.push((location, error)),
+                    Err(error) => report.failed.push((location.into(), error)),
                 }
             }
-            match error {
-                Some(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
+            let Some(error) = error else { continue };
+            match error.odd_key().map(|odd| odd.key.clone()) {
+                Some(key) => report.failed.push((key, error.with_operation("delete"))),
+                None if error.kind() == ErrorKind::NotFound => {}
+                None => return Err(error),
             }
         }
         Ok(report)

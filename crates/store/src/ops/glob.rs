@@ -1,13 +1,13 @@
 //! Listing by pattern.
 
+use futures::StreamExt;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
 use globset::{GlobBuilder, GlobMatcher};
 use object_store::ObjectMeta;
 
 use super::ListOptions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::listing::ParallelOptions;
+use crate::listing::{ParallelOptions, key_of};
 use crate::store::Store;
 
 impl Store {
@@ -17,15 +17,16 @@ impl Store {
     /// Only keys with the literal beginning of the pattern are listed.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for a pattern that cannot be read.
+    /// [`ErrorKind::InvalidArgument`] for a pattern that cannot be read. A matching object whose key no path can hold is an
+    /// [`Error::odd_key`], after which the listing goes on.
     pub fn glob(&self, pattern: &str) -> Result<BoxStream<'static, Result<ObjectMeta>>> {
         let matcher = matcher(pattern)?;
         let options = ListOptions::default().with_prefix(literal_prefix(pattern));
         let listing = self.list_parallel(options, ParallelOptions::default().with_own_order(true));
-        let wanted = move |meta: &ObjectMeta| {
-            futures::future::ready(matcher.is_match(meta.location.as_ref()))
+        let wanted = move |item: &Result<ObjectMeta>| {
+            futures::future::ready(key_of(item).is_none_or(|key| matcher.is_match(key)))
         };
-        Ok(listing.try_filter(wanted).boxed())
+        Ok(listing.filter(wanted).boxed())
     }
 }
 

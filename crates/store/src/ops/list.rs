@@ -10,8 +10,8 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::error::Result;
-use crate::listing::page;
+use crate::error::{Error, ErrorKind, Result};
+use crate::listing::{OddKey, OddKeys, entries, key_of, page};
 use crate::store::Store;
 
 /// Which keys a listing has.
@@ -58,38 +58,114 @@ impl ListOptions {
     }
 }
 
+/// One level of a store: the objects directly below a prefix, and the prefixes of those further down.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Level {
+    /// The prefixes, sorted.
+    pub common_prefixes: Vec<Path>,
+    /// The objects, sorted.
+    pub objects: Vec<ObjectMeta>,
+    /// The prefixes that no path can hold, without the slash at their end.
+    pub odd_prefixes: Vec<String>,
+    /// The objects whose keys no path can hold.
+    pub odd: Vec<OddKey>,
+}
+
+impl Level {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.common_prefixes.is_empty()
+            && self.objects.is_empty()
+            && self.odd_prefixes.is_empty()
+            && self.odd.is_empty()
+    }
+}
+
 impl Store {
+    /// Lists one level below `prefix` (whole segments). As
+    /// [`list_with_delimiter`](object_store::ObjectStore::list_with_delimiter), which fails where a key is one that no path can
+    /// hold.
+    pub async fn list_level(&self, prefix: Option<&Path>) -> Result<Level> {
+        let target = prefix.cloned().unwrap_or_default();
+        let mut level = Level::default();
+        if self.provider().paginated().is_none() || self.is_embedded() {
+            let listed = self.list_with_delimiter(prefix).await;
+            let listed = listed.map_err(|e| self.error("list", &target, e))?;
+            (level.common_prefixes, level.objects) = (listed.common_prefixes, listed.objects);
+            return Ok(level);
+        }
+        let full = directory(&self.full_path(&target));
+        let mut options =
+            PaginatedListOptions { delimiter: Some("/".into()), ..Default::default() };
+        loop {
+            let page = page(&**self.provider(), &full, options.clone()).await;
+            let mut page = page.map_err(|e| self.error("list", &target, e))?;
+            let odd = OddKeys::of(&mut page.result);
+            let prefixes = page.result.common_prefixes.into_iter();
+            level.common_prefixes.extend(prefixes.map(|full| self.relative_path(full)));
+            let objects = page.result.objects.into_iter();
+            level.objects.extend(objects.map(|meta| self.relative_meta(meta)));
+            level.odd_prefixes.extend(odd.prefixes.iter().map(|full| {
+                let prefix = self.relative_key(full);
+                prefix.strip_suffix('/').unwrap_or(prefix).to_owned()
+            }));
+            level.odd.extend(
+                odd.objects
+                    .into_iter()
+                    .map(|(_, odd)| OddKey { key: self.relative_key(&odd.key).to_owned(), ..odd }),
+            );
+            match page.page_token {
+                Some(token) if options.page_token.as_ref() == Some(&token) => {
+                    let detail = "a page names itself as the next page";
+                    let url = self.url_of(&target);
+                    return Err(Error::new(ErrorKind::Corrupt, "list", url, detail));
+                }
+                Some(token) => options.page_token = Some(token),
+                None => break,
+            }
+        }
+        level.objects.sort_by(|a, b| a.location.cmp(&b.location));
+        level.common_prefixes.sort();
+        // Pages may repeat the prefix that the page before ended with.
+        level.common_prefixes.dedup();
+        Ok(level)
+    }
+
     /// Lists by substring prefix and key range. The service does the work where it can; elsewhere the nearest
     /// directory is listed and filtered. Sorted by key, except on HTTP servers.
+    ///
+    /// # Errors
+    /// Those of the requests. An object whose key no path can hold is an [`Error::odd_key`], after which
+    /// the listing goes on.
     pub fn list_with(&self, options: ListOptions) -> BoxStream<'static, Result<ObjectMeta>> {
         let ListOptions { prefix, start_after, end_before, max_items } = options;
         let store = self.clone();
         let target = Path::parse(&prefix).unwrap_or_default();
-        let keys = match self.provider().paginated() {
-            Some(_) => self.list_pages(prefix.clone(), start_after.clone()),
-            None => self.list_nearest(&prefix, start_after.as_deref()),
+        let listing = match self.provider().paginated() {
+            Some(_) => self.list_pages(prefix.clone(), start_after.clone(), true),
+            None => {
+                let nearest = self.list_nearest(&prefix, start_after.as_deref());
+                nearest.map_err(move |e| store.error("list", &target, e)).boxed()
+            }
         };
-        let listing =
-            keys.map_err(move |e| store.error("list", &target, e)).try_filter(move |meta| {
-                let key = meta.location.as_ref();
-                let wanted = key.starts_with(&prefix)
-                    && start_after.as_deref().is_none_or(|after| key > after);
-                futures::future::ready(wanted)
+        let listing = listing.filter(move |item| {
+            let wanted = key_of(item).is_none_or(|key| {
+                key.starts_with(&prefix) && start_after.as_deref().is_none_or(|after| key > after)
             });
-        let sorted = self.provider().scheme() != "http";
-        let before = end_before.clone();
-        let listing = listing.take_while(move |meta| {
-            // Sorted listings end at the bound; others go on, and are filtered below.
-            let goes_on = match (meta, &before) {
-                (Ok(meta), Some(end)) if sorted => meta.location.as_ref() < end.as_str(),
-                _ => true,
-            };
-            futures::future::ready(goes_on)
-        });
-        let listing = listing.try_filter(move |meta| {
-            let wanted = end_before.as_deref().is_none_or(|end| meta.location.as_ref() < end);
             futures::future::ready(wanted)
         });
+        let sorted = self.provider().scheme() != "http";
+        let before = end_before.clone();
+        let is_before = |item: &Result<ObjectMeta>, end: Option<&str>| {
+            end.is_none_or(|end| key_of(item).is_none_or(|key| key < end))
+        };
+        let listing = listing.take_while(move |item| {
+            // Sorted listings end at the bound; others go on, and are filtered below.
+            futures::future::ready(!sorted || is_before(item, before.as_deref()))
+        });
+        let listing = listing
+            .filter(move |item| futures::future::ready(is_before(item, end_before.as_deref())));
         match max_items {
             Some(most) => listing.take(most).boxed(),
             None => listing.boxed(),
@@ -113,13 +189,15 @@ impl Store {
         }
     }
 
-    /// Lists page by page with the service's own prefix. Of services that are waited for, the next page is asked for
-    /// while the caller has the present one.
-    fn list_pages(
+    /// Lists page by page with the service's own prefix; when it looks `ahead`, the next page of a service that is waited for
+    /// is asked for while the caller has the present one.
+    pub(super) fn list_pages(
         &self,
         prefix: String,
         start_after: Option<String>,
-    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        ahead: bool,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let target = Path::parse(&prefix).unwrap_or_default();
         let root = self.prefix().to_string();
         let below = |key: &str| match root.is_empty() {
             true => key.to_owned(),
@@ -130,28 +208,38 @@ impl Store {
         let stream = stream::try_unfold(Next::Ask(None), move |next| {
             let pages = pages.clone();
             async move {
-                let page = match next {
+                let mut page = match next {
                     Next::Ask(token) => pages.fetch(token).await?,
                     Next::Coming(task) => task.await??,
                     Next::End => return Ok(None),
                 };
+                let entries = entries(&mut page);
                 let next = match page.page_token {
                     None => Next::End,
-                    Some(token) if pages.store.is_embedded() => Next::Ask(Some(token)),
+                    Some(token) if !ahead || pages.store.is_embedded() => Next::Ask(Some(token)),
                     Some(token) => {
                         let fetch = async move { pages.fetch(Some(token)).await };
                         Next::Coming(Task(tokio::spawn(fetch)))
                     }
                 };
-                Ok::<_, object_store::Error>(Some((page.result.objects, next)))
+                Ok::<_, object_store::Error>(Some((entries, next)))
             }
         });
         let store = self.clone();
+        let error = self.clone();
         stream
-            .map_ok(|page| stream::iter(page.into_iter().map(Ok)))
+            .map_err(move |e| error.error("list", &target, e))
+            .map_ok(move |page| store.clone().listed(page))
             .try_flatten()
-            .map_ok(move |meta| store.relative_meta(meta))
             .boxed()
+    }
+}
+
+/// The prefix of everything in a directory.
+pub(crate) fn directory(path: &Path) -> String {
+    match path.as_ref() {
+        "" => String::new(),
+        path => format!("{path}/"),
     }
 }
 

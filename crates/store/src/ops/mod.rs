@@ -9,6 +9,7 @@ mod sign;
 
 pub use batch::BatchOptions;
 pub use delete::DeleteReport;
-pub use list::ListOptions;
+pub use list::{Level, ListOptions};
 
 pub(crate) use glob::matcher as glob_matcher;
+pub(crate) use list::directory;

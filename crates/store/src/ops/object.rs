@@ -5,6 +5,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{Attributes, ObjectStoreExt};
 
+use super::list::directory;
 use crate::checksum::Checksum;
 use crate::error::{Error, Result};
 use crate::provider::{ObjectVersion, Tags};
@@ -93,14 +94,29 @@ impl Store {
         Error::from_store(operation, self.url_of(location), source)
     }
 
+    /// Whether there is any object below `prefix` (whole segments).
+    pub async fn has_objects(&self, prefix: Option<&Path>) -> Result<bool> {
+        match self.objects(prefix).next().await {
+            None => Ok(false),
+            Some(Err(error)) if error.odd_key().is_none() => Err(error),
+            Some(_) => Ok(true),
+        }
+    }
+
     /// All objects below `prefix`, in the order of the back end.
+    ///
+    /// # Errors
+    /// Those of the requests. An object whose key no path can hold is an [`Error::odd_key`], after which the listing goes on.
     pub fn objects(
         &self,
         prefix: Option<&Path>,
     ) -> BoxStream<'static, Result<object_store::ObjectMeta>> {
         use object_store::ObjectStore;
-        let store = self.clone();
         let location = prefix.cloned().unwrap_or_default();
+        if self.provider().paginated().is_some() && !self.is_embedded() {
+            return self.list_pages(directory(&location), None, false);
+        }
+        let store = self.clone();
         self.list(prefix).map_err(move |e| store.error("list", &location, e)).boxed()
     }
 }

@@ -1,8 +1,10 @@
 //! Which keys take part.
 
 use globset::GlobMatcher;
+use object_store::ObjectMeta;
 
 use crate::error::Result;
+use crate::listing::key_of;
 use crate::ops::glob_matcher;
 
 /// Rules in order: the first one that matches a key decides; a key that no rule matches takes part unless the rules
@@ -34,6 +36,12 @@ impl Filter {
     fn rule(mut self, takes_in: bool, pattern: &str) -> Result<Self> {
         self.rules.push((takes_in, glob_matcher(pattern)?, pattern.contains('/')));
         Ok(self)
+    }
+
+    /// Whether an item of a listing takes part: as its key does, also where no path can hold that; errors that end a listing
+    /// are kept.
+    pub fn keeps(&self, item: &Result<ObjectMeta>) -> bool {
+        key_of(item).is_none_or(|key| self.allows(key))
     }
 
     /// Whether a key takes part.

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::postponed::Postponed;
 use super::{Compare, Filter, Job, Outcome, Running, Transfer};
 use crate::error::{Error, Result};
-use crate::listing::ParallelOptions;
+use crate::listing::{ParallelOptions, key_of};
 use crate::store::Store;
 
 /// What a synchronisation compares and deletes.
@@ -120,6 +120,8 @@ pub enum Step {
         /// Why it is still there.
         result: Result<()>,
     },
+    /// The object has a key that no path can hold ([`Error::odd_key`]); the operation of the error is the one that it needs.
+    Refused(Error),
     /// The target's object was to be deleted, and was kept because a copy failed.
     Kept {
         /// The key.
@@ -133,7 +135,8 @@ type Listing = Pin<Box<Peekable<BoxStream<'static, Result<ObjectMeta>>>>>;
 
 /// Compares two stores, key by key, in bounded memory: both listings are sorted and read side by side.
 ///
-/// A failed listing ends the plan with its error. Deletions can stand between copies; whoever runs a plan deletes
+/// An object of the source whose key no path can hold is an error of its own ([`Error::odd_key`]), and so is one of the target
+/// that would be deleted; the plan goes on. A failed listing ends it with its error. Deletions can stand between copies; whoever runs a plan deletes
 /// after it has come to its end without an error, as [`Transfer::run_plan`] does.
 pub fn plan(
     source: &Store,
@@ -152,14 +155,16 @@ pub fn plan(
             let (source, target) = (source.clone(), target.clone());
             async move {
                 Ok(match pair {
-                    (Some(from), None) => Some(copy(from, Reason::Missing)),
-                    (Some(from), Some(to)) => {
+                    (Some(Err(odd)), _) => return Err(odd.with_operation("copy")),
+                    (None, Some(Err(odd))) if delete => return Err(odd.with_operation("delete")),
+                    (Some(Ok(from)), None | Some(Err(_))) => Some(copy(from, Reason::Missing)),
+                    (Some(Ok(from)), Some(Ok(to))) => {
                         Some(match compare.same(&source, &from, &target, &to).await? {
                             true => Action::Skip { path: from.location, size: from.size },
                             false => copy(from, Reason::Different),
                         })
                     }
-                    (None, Some(to)) if delete => {
+                    (None, Some(Ok(to))) if delete => {
                         Some(Action::Delete { path: to.location, size: to.size })
                     }
                     (None, _) => None,
@@ -174,7 +179,8 @@ pub fn plan(
 /// Objects compared at once, where comparing takes requests.
 const COMPARISONS: usize = 16;
 
-type Pair = (Option<ObjectMeta>, Option<ObjectMeta>);
+/// Errors are of odd keys.
+type Pair = (Option<Result<ObjectMeta>>, Option<Result<ObjectMeta>>);
 
 /// Two sorted listings, side by side.
 struct Both {
@@ -187,14 +193,26 @@ impl Both {
     async fn next(&mut self) -> Result<Option<Pair>> {
         let order = match (self.from.as_mut().peek().await, self.to.as_mut().peek().await) {
             (None, None) => return Ok(None),
-            // Errors come first, whichever side they are on.
-            (Some(Err(_)), _) | (_, None) => Ordering::Less,
-            (_, Some(Err(_))) | (None, _) => Ordering::Greater,
-            (Some(Ok(a)), Some(Ok(b))) => a.location.as_ref().cmp(b.location.as_ref()),
+            (_, None) => Ordering::Less,
+            (None, _) => Ordering::Greater,
+            (Some(a), Some(b)) => match (key_of(a), key_of(b)) {
+                // Errors come first, whichever side they are on.
+                (None, _) => Ordering::Less,
+                (_, None) => Ordering::Greater,
+                (Some(a), Some(b)) => a.cmp(b),
+            },
         };
-        let from = if order.is_le() { self.from.next().await.transpose()? } else { None };
-        let to = if order.is_ge() { self.to.next().await.transpose()? } else { None };
-        Ok(Some((from, to)))
+        let from = if order.is_le() { self.from.next().await } else { None };
+        let to = if order.is_ge() { self.to.next().await } else { None };
+        Ok(Some((unless_ended(from)?, unless_ended(to)?)))
+    }
+}
+
+/// An item of a listing, unless it is an error that ends it.
+fn unless_ended(item: Option<Result<ObjectMeta>>) -> Result<Option<Result<ObjectMeta>>> {
+    match item {
+        Some(Err(error)) if error.odd_key().is_none() => Err(error),
+        item => Ok(item),
     }
 }
 
@@ -215,7 +233,7 @@ impl Transfer {
 
     /// Carries out a plan, several copies at once; deletions come last, and only when everything was copied.
     ///
-    /// An error of the plan itself is the last item, after the copies that were under way.
+    /// An error of the plan itself is the last item, after the copies that were under way; those of odd keys are steps.
     pub fn run_plan(
         &self,
         source: &Store,
@@ -281,6 +299,11 @@ impl Run {
                         self.error = Some(error);
                         self.plan = None;
                     }
+                }
+                Some(Err(error)) if error.odd_key().is_some() => {
+                    // What could not be deleted keeps nothing else from being deleted.
+                    self.has_failed |= error.operation() != "delete";
+                    return Some(Ok(Step::Refused(error)));
                 }
                 Some(Err(error)) => {
                     self.error = Some(error);
@@ -351,8 +374,6 @@ fn listing(store: &Store, filter: &Filter) -> Listing {
             .boxed(),
         _ => listing,
     };
-    let wanted = listing
-        .try_filter(move |meta| future::ready(filter.allows(meta.location.as_ref())))
-        .boxed();
+    let wanted = listing.filter(move |item| future::ready(filter.keeps(item))).boxed();
     Box::pin(wanted.peekable())
 }

@@ -15,6 +15,7 @@ mod listing;
 mod loopback;
 mod misbehave;
 mod model;
+mod odd_keys;
 mod operations;
 mod origin;
 mod pacing;

@@ -18,7 +18,7 @@ use holdall_store::object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
-use holdall_store::{Provider, Store};
+use holdall_store::{OddKey, OddKeys, Provider, Store};
 
 /// What a wrong service makes of its nth page.
 pub(crate) type Fault =
@@ -74,9 +74,19 @@ impl Paged {
             .take_while(|key| key.starts_with(prefix));
         let page: Vec<&String> = keys.by_ref().take(self.page_keys).collect();
         let page_token = keys.next().and(page.last().map(ToString::to_string));
-        let objects = page.into_iter().map(|key| meta(key)).collect();
-        let result =
-            ListResult { common_prefixes: Vec::new(), objects, extensions: Default::default() };
+        let mut result = ListResult {
+            common_prefixes: Vec::new(),
+            objects: Vec::new(),
+            extensions: Default::default(),
+        };
+        let mut odd = OddKeys::default();
+        for key in page {
+            match OddKey::is_odd(key) {
+                true => odd.objects.push((result.objects.len(), OddKey::new(key.clone(), 1))),
+                false => result.objects.push(meta(key)),
+            }
+        }
+        drop(result.extensions.insert(odd));
         PaginatedListResult { result, page_token }
     }
 }

@@ -1,0 +1,113 @@
+//! A bucket with keys that no path can hold: everything else is done, and each of them is told.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use crate::{err, holdall, json, out};
+
+/// In the order of their bytes.
+const KEYS: [&str; 4] = ["a", "d/../up", "d//double", "d/b"];
+
+/// The bucket, as settings.
+fn bucket() -> Vec<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("--config=endpoint=http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            answer(socket.unwrap());
+        }
+    });
+    let rest = ["allow_http=true", "region=us-east-1", "skip_signature=true"];
+    std::iter::once(endpoint).chain(rest.map(|one| format!("--config={one}"))).collect()
+}
+
+fn answer(mut socket: TcpStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.parse().unwrap())
+    });
+    let mut sent = vec![0; length.unwrap_or(0)];
+    socket.read_exact(&mut sent).unwrap();
+    let body = match head.split(' ').next() {
+        Some("HEAD") => return reply(&mut socket, "404 Not Found", ""),
+        Some("GET") if head.contains("list-type=2") => listing(head.contains("prefix=d%2F")),
+        Some("POST") => {
+            let text = String::from_utf8(sent).unwrap();
+            let deleted = text.split("<Key>").skip(1).filter_map(|rest| rest.split('<').next());
+            let deleted: String =
+                deleted.map(|key| format!("<Deleted><Key>{key}</Key></Deleted>")).collect();
+            format!("<DeleteResult>{deleted}</DeleteResult>")
+        }
+        _ => "content".to_owned(),
+    };
+    reply(&mut socket, "200 OK", &body);
+}
+
+fn listing(only_d: bool) -> String {
+    let keys = KEYS.iter().filter(|key| !only_d || key.starts_with("d/"));
+    let objects: String = keys
+        .map(|key| {
+            format!(
+                "<Contents><Key>{key}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>\
+                 <Size>7</Size></Contents>"
+            )
+        })
+        .collect();
+    format!("<ListBucketResult>{objects}</ListBucketResult>")
+}
+
+fn reply(socket: &mut TcpStream, status: &str, body: &str) {
+    let reply = format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\nETag: \"e\"\r\n\
+         Last-Modified: Fri, 02 Jan 2026 03:04:05 GMT\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(reply.as_bytes()).unwrap();
+}
+
+#[test]
+fn recursive_commands_do_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = bucket();
+    let run = |arguments: &[&str]| {
+        let settings = settings.iter().map(String::as_str);
+        holdall(dir.path(), &arguments.iter().copied().chain(settings).collect::<Vec<_>>())
+    };
+    assert_eq!(out(&run(&["ls", "-r", "s3://b/"])), "a\nd/../up\nd//double\nd/b\n");
+    let total = json(&run(&["du", "--json", "s3://b/"]));
+    assert_eq!((total[0]["objects"].as_u64(), total[0]["size"].as_u64()), (Some(4), Some(28)));
+
+    let copied = run(&["cp", "-r", "--json", "s3://b/", "copy"]);
+    assert_eq!(copied.status.code(), Some(3), "{copied:?}");
+    let mut told: Vec<_> = json(&copied)
+        .iter()
+        .map(|line| (line["source"].as_str().unwrap().to_owned(), line["ok"].as_bool().unwrap()))
+        .collect();
+    told.sort();
+    let url = |key: &str| format!("s3://b/{key}");
+    let wanted = KEYS.map(|key| (url(key), ["a", "d/b"].contains(&key)));
+    assert_eq!(told, wanted);
+    assert!(dir.path().join("copy/a").exists() && dir.path().join("copy/d/b").exists());
+    assert!(err(&copied).contains("has an empty segment"), "{}", err(&copied));
+
+    let patterns = ["--exclude", "**//**", "--exclude", "**/../**"];
+    out(&run(&[&["cp", "-r", "s3://b/", "without"][..], &patterns].concat()));
+
+    let old = dir.path().join("copy/old");
+    std::fs::write(&old, "old").unwrap();
+    let synced = run(&["sync", "--delete", "s3://b/", "copy"]);
+    assert_eq!(synced.status.code(), Some(3), "{synced:?}");
+    assert!(old.exists(), "nothing is deleted when something could not be copied");
+
+    let removed = run(&["rm", "-r", "-v", "s3://b/d/"]);
+    assert_eq!(removed.status.code(), Some(3), "{removed:?}");
+    assert_eq!(String::from_utf8_lossy(&removed.stdout), "deleted s3://b/d/b\n");
+    assert_eq!(err(&removed).matches("error: delete s3://b/d/").count(), 2, "{}", err(&removed));
+}

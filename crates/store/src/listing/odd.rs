@@ -1,0 +1,137 @@
+//! Keys that no [`Path`](object_store::path::Path) can hold.
+//!
+//! Services take any text as a key: `a//b`, `/a`, `a/../b`, one with a line break. No operation of this library can name
+//! such an object. A listing that left it out would let a copy or a synchronisation look whole that is not, and one that
+//! ended because of it would keep people from everything beside it. So it goes through a listing as an error of its own,
+//! which names it, and the listing goes on: [`Error::odd_key`](crate::Error::odd_key).
+
+use chrono::{DateTime, Utc};
+use object_store::list::PaginatedListResult;
+use object_store::{ListResult, ObjectMeta};
+
+use crate::error::{Error, Result};
+
+/// An object of a listing whose key has an empty segment, a segment `.` or `..`, a slash in front, or a control character.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OddKey {
+    /// The key as the service has it, relative to the store that was listed.
+    pub key: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// When it was written.
+    pub last_modified: DateTime<Utc>,
+    /// The entity tag, where the service states one.
+    pub e_tag: Option<String>,
+}
+
+impl OddKey {
+    /// An object with a key and a length; the rest is set field by field.
+    pub fn new(key: String, size: u64) -> Self {
+        Self { key, size, last_modified: DateTime::UNIX_EPOCH, e_tag: None }
+    }
+
+    /// Whether a path can hold `key`.
+    pub fn is_odd(key: &str) -> bool {
+        why(key).is_some()
+    }
+
+    pub(crate) fn detail(&self) -> String {
+        let key = self.key.escape_debug();
+        let why = why(&self.key).unwrap_or("is not one that a path can hold");
+        format!(
+            "the key '{key}' {why}, so that nothing but a listing can name it: give the object another key with the \
+             service's own tools, or exclude it"
+        )
+    }
+}
+
+fn why(key: &str) -> Option<&'static str> {
+    if key.starts_with('/') {
+        return Some("begins with a slash");
+    }
+    if key.bytes().any(|byte| byte.is_ascii_control()) {
+        return Some("has a control character");
+    }
+    key.strip_suffix('/').unwrap_or(key).split('/').find_map(|segment| match segment {
+        "" => Some("has an empty segment"),
+        "." | ".." => Some("has a segment of dots alone"),
+        _ => None,
+    })
+}
+
+/// Asks for odd keys beside a page of a listing, as an extension of what is asked
+/// ([`PaginatedListOptions::extensions`](object_store::list::PaginatedListOptions)); and is their answer, as an extension of
+/// the page. Without it, a page with such a key is an error.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct OddKeys {
+    /// The objects, each with the number of those that came before it in its page and are not odd.
+    pub objects: Vec<(usize, OddKey)>,
+    /// Of a listing with a delimiter: the prefixes that are odd, with the delimiter at their end.
+    pub prefixes: Vec<String>,
+}
+
+impl OddKeys {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.prefixes.is_empty()
+    }
+
+    /// What a page has; none when it was not asked for, or there are none.
+    pub(crate) fn of(page: &mut ListResult) -> Self {
+        page.extensions.remove().unwrap_or_default()
+    }
+}
+
+/// An entry of a page.
+pub(crate) type Entry = std::result::Result<ObjectMeta, Box<OddKey>>;
+
+/// The entries of a page, each in its place.
+pub(crate) fn entries(page: &mut PaginatedListResult) -> Vec<Entry> {
+    let odd = OddKeys::of(&mut page.result).objects;
+    let objects = std::mem::take(&mut page.result.objects).into_iter().map(Ok);
+    if odd.is_empty() {
+        return objects.collect();
+    }
+    let mut entries: Vec<Entry> = objects.collect();
+    for (number, (before, odd)) in odd.into_iter().enumerate() {
+        entries.insert((before + number).min(entries.len()), Err(Box::new(odd)));
+    }
+    entries
+}
+
+/// The key of an entry.
+pub(crate) fn key(entry: &Entry) -> &str {
+    match entry {
+        Ok(meta) => meta.location.as_ref(),
+        Err(odd) => &odd.key,
+    }
+}
+
+/// The key that an item of a listing is about; none for an error that ends it.
+pub(crate) fn key_of(item: &Result<ObjectMeta>) -> Option<&str> {
+    match item {
+        Ok(meta) => Some(meta.location.as_ref()),
+        Err(error) => Error::odd_key(error).map(|odd| odd.key.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn odd_is_what_a_path_would_refuse_or_change() {
+        for key in ["a//b", "/a", "/", "a//", "./a", "a/..", "a/./b", "a\nb", "\u{7f}", "a/\u{1}/"]
+        {
+            assert!(OddKey::is_odd(key), "{key:?}");
+        }
+        for key in ["a", "a/", "a/b.c", "...", "a/..b", "%2E", "ä/日本", " a ", "a\\b"] {
+            assert!(!OddKey::is_odd(key), "{key:?}");
+            assert_eq!(Path::parse(key).unwrap().as_ref(), key.trim_end_matches('/'));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Objects whose keys no path can hold, in a bucket of S3: named as failures, while everything beside them goes its way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use futures::{StreamExt, TryStreamExt};
+use holdall_store::object_store::path::Path;
+use holdall_store::object_store::{ObjectMeta, ObjectStoreExt};
+use holdall_store::transfer::{Filter, Step, SyncOptions, Transfer};
+use holdall_store::{
+    ErrorKind, ListOptions, OpenOptions, ParallelOptions, Registry, Result, Store,
+};
+
+use super::loopback::{Loopback, Request, reply};
+
+const ODD: [&str; 6] = ["/slash", "d/../up", "d//double", "d/tab\u{9}", "d/z//", "e/./dot"];
+const GOOD: [&str; 5] = ["a", "d/b", "d/c/c", "e/d", "f"];
+
+/// A bucket with these keys; pages have two of them.
+async fn bucket(keys: impl IntoIterator<Item = &'static str>) -> (Loopback, Store) {
+    let keys: BTreeSet<String> = keys.into_iter().map(str::to_owned).collect();
+    let server = Loopback::start(move |request| answer(&keys, request)).await;
+    let options = OpenOptions::default()
+        .with("endpoint", &server.url)
+        .with("allow_http", "true")
+        .with("skip_signature", "true")
+        .with("region", "us-east-1");
+    let (store, _) = Registry::default().open("s3://bucket", &options).unwrap();
+    (server, store)
+}
+
+fn answer(keys: &BTreeSet<String>, request: &Request) -> Vec<u8> {
+    let url = url::Url::parse(&format!("http://host{}", request.target)).unwrap();
+    let query: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
+    let time = [("last-modified", "Fri, 02 Jan 2026 03:04:05 GMT"), ("etag", "\"e\"")];
+    match request.method.as_str() {
+        "GET" if query.contains_key("list-type") => reply("200 OK", &[], page(keys, &query)),
+        "POST" => {
+            let deleted: String =
+                request.text().split("<Key>").skip(1).fold(String::new(), |all, key| {
+                    format!("{all}<Deleted><Key>{}</Key></Deleted>", key.split('<').next().unwrap())
+                });
+            reply("200 OK", &[], format!("<DeleteResult>{deleted}</DeleteResult>"))
+        }
+        _ => reply("200 OK", &time, "content"),
+    }
+}
+
+fn page(keys: &BTreeSet<String>, query: &BTreeMap<String, String>) -> String {
+    let prefix = query.get("prefix").cloned().unwrap_or_default();
+    let after = query.get("continuation-token").or(query.get("start-after"));
+    let mut keys = keys
+        .iter()
+        .filter(|key| key.starts_with(&prefix) && after.is_none_or(|after| *key > after));
+    let page: Vec<&String> = keys.by_ref().take(2).collect();
+    let mut xml = String::from("<ListBucketResult>");
+    for key in &page {
+        let key = key.replace('\t', "&#9;");
+        write!(
+            xml,
+            "<Contents><Key>{key}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>\
+             <ETag>&quot;e&quot;</ETag><Size>7</Size></Contents>"
+        )
+        .unwrap();
+    }
+    if keys.next().is_some() {
+        let last = page.last().unwrap();
+        write!(xml, "<NextContinuationToken>{last}</NextContinuationToken>").unwrap();
+    }
+    xml + "</ListBucketResult>"
+}
+
+fn all() -> impl Iterator<Item = &'static str> {
+    GOOD.into_iter().chain(ODD)
+}
+
+/// The keys of a listing, and those among them that are odd.
+fn told(items: Vec<Result<ObjectMeta>>) -> (Vec<String>, Vec<String>) {
+    let (mut keys, mut odd) = (Vec::new(), Vec::new());
+    for item in items {
+        match item {
+            Ok(meta) => keys.push(meta.location.to_string()),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::InvalidPath, "{error}");
+                odd.push(error.odd_key().expect("nothing else fails").key.clone());
+            }
+        }
+    }
+    (keys, odd)
+}
+
+#[tokio::test]
+async fn every_listing_names_them_and_goes_on() {
+    let (_server, store) = bucket(all()).await;
+    let how = ParallelOptions::default();
+    let below = |prefix: &str| ListOptions::default().with_prefix(prefix);
+    for (mut keys, mut odd) in [
+        told(store.objects(None).collect().await),
+        told(store.list_with(below("")).collect().await),
+        told(store.list_parallel(below(""), how.clone()).collect().await),
+        told(store.objects_parallel(None, how.clone().with_sorted(false)).collect().await),
+        told(store.glob("**").unwrap().collect().await),
+    ] {
+        keys.sort();
+        odd.sort();
+        assert_eq!((keys, odd), (GOOD.map(str::to_owned).into(), ODD.map(str::to_owned).into()));
+    }
+    let inside = store.with_prefix(&"d".into());
+    let (keys, odd) = told(inside.objects_parallel(None, how).collect().await);
+    assert_eq!((keys, odd.len()), (vec!["b".to_owned(), "c/c".to_owned()], 4));
+    assert!(odd.contains(&"/double".to_owned()), "relative, but not to be mistaken: {odd:?}");
+    let (_, odd) = told(store.list_with(below("d/").with_end_before("d//e")).collect().await);
+    assert_eq!(odd, ["d/../up", "d//double"]);
+    let items: Vec<_> = inside.objects(None).collect().await;
+    let error = items.into_iter().find_map(Result::err).unwrap();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("list s3://bucket/d/../up: invalid path: the key '../up' has"),
+        "{text}"
+    );
+    assert!(inside.has_objects(None).await.unwrap());
+    let (_server, only) = bucket(["x//y"]).await;
+    assert!(only.has_objects(None).await.unwrap());
+}
+
+#[tokio::test]
+async fn synchronising_copies_the_rest_and_deletes_nothing_on_half_the_truth() {
+    let (_server, source) = bucket(all()).await;
+    let (target, _) = Registry::default().open("memory:///", &OpenOptions::default()).unwrap();
+    target.put(&Path::from("old"), "old".into()).await.unwrap();
+    let options = SyncOptions::default().with_delete(true);
+    let run = |options| Transfer::new().sync(&source, &target, options).try_collect::<Vec<_>>();
+    let (mut refused, mut copied, mut kept) = (Vec::new(), 0, 0);
+    for step in run(options.clone()).await.unwrap() {
+        match step {
+            Step::Refused(error) => {
+                assert_eq!(error.operation(), "copy");
+                refused.push(error.odd_key().unwrap().key.clone());
+            }
+            Step::Copied(outcome) => copied += u64::from(outcome.result.is_ok()),
+            Step::Kept { .. } => kept += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    refused.sort();
+    assert_eq!((refused, copied, kept), (ODD.map(str::to_owned).into(), GOOD.len() as u64, 1));
+    // What nobody asked for is not told of.
+    let filter = ODD.iter().fold(Filter::new(), |filter, key| filter.exclude(key).unwrap());
+    let steps = run(options.with_filter(filter)).await.unwrap();
+    assert!(steps.iter().all(|step| !matches!(step, Step::Refused(_))), "{steps:?}");
+    assert!(!target.exists(&Path::from("old")).await.unwrap());
+}
+
+#[tokio::test]
+async fn of_a_target_they_are_deletions_that_fail_unless_the_source_has_them_too() {
+    let (_server, source) = bucket(["a", "x//y"]).await;
+    let (server, target) = bucket(["a", "b", "x//y", "x//z"]).await;
+    let options = SyncOptions::default().with_delete(true);
+    let mut steps = Transfer::new().sync(&source, &target, options.clone());
+    let mut refused = Vec::new();
+    while let Some(step) = steps.next().await {
+        if let Step::Refused(error) = step.unwrap() {
+            refused.push((error.operation(), error.odd_key().unwrap().key.clone()));
+        }
+    }
+    assert_eq!(refused, [("copy", "x//y".to_owned()), ("delete", "x//z".to_owned())]);
+    assert!(server.seen().iter().all(|request| request.method == "GET"), "a copy failed");
+    let (_server, source) = bucket(["a"]).await;
+    let steps: Vec<_> = Transfer::new().sync(&source, &target, options).collect().await;
+    let deleted =
+        steps.iter().filter(|step| matches!(step, Ok(Step::Deleted { result: Ok(()), .. })));
+    assert_eq!(deleted.count(), 1, "{steps:?}");
+    assert_eq!(steps.iter().filter(|step| matches!(step, Ok(Step::Refused(_)))).count(), 2);
+}
+
+#[tokio::test]
+async fn deleting_a_prefix_deletes_the_rest() {
+    let (_server, store) = bucket(all()).await;
+    let report = store.delete_prefix(None).await.unwrap();
+    let mut failed: Vec<_> = report.failed.iter().map(|(key, _)| key.as_str()).collect();
+    failed.sort_unstable();
+    assert_eq!((report.deleted, failed), (GOOD.len() as u64, ODD.into()));
+    let (_, error) = &report.failed[0];
+    assert!(error.to_string().starts_with("delete s3://bucket/"), "{error}");
+}
