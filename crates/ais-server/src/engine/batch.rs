@@ -205,7 +205,7 @@ impl Batch {
                 }
             }
         };
-        engine.produce(work).await?;
+        engine.produce(work);
         let ended = |_| Error::internal("the reading thread ended abnormally");
         Ok(answer.await.map_err(ended)??.boxed())
     }
@@ -225,7 +225,7 @@ impl Batch {
         };
         let reply = Reply { uuid: batch.id().to_owned(), out: outs.clone() };
         let (chunks, stream) = pipe::channel();
-        engine.produce(move || batch.write(chunks, Some(&outs))).await?;
+        engine.produce(move || batch.write(chunks, Some(&outs)));
         Ok((reply, stream.boxed()))
     }
 

@@ -142,7 +142,7 @@ impl Engine {
             history: history::History::default(),
             archives: archive::Archives::default(),
             sorts: sort::Sorts::default(),
-            producers: producer::Producers::default(),
+            producers: producer::Producers::new()?,
             log: Log::default(),
             appends: append::Appends::default(),
             readers: lock::Readers::default(),
@@ -182,7 +182,7 @@ impl Engine {
         &self.archives
     }
 
-    /// Who may make replies.
+    /// Who makes replies.
     fn producers(&self) -> &producer::Producers {
         &self.producers
     }

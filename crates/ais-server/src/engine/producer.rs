@@ -1,45 +1,50 @@
 //! Threads that make replies while clients read them.
 //!
 //! Such a thread waits for its client. On the runtime's threads for blocking work it would take the place of reads
-//! and writes of others, so these have threads of their own.
+//! and writes of others, so these are threads of another runtime, which does nothing else.
 
-use std::sync::Arc;
-
-use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::Engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Replies that are made at the same time; more wait for their turn.
 const THREADS: usize = 256;
 
-/// Who may make replies.
-pub(super) struct Producers(Arc<Semaphore>);
+/// Who makes replies.
+pub(super) struct Producers(Option<Runtime>);
 
-impl Default for Producers {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(THREADS)))
+impl Producers {
+    /// None yet: threads come when there is something to do, and stay for a while.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub(super) fn new() -> Result<Self> {
+        let builder = &mut Builder::new_current_thread();
+        Ok(Self(Some(builder.thread_name("reply").max_blocking_threads(THREADS).build()?)))
+    }
+}
+
+impl Drop for Producers {
+    fn drop(&mut self) {
+        // Waits for nobody: the last engine may end on one of the threads.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
 impl Engine {
-    /// Runs work that waits for a client, on a thread of its own, once there may be one more.
-    ///
-    /// # Errors
-    ///
-    /// When the system gives no thread.
-    pub(super) async fn produce(&self, work: impl FnOnce() + Send + 'static) -> Result<()> {
-        let turn = Arc::clone(&self.producers().0).acquire_owned().await;
-        let turn =
-            turn.map_err(|e| Error::internal("no replies are made any more").with_source(e))?;
+    /// Runs work that waits for a client, once there may be one more.
+    pub(super) fn produce(&self, work: impl FnOnce() + Send + 'static) {
         let runtime = Handle::current();
-        let thread = std::thread::Builder::new().name("reply".to_owned());
-        thread.spawn(move || {
-            let _runtime = runtime.enter();
-            work();
-            drop(turn);
-        })?;
-        Ok(())
+        if let Some(threads) = &self.producers().0 {
+            threads.spawn_blocking(move || {
+                // What it waits for, the server's own runtime drives.
+                let _runtime = runtime.enter();
+                work();
+            });
+        }
     }
 }

@@ -161,7 +161,7 @@ impl Engine {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             Err(error) => chunks.fail(reader.explain(error).into()),
         };
-        self.produce(work).await?;
+        self.produce(work);
         Ok(stream.boxed())
     }
 }

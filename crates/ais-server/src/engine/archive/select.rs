@@ -79,7 +79,7 @@ impl Engine {
                 tracing::warn!(object = cname, %error, "a selection of members broke off");
             }
         };
-        self.produce(work).await?;
+        self.produce(work);
         let ended = |_| Error::internal("the reading thread ended abnormally");
         Ok(answer.await.map_err(ended)??.boxed())
     }
