@@ -30,6 +30,7 @@ pub(crate) struct Cli {
 
 /// Options of all commands.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Common {
     /// Print one JSON object per line, for programs.
     #[arg(long, global = true)]
@@ -176,8 +177,6 @@ pub(crate) struct Serve {
     /// File with such keys: an access key, a space and a secret a line.
     #[arg(long, value_name = "FILE", env = "HOLDALL_S3_KEYS")]
     pub(crate) s3_keys: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) etl: ServeEtl,
     /// Let clients use buckets of a backend: aws, gcp, azure, ht, or `ais,alias=NAME,endpoint=URL` for another cluster.
     /// Settings follow after commas, as in `aws,endpoint=http://localhost:9000,region=us-east-1`; what they do not say is
     /// looked up in the environment, where secrets belong. May be given more than once.
@@ -201,6 +200,9 @@ pub(crate) struct Serve {
     /// What to log to standard error: error, warn, info, debug or trace, or a filter such as `holdall_ais_server=debug`.
     #[arg(long, value_name = "FILTER", env = "HOLDALL_LOG", default_value = "info")]
     pub(crate) log: String,
+    // Their headings hold for all that follows.
+    #[command(flatten)]
+    pub(crate) etl: ServeEtl,
     #[command(flatten)]
     pub(crate) auth: AuthArgs,
     /// Let things go wrong on purpose, as this file says (TOML, or JSON in a .json): delays, errors, bodies that are cut or

@@ -367,3 +367,16 @@ fn a_plan_asks_once_for_the_length_of_a_file_of_many_items() {
     assert_eq!(sizes, [Some(7); 5]);
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
+
+#[test]
+fn help_puts_options_under_what_they_are_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let help = out(&holdall(dir.path(), &["stac", "download", "--help"]));
+    let under = |heading: &str| {
+        let (_, text) = help.split_once(&format!("\n{heading}:\n")).unwrap();
+        text.split("\n\n").next().unwrap().to_owned()
+    };
+    assert!(under("Moving").contains("--dry-run"));
+    assert!(!under("OAuth2").contains("--dry-run"));
+    assert!(under("Global options").contains("--json"));
+}

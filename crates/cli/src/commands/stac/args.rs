@@ -78,6 +78,7 @@ pub(crate) enum StacCommand {
 
 /// Which assets.
 #[derive(Debug, Args, Clone, Default)]
+#[command(next_help_heading = "Assets")]
 pub(crate) struct SelectArgs {
     /// Assets to take, by key or pattern (`B*`); repeatable. Not with --exclude.
     #[arg(short, long, value_name = "KEY")]
@@ -107,6 +108,7 @@ pub(crate) struct SelectArgs {
 
 /// How assets are reached.
 #[derive(Debug, Args, Clone)]
+#[command(next_help_heading = "Access")]
 pub(crate) struct ClientArgs {
     /// The client for every href: http, s3, filesystem, planetary-computer, earthdata, store. Default: by href.
     #[arg(short, long, value_name = "NAME", value_parser = ClientKind::NAMES, hide_possible_values = true)]
@@ -161,6 +163,7 @@ pub(crate) struct ClientArgs {
 
 /// How files are placed and moved.
 #[derive(Debug, Args, Clone)]
+#[command(next_help_heading = "Moving")]
 pub(crate) struct MoveArgs {
     /// The directory of each item: `${collection}/${year}/${id}`. Default `${id}` for item collections.
     #[arg(short, long, value_name = "TEMPLATE")]
