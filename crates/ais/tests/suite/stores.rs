@@ -1,7 +1,7 @@
 //! Buckets as stores: by URL, with the transfer engine, and what is refused.
 
 use chrono::{TimeDelta, Utc};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use holdall_ais::wire::{Bck, Namespace};
 use holdall_store::memory::MemoryStore;
 use holdall_store::transfer::{Transfer, TransferOptions, Verify};
@@ -114,6 +114,28 @@ async fn listings_begin_anywhere() {
     let dirs: Vec<_> = level.common_prefixes.iter().map(Path::as_ref).collect();
     assert_eq!(dirs, ["2024-01", "2024-02", "2025-01"]);
     assert_eq!(level.objects.len(), 0);
+}
+
+#[tokio::test]
+async fn keys_that_no_path_can_hold_are_listed() {
+    let ais = Ais::start().await;
+    let bucket = ais.bucket().await;
+    let store = bucket.as_store();
+    store.put(&"d/good".into(), "x".into()).await.unwrap();
+    bucket.object("d/tab\there").put("xyz", &Default::default()).await.unwrap();
+    let inside = store.with_prefix(&"d".into());
+    let (mut good, mut odd) = (Vec::new(), Vec::new());
+    for item in inside.objects(None).collect::<Vec<_>>().await {
+        match item {
+            Ok(meta) => good.push(meta.location.to_string()),
+            Err(error) => odd.extend(error.odd_key().map(|odd| (odd.key.clone(), odd.size))),
+        }
+    }
+    assert_eq!((good, odd), (vec!["good".to_owned()], vec![("tab\there".to_owned(), 3)]));
+    let level = store.list_level(Some(&"d".into())).await.unwrap();
+    assert_eq!((level.objects.len(), level.odd[0].key.as_str()), (1, "d/tab\there"));
+    let level = store.list_level(None).await.unwrap();
+    assert_eq!((level.common_prefixes, level.odd.len()), (vec![Path::from("d")], 0));
 }
 
 #[tokio::test]
