@@ -21,6 +21,7 @@ mod origin;
 mod pacing;
 mod paged;
 mod profiles;
+mod refused;
 mod services;
 mod transfer;
 mod unfinished;
