@@ -104,14 +104,6 @@ impl HttpSource {
 
 fn transport(operation: &'static str, target: &str, error: &HttpError) -> Error {
     use holdall_store::ErrorKind as Store;
-    let (kind, passing) = match error.kind() {
-        HttpErrorKind::Connect => (Store::Connection, true),
-        HttpErrorKind::Timeout => (Store::Timeout, true),
-        HttpErrorKind::Interrupted | HttpErrorKind::Request | HttpErrorKind::Decode => {
-            (Store::Corrupt, true)
-        }
-        _ => (Store::Other, false),
-    };
     let mut detail = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(e) = cause {
@@ -121,6 +113,15 @@ fn transport(operation: &'static str, target: &str, error: &HttpError) -> Error 
         }
         cause = e.source();
     }
+    let (kind, passing) = match error.kind() {
+        HttpErrorKind::Connect => (Store::Connection, true),
+        HttpErrorKind::Timeout => (Store::Timeout, true),
+        HttpErrorKind::Interrupted | HttpErrorKind::Request | HttpErrorKind::Decode => {
+            (Store::Corrupt, true)
+        }
+        _ if detail.contains("certificate") => (Store::Connection, false),
+        _ => (Store::Other, false),
+    };
     let error = Error::from(holdall_store::Error::new(kind, operation, target, detail));
     if passing { error.passing() } else { error }
 }

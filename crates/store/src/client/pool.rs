@@ -330,6 +330,10 @@ fn refined(mut kind: HttpErrorKind, error: &(dyn StdError + 'static)) -> HttpErr
             kind = HttpErrorKind::Interrupted;
         } else if let Some(io) = e.downcast_ref::<std::io::Error>() {
             use std::io::ErrorKind as Io;
+            if tls::is_distrust(io) {
+                // The next attempt meets the same certificate.
+                return HttpErrorKind::Unknown;
+            }
             match io.kind() {
                 Io::TimedOut => kind = HttpErrorKind::Timeout,
                 Io::ConnectionAborted

@@ -50,6 +50,19 @@ pub(super) fn system(options: &ClientOptions) -> Option<ClientConfig> {
     Some(config)
 }
 
+/// Whether a connection was given up because of whom the server says it is, or because nobody can tell.
+pub(super) fn is_distrust(error: &std::io::Error) -> bool {
+    let Some(inner) = error.get_ref() else { return false };
+    match inner.downcast_ref::<std::io::Error>() {
+        // The connector wraps the error of the handshake into one of its own.
+        Some(inner) => is_distrust(inner),
+        None => matches!(
+            inner.downcast_ref(),
+            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::General(_))
+        ),
+    }
+}
+
 /// As reqwest chooses it: the program's own, if it has set one.
 static PROVIDER: LazyLock<Arc<CryptoProvider>> =
     LazyLock::new(|| match CryptoProvider::get_default() {

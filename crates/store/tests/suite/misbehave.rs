@@ -49,6 +49,7 @@ impl Reply {
 /// A running server; it ends with the test.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    connections: Arc<AtomicUsize>,
     requests: Arc<AtomicUsize>,
 }
 
@@ -74,8 +75,11 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(AtomicUsize::new(0));
         let counter = requests.clone();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = connections.clone();
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
+                accepted.fetch_add(1, Ordering::SeqCst);
                 let (replies, counter, tls) = (replies.clone(), counter.clone(), tls.clone());
                 tokio::spawn(async move {
                     match tls {
@@ -90,11 +94,16 @@ impl Server {
                 });
             }
         });
-        Self { address, requests }
+        Self { address, connections, requests }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// How many connections there have been.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// How many requests there have been.
