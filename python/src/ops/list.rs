@@ -218,7 +218,6 @@ impl ListStream {
 pub(super) fn level(py: Python<'_>, found: Level, return_arrow: bool) -> PyResult<Py<PyAny>> {
     let dict = PyDict::new(py);
     let prefixes: Vec<&str> = found.common_prefixes.iter().map(AsRef::as_ref).collect();
-    let prefixes = [prefixes, found.odd_prefixes.iter().map(String::as_str).collect()].concat();
     dict.set_item("common_prefixes", prefixes)?;
     let odd = found.odd.into_iter().map(|odd| Err(odd.into()));
     let objects: Vec<Entry> = found.objects.into_iter().map(Ok).chain(odd).collect();

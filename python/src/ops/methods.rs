@@ -9,7 +9,7 @@ use holdall::store::object_store::{
     RenameTargetMode,
 };
 use holdall::store::transfer::Report;
-use holdall::store::{DeleteReport, Error, Level, ListOptions, Result, Store};
+use holdall::store::{DeleteReport, Error, ErrorKind, Level, ListOptions, Result, Store};
 use http::Method;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -212,7 +212,13 @@ async fn delete(store: Store, paths: Vec<Path>) -> Result<()> {
 }
 
 async fn list_level(store: Store, prefix: Option<Path>) -> Result<Level> {
-    store.list_level(prefix.as_ref()).await.map_err(|e| e.with_operation("list_with_delimiter"))
+    let operation = "list_with_delimiter";
+    let level = store.list_level(prefix.as_ref()).await.map_err(|e| e.with_operation(operation))?;
+    let Some(odd) = level.odd_prefixes.first() else { return Ok(level) };
+    // Whoever walks down a tree would take it for the prefix above, and never end.
+    let detail = format!("no path can hold the prefix '{odd}/'; `list` has what is below it");
+    let url = store.url_of(&prefix.unwrap_or_default());
+    Err(Error::new(ErrorKind::InvalidPath, operation, url, detail))
 }
 
 async fn copy_to(
