@@ -1,9 +1,9 @@
 """`python -m bench.stac`: downloads of STAC assets with `holdall stac`, `holdall.stac` and stac-asset, in one run.
 
 Each round is a process of its own, as a user starts it; wall time, processor time (user and system) and the largest
-resident memory are those of the process. Files come from nginx on loopback. Where it is not installed, they come from a
-server that does as little as can be done in Python, which is slower than what is measured. They are written to shared
-memory, if there is any.
+resident memory are those of the process; of a "call" the times are those of the one call within it. Files come from nginx
+on loopback. Where it is not installed, they come from a server that does as little as can be done in Python, which is slower
+than what is measured. They are written to shared memory, if there is any.
 """
 
 from __future__ import annotations
@@ -37,6 +37,18 @@ document, out = sys.argv[1:]
 items = pystac.ItemCollection.from_dict(json.load(open(document)))
 asyncio.run(stac.download_item_collection(items, out))
 """
+
+_CALL = """
+import asyncio, json, sys, time
+import pystac
+import {module} as stac
+document, out, times = sys.argv[1:]
+items = pystac.ItemCollection.from_dict(json.load(open(document)))
+wall, cpu = time.perf_counter(), time.process_time()
+asyncio.run(stac.download_item_collection(items, out))
+json.dump([time.perf_counter() - wall, time.process_time() - cpu], open(times, "w"))
+"""
+"""What a program waits for that runs already."""
 
 _BUCKET = """
 import asyncio, json, sys
@@ -79,8 +91,11 @@ class Numbers:
     resident_mb: float
 
 
-def measure(command: list[str], out: Path) -> Numbers:
-    """Run a command that writes into a directory, which is removed first."""
+def measure(command: list[str], out: Path, times: Path | None = None) -> Numbers:
+    """Run a command that writes into a directory, which is removed first.
+
+    Its times are those of the process, or what it writes into the file `times`.
+    """
     shutil.rmtree(out, ignore_errors=True)
     launched = subprocess.run(
         [sys.executable, "-S", "-c", _LAUNCH, *command], capture_output=True, text=True, check=True
@@ -88,6 +103,8 @@ def measure(command: list[str], out: Path) -> Numbers:
     status, *numbers = json.loads(launched.stdout)
     if status != 0:
         raise RuntimeError(f"{command[:3]} ended with {status}: {launched.stderr[-2000:]}")
+    if times is not None:
+        numbers[:2] = json.loads(times.read_text())
     return Numbers(*numbers)
 
 
@@ -221,16 +238,21 @@ class Bench:
         self.only = only
 
     def compare(
-        self, name: str, out: Path, commands: dict[str, list[str]], once: str | None = None
+        self,
+        name: str,
+        out: Path,
+        commands: dict[str, list[str]],
+        once: str | None = None,
+        times: Path | None = None,
     ) -> None:
-        """Measure commands in turn and print a line for each; `once` names one that takes a minute."""
+        """Measure commands in turn and print a line for each; `once` names one that takes a minute, `times` is as of `measure`."""
         if self.only and not any(word in name for word in self.only):
             return
         numbers: dict[str, list[Numbers]] = {who: [] for who in commands}
         for number in range(self.rounds):
             for who, command in commands.items():
                 if number == 0 or who != once:
-                    numbers[who].append(measure(command, out))
+                    numbers[who].append(measure(command, out, times))
         median: Callable[[str, str], float] = lambda who, what: statistics.median(  # noqa: E731
             getattr(one, what) for one in numbers[who]
         )
@@ -287,6 +309,16 @@ def run(bench: Bench, folder: Path) -> None:
                 who: [python, "-c", textwrap.dedent(script), path, str(out)]
                 for who, script in scripts(_PYTHON).items()
             },
+        )
+        times = folder / "times.json"
+        bench.compare(
+            "1,000 items x 2 x 10 KiB, call",
+            out,
+            {
+                who: [python, "-c", textwrap.dedent(script), path, str(out), str(times)]
+                for who, script in scripts(_CALL).items()
+            },
+            times=times,
         )
     bucket = files / "bucket"
     bucket.mkdir()
