@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use holdall_store::object_store::ObjectStoreExt;
@@ -9,6 +10,7 @@ use holdall_store::object_store::path::Path;
 use holdall_store::{OpenOptions, Registry};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
 
 /// Operations at once.
 const AT_ONCE: usize = 20;
@@ -61,11 +63,11 @@ async fn few_connections_are_opened_that_nobody_waits_for() {
     };
     read(0).await.unwrap();
 
-    // The queue of the service is filled until connections wait outside.
-    let mut others = Vec::new();
+    // The queue of the service is filled; the others wait outside.
+    let others: Vec<_> = (0..8).map(|_| tokio::spawn(TcpStream::connect(address))).collect();
     while opening(address.port()) == 0 {
-        others.push(tokio::spawn(TcpStream::connect(address)));
-        tokio::task::yield_now().await;
+        assert!(!others.iter().all(JoinHandle::is_finished), "the queue has room for all");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     most.store(0, Ordering::Relaxed);
     let all = futures::stream::iter(0..500).map(read).buffer_unordered(AT_ONCE);
