@@ -3,13 +3,15 @@
 //! A request opens a connection, and takes one that another request hands back if that comes first. What it began to open is
 //! left to later requests. Where connections take much longer than replies, as with a service whose queue is full, each of
 //! thousands of requests would leave one, until the process can open no more files. So few are opened for nobody.
+//!
+//! A connection is handed back a moment after its reply has been read to the end. A request that follows at once lets that
+//! moment pass first, and mostly needs no connection of its own.
 
 use std::pin::{Pin, pin};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures::future::{Either, select};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, TryAcquireError};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -18,21 +20,21 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Connections of one pool that may be opened for nobody.
 const SPARE: usize = 16;
 
+/// Nobody hears this.
+const CAME_FIRST: &str = "another connection came first";
+
 tokio::task_local! {
-    /// Held by a request until it is answered; made when a connection is opened for it.
-    static UNANSWERED: OnceLock<watch::Sender<()>>;
+    /// Set where a request waits. What it began to open and does not need, hyper leaves to a task of its own.
+    static WAITING: ();
 }
 
-/// Marks a request: somebody waits for the connections that are opened for it until it is answered, or dropped.
+/// Marks a request: whoever opens connections while this is polled does it for somebody.
 pub(super) async fn awaited<T>(reply: impl Future<Output = T>) -> T {
-    UNANSWERED.scope(OnceLock::new(), reply).await
+    WAITING.scope((), reply).await
 }
 
-/// Ends when the request that is being sent here is answered.
-fn answered() -> Option<watch::Receiver<()>> {
-    UNANSWERED
-        .try_with(|unanswered| unanswered.get_or_init(watch::Sender::default).subscribe())
-        .ok()
+fn is_awaited() -> bool {
+    WAITING.try_with(|()| ()).is_ok()
 }
 
 /// Makes the connections of a pool be given up when nobody waits for them.
@@ -83,21 +85,28 @@ where
     }
 
     fn call(&mut self, to: R) -> Self::Future {
-        let (answered, spare) = (answered(), self.spare.clone());
-        let mut connect = S::clone(&self.connect);
+        let (connect, spare) = (self.connect.clone(), self.spare.clone());
         Box::pin(async move {
-            std::future::poll_fn(|cx| connect.poll_ready(cx)).await?;
-            let connection = pin!(connect.call(to));
-            let Some(mut answered) = answered else { return connection.await };
-            let connection = match select(connection, pin!(answered.changed())).await {
-                Either::Left((connected, _)) => return connected,
-                Either::Right((_, connection)) => connection,
+            let mut permit = None;
+            // Whether this may go on: for somebody, or as one of a few.
+            let mut may_go_on = || -> Result<(), TryAcquireError> {
+                if permit.is_none() && !is_awaited() {
+                    permit = Some(spare.try_acquire()?);
+                }
+                Ok(())
             };
-            match spare.try_acquire() {
-                Ok(_permit) => connection.await,
-                // Nobody hears this.
-                Err(_) => Err("another connection came first".into()),
+            tokio::task::yield_now().await;
+            if !is_awaited() {
+                return Err(Box::from(CAME_FIRST));
             }
+            let mut connect = S::clone(&connect);
+            std::future::poll_fn(|cx| connect.poll_ready(cx)).await?;
+            let mut connection = pin!(connect.call(to));
+            std::future::poll_fn(|cx| match may_go_on() {
+                Ok(()) => connection.as_mut().poll(cx),
+                Err(_) => Poll::Ready(Err(CAME_FIRST.into())),
+            })
+            .await
         })
     }
 }
