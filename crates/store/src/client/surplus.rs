@@ -11,7 +11,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::Semaphore;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -87,24 +87,22 @@ where
     fn call(&mut self, to: R) -> Self::Future {
         let (connect, spare) = (self.connect.clone(), self.spare.clone());
         Box::pin(async move {
-            let mut permit = None;
-            // Whether this may go on: for somebody, or as one of a few.
-            let mut may_go_on = || -> Result<(), TryAcquireError> {
-                if permit.is_none() && !is_awaited() {
-                    permit = Some(spare.try_acquire()?);
-                }
-                Ok(())
-            };
             tokio::task::yield_now().await;
             if !is_awaited() {
-                return Err(Box::from(CAME_FIRST));
+                return Err(CAME_FIRST.into());
             }
             let mut connect = S::clone(&connect);
             std::future::poll_fn(|cx| connect.poll_ready(cx)).await?;
             let mut connection = pin!(connect.call(to));
-            std::future::poll_fn(|cx| match may_go_on() {
-                Ok(()) => connection.as_mut().poll(cx),
-                Err(_) => Poll::Ready(Err(CAME_FIRST.into())),
+            let mut permit = None;
+            std::future::poll_fn(|cx| {
+                if permit.is_none() && !is_awaited() {
+                    permit = spare.try_acquire().ok();
+                    if permit.is_none() {
+                        return Poll::Ready(Err(CAME_FIRST.into()));
+                    }
+                }
+                connection.as_mut().poll(cx)
             })
             .await
         })
