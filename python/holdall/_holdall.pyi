@@ -801,7 +801,7 @@ def _follow(
     from_: _PathInput | None,
     target: ObjectStoreMethods,
     to: _PathInput | None,
-    actions: list[tuple[str, str, int]],
+    actions: list[tuple[str, str, int, str | None]],
     tells: bool,
     options: Mapping[str, object],
 ) -> Operation: ...

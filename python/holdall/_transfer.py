@@ -217,8 +217,8 @@ class SyncAction:
     """The key, relative to both source and target."""
     size: int
     """Length in bytes."""
-    reason: Literal["missing", "different"] | None
-    """Why an object is copied; None for deletions."""
+    reason: Literal["missing", "different", "odd_key"] | None
+    """Why an object is copied; None for deletions; ``"odd_key"`` where nothing can be done, see `SyncPlan.refused`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +235,9 @@ class SyncPlan:
     """Objects that are the same."""
     skipped_bytes: int = 0
     """Their length in bytes."""
+    refused: list[SyncAction] = field(default_factory=list)
+    """What would have to be done, and cannot be: no path can hold the key. Each is a failure when the plan is followed;
+    `exclude` leaves them out of a plan."""
 
     @property
     def copies(self) -> list[SyncAction]:
@@ -260,15 +263,22 @@ class SyncPlan:
         """Read a plan that `to_json` has written."""
         data = json.loads(text)
         try:
-            return cls(**data | {"actions": [SyncAction(**one) for one in data["actions"]]})
+            actions = [SyncAction(**one) for one in data["actions"]]
+            refused = [SyncAction(**one) for one in data.get("refused", [])]
+            return cls(**data | {"actions": actions, "refused": refused})
         except (TypeError, KeyError) as error:
             raise ValueError(f"this is not the JSON of a SyncPlan: {error}") from error
 
     def __str__(self) -> str:
         lines = [f"{one.action:6} {one.size:>15,} {one.path}" for one in self.actions]
+        lines += [
+            f"cannot {one.action} {one.size:,} bytes, no path can hold the key {one.path!r}"
+            for one in self.refused
+        ]
+        refused = f", {len(self.refused)} that cannot be done" if self.refused else ""
         lines.append(
             f"{self.source} -> {self.target}: {len(self.copies)} to copy ({self.bytes:,} bytes), "
-            f"{len(self.deletions)} to delete, {self.skipped} unchanged"
+            f"{len(self.deletions)} to delete, {self.skipped} unchanged{refused}"
         )
         return "\n".join(lines)
 
@@ -947,9 +957,11 @@ def _planning(
     operation = _holdall._plan(from_, None, to, None, compare, delete, include, exclude)
 
     def convert(steps: Any) -> SyncPlan:
-        actions = [SyncAction(*step) for step in steps if step[0] != "skip"]
         same = [size for kind, _, size, _ in steps if kind == "skip"]
-        return SyncPlan(from_._url, to._url, actions, len(same), sum(same))
+        plan = SyncPlan(from_._url, to._url, skipped=len(same), skipped_bytes=sum(same))
+        for action in (SyncAction(*step) for step in steps if step[0] != "skip"):
+            (plan.refused if action.reason == "odd_key" else plan.actions).append(action)
+        return plan
 
     return operation, convert
 
@@ -964,6 +976,8 @@ def plan_sync(
     exclude: Patterns | None = None,
 ) -> SyncPlan:
     """Compare two places and return what `sync` would do; nothing is changed.
+
+    What cannot be done, because no path can hold a key, is in the plan as `refused`.
 
     Args:
         source: a store, a URL, or a local directory.
@@ -1021,7 +1035,9 @@ def _syncing(
     ):
         if planned != given:
             raise ValueError(f"the plan is for the {name} {planned}, not for {given}")
-    actions: list[tuple[str, str, int]] = [(a.action, a.path, a.size) for a in plan.actions]
+    actions: list[tuple[str, str, int, str | None]] = [
+        (a.action, a.path, a.size, a.reason) for a in plan.actions + plan.refused
+    ]
     operation = _holdall._follow(from_, None, to, None, actions, tells, options)
 
     def convert(value: Any) -> TransferResult:

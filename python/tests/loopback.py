@@ -46,7 +46,9 @@ class Service:
                 parts = urlsplit(self.path)
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 body = self.rfile.read(int(headers.get("content-length", 0)))
-                request = Request(self.command, parts.path, parse_qs(parts.query), headers, body)
+                request = Request(
+                    self.command, parts.path, parse_qs(parts.query, True), headers, body
+                )
                 requests.append(request)
                 reply = answer(request)
                 content = reply.body.encode() if isinstance(reply.body, str) else reply.body

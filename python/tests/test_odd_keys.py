@@ -8,7 +8,7 @@ import pytest
 from loopback import Reply, Request, serving
 
 import holdall
-from holdall.exceptions import InvalidPathError
+from holdall.exceptions import InvalidPathError, TransferError
 from holdall.store import MemoryStore, S3Store
 
 KEYS = ["/slash", "a", "d/../up", "d//double", "d/b", "d/tab\t", "e/tab\t"]
@@ -18,6 +18,8 @@ TIMES = {"Last-Modified": "Fri, 02 Jan 2026 03:04:05 GMT", "ETag": '"e"'}
 
 def answer(request: Request) -> Reply:
     query = {name: values[0] for name, values in request.query.items()}
+    if "versions" in query:
+        return Reply(body=versions())
     if "list-type" in query:
         return Reply(body=page(query.get("prefix", ""), query.get("delimiter")))
     if request.method == "POST":
@@ -25,6 +27,16 @@ def answer(request: Request) -> Reply:
         deleted = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)
         return Reply(body=f"<DeleteResult>{deleted}</DeleteResult>")
     return Reply(body="content", headers=TIMES)
+
+
+def versions() -> str:
+    body = "".join(
+        f"<Version><Key>{key}</Key><VersionId>v</VersionId><IsLatest>true</IsLatest>"
+        "<LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>&quot;e&quot;</ETag>"
+        "<Size>7</Size></Version>"
+        for key in (key.replace("\t", "&#9;") for key in KEYS)
+    )
+    return f"<ListVersionsResult>{body}</ListVersionsResult>"
 
 
 def page(prefix: str, delimiter: str | None) -> str:
@@ -84,12 +96,40 @@ async def test_transfers_of_many_do_the_rest(bucket):
     result = await holdall.sync_async(bucket, target, delete=True, on_error="return")
     assert len(result.failed) == len(KEYS) - len(GOOD) + 1
     assert holdall.exists(target, "old")
-    with pytest.raises(InvalidPathError, match="exclude it"):
-        holdall.plan_sync(bucket, target)
-
     exclude = ["/*", "**//**", "**/../**", "**/tab*"]
     result = holdall.sync(bucket, target, delete=True, exclude=exclude)
     assert not holdall.exists(target, "old")
+
+
+async def test_a_plan_says_what_cannot_be_done(bucket):
+    target = MemoryStore()
+    holdall.put(target, "old", b"old")
+    plan = holdall.plan_sync(bucket, target, delete=True)
+    assert [action.path for action in plan.actions] == ["a", "d/b", "old"]
+    refused = sorted((action.action, action.path, action.reason) for action in plan.refused)
+    assert refused == sorted(("copy", key, "odd_key") for key in set(KEYS) - set(GOOD))
+    assert "cannot copy 7 bytes, no path can hold the key 'd/tab\\t'" in str(plan)
+    assert str(plan).endswith("1 to delete, 0 unchanged, 5 that cannot be done")
+    again = holdall.SyncPlan.from_json(plan.to_json())
+    assert again == plan == await holdall.plan_sync_async(bucket, target, delete=True)
+
+    result = holdall.sync(bucket, target, plan=again, on_error="return")
+    assert sorted(outcome.source for outcome in result.done) == GOOD
+    assert len(result.failed) == len(plan.refused) + 1
+    assert holdall.exists(target, "old"), "nothing is deleted when something was not copied"
+    with pytest.raises(TransferError, match="6 of 8 objects failed"):
+        holdall.sync(bucket, target, plan=again)
+    # Who takes them out of the plan takes the failures out, too.
+    again.refused.clear()
+    holdall.sync(bucket, target, plan=again)
+    assert not holdall.exists(target, "old")
+
+
+def test_versions_have_them(bucket):
+    found = holdall.list_versions(bucket).collect()
+    assert [(entry["path"], entry["version"]) for entry in found] == [(key, "v") for key in KEYS]
+    assert all(entry["is_latest"] and not entry["is_delete_marker"] for entry in found)
+    assert {(entry["size"], entry["e_tag"]) for entry in found} == {(7, '"e"')}
 
 
 def test_deleting_a_prefix_tells_of_them(bucket):

@@ -200,6 +200,11 @@ impl Error {
         self.0.odd_key.as_deref()
     }
 
+    /// The object of [`odd_key`](Self::odd_key), or else this error.
+    pub(crate) fn into_odd_key(mut self) -> Result<Box<OddKey>> {
+        self.0.odd_key.take().ok_or(self)
+    }
+
     /// The same error in another operation, of which the failed one was a part.
     #[must_use]
     pub fn with_operation(mut self, operation: &'static str) -> Self {

@@ -53,10 +53,10 @@ mod whole;
 
 pub use cloud::CloudOptions;
 pub use error::{Error, ErrorKind, Result};
-pub use listing::{OddKey, OddKeys, ParallelOptions};
+pub use listing::{OddKey, OddKeys, OddVersion, ParallelOptions};
 pub use ops::{BatchOptions, DeleteReport, Level, ListOptions};
 pub use pages::{LARGE_BYTES, use_large_pages};
-pub use provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider, Tags};
+pub use provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider, Tags, VersionEntry};
 /// Text with every secret in its URLs taken out; see [`Error`].
 pub use redact::text as redacted;
 pub use registry::{OpenOptions, Opener, Registry};

@@ -16,6 +16,7 @@ use object_store::signer::Signer;
 use object_store::{Attributes, CopyMode, Error, ObjectStore, PutOptions, PutResult, Result};
 
 use crate::checksum::Checksum;
+use crate::listing::OddKey;
 
 /// The tags of an object, in the order the service gives them.
 pub type Tags = Vec<(String, String)>;
@@ -54,6 +55,9 @@ impl ObjectVersion {
         }
     }
 }
+
+/// An entry of a listing of versions: a version, also one of an object whose key no path can hold.
+pub type VersionEntry = std::result::Result<ObjectVersion, Box<OddKey>>;
 
 /// An upload in parts that has begun and not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,7 +162,7 @@ pub trait Provider: ObjectStore {
 
     /// Every version of the object `prefix` and of every object below it, delete markers included, newest first for each
     /// key.
-    fn list_versions(&self, _prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectVersion>> {
+    fn list_versions(&self, _prefix: Option<&Path>) -> BoxStream<'static, Result<VersionEntry>> {
         stream::iter([Err(self.not_supported("list_versions"))]).boxed()
     }
 

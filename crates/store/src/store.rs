@@ -120,12 +120,16 @@ impl Store {
         (!full.as_ref().is_empty()).then_some(full)
     }
 
-    /// The error of an object of this store whose key no path can hold.
+    /// The error of an object of the back end whose key no path can hold.
     pub(crate) fn odd_key(&self, mut odd: Box<OddKey>) -> Error {
-        let url =
-            format!("{}/{}", self.provider.location(), utf8_percent_encode(&odd.key, MISREAD));
         odd.key = self.relative_key(&odd.key).to_owned();
-        Error::of_odd_key(url, odd)
+        self.odd_key_below(odd)
+    }
+
+    /// The same; the key is relative to this store.
+    pub(crate) fn odd_key_below(&self, odd: Box<OddKey>) -> Error {
+        let key = utf8_percent_encode(&odd.key, MISREAD);
+        Error::of_odd_key(format!("{}/{key}", self.url()), odd)
     }
 
     /// A key of the back end, which no path need be able to hold, relative to this store.

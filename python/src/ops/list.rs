@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use holdall::store::object_store::ObjectMeta;
-use holdall::store::{Level, ObjectVersion, Result};
+use holdall::store::{Level, ObjectVersion, OddKey, Result, VersionEntry};
 use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -28,7 +28,7 @@ impl Listed for Entry {
     }
 }
 
-impl Listed for ObjectVersion {
+impl Listed for VersionEntry {
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         meta::version(py, self)
     }
@@ -45,7 +45,7 @@ enum Chunks {
 
 enum Chunk {
     Objects(Vec<Entry>),
-    Versions(Vec<ObjectVersion>),
+    Versions(Vec<VersionEntry>),
 }
 
 impl Chunks {
@@ -56,27 +56,20 @@ impl Chunks {
         }
         match self {
             Self::Unstarted(_) => Ok(None),
-            Self::Objects(stream) => Ok(take(stream, count, entry).await?.map(Chunk::Objects)),
-            Self::Versions(stream) => {
-                Ok(take(stream, count, |item| item).await?.map(Chunk::Versions))
-            }
+            Self::Objects(stream) => Ok(take(stream, count).await?.map(Chunk::Objects)),
+            Self::Versions(stream) => Ok(take(stream, count).await?.map(Chunk::Versions)),
         }
     }
 }
 
-fn entry(item: Result<ObjectMeta>) -> Result<Entry> {
-    item.map(Ok).or_else(|error| error.odd_key().cloned().map(|odd| Err(odd.into())).ok_or(error))
-}
-
-async fn take<T, U>(
+async fn take<T>(
     stream: &mut Option<BoxStream<'static, Result<T>>>,
     count: usize,
-    convert: impl Fn(Result<T>) -> Result<U>,
-) -> Result<Option<Vec<U>>> {
+) -> Result<Option<Vec<std::result::Result<T, Box<OddKey>>>>> {
     let Some(entries) = stream else { return Ok(None) };
     let mut taken = Vec::with_capacity(count.min(1024));
     while taken.len() < count {
-        match entries.next().await.map(&convert) {
+        match entries.next().await.map(OddKey::or_item) {
             Some(Ok(entry)) => taken.push(entry),
             Some(Err(error)) => {
                 *stream = None;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use holdall::store::object_store::{ObjectMeta, PutResult};
-use holdall::store::{ObjectVersion, OddKey};
+use holdall::store::{OddKey, OddVersion, VersionEntry};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -65,13 +65,17 @@ impl<'a> Row<'a> {
     pub(crate) fn of(entry: &'a Entry) -> Self {
         match entry {
             Ok(meta) => Self::of_object(meta),
-            Err(odd) => Self {
-                path: &odd.key,
-                last_modified: &odd.last_modified,
-                size: odd.size,
-                e_tag: odd.e_tag.as_deref(),
-                version: None,
-            },
+            Err(odd) => Self::of_odd(odd),
+        }
+    }
+
+    fn of_odd(odd: &'a OddKey) -> Self {
+        Self {
+            path: &odd.key,
+            last_modified: &odd.last_modified,
+            size: odd.size,
+            e_tag: odd.e_tag.as_deref(),
+            version: odd.version.as_ref().map(|version| version.id.as_str()),
         }
     }
 
@@ -103,18 +107,27 @@ pub(super) fn object<'py>(py: Python<'py>, meta: &ObjectMeta) -> PyResult<Bound<
 }
 
 /// The same, with `is_latest` and `is_delete_marker`.
-pub(super) fn version<'py>(
-    py: Python<'py>,
-    version: &ObjectVersion,
-) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("path", version.location.as_ref())?;
-    dict.set_item("last_modified", time(py, &version.last_modified)?)?;
-    dict.set_item("size", version.size)?;
-    dict.set_item("e_tag", version.e_tag.as_deref())?;
-    dict.set_item("version", &version.version)?;
-    dict.set_item("is_latest", version.is_latest)?;
-    dict.set_item("is_delete_marker", version.is_delete_marker)?;
+pub(super) fn version<'py>(py: Python<'py>, entry: &VersionEntry) -> PyResult<Bound<'py, PyDict>> {
+    let (row, is_latest, is_delete_marker) = match entry {
+        Ok(version) => {
+            let row = Row {
+                path: version.location.as_ref(),
+                last_modified: &version.last_modified,
+                size: version.size,
+                e_tag: version.e_tag.as_deref(),
+                version: Some(&version.version),
+            };
+            (row, version.is_latest, version.is_delete_marker)
+        }
+        Err(odd) => {
+            let row = Row::of_odd(odd);
+            let is = |asked: fn(&OddVersion) -> bool| odd.version.as_ref().is_some_and(asked);
+            (row, is(|version| version.is_latest), is(|version| version.is_delete_marker))
+        }
+    };
+    let dict = row.to_dict(py)?;
+    dict.set_item("is_latest", is_latest)?;
+    dict.set_item("is_delete_marker", is_delete_marker)?;
     Ok(dict)
 }
 

@@ -7,16 +7,17 @@ use futures::{StreamExt, TryStreamExt, future, stream};
 use holdall::store::local::LocalStore;
 use holdall::store::object_store::path::Path;
 use holdall::store::transfer::{
-    Action, Compare, Filter, Job, Outcome, Report, Step, SyncOptions, Transfer, Verb, plan,
+    Action, Compare, Filter, Job, Need, Outcome, Reason, Report, Step, SyncOptions, Transfer, Verb,
+    plan,
 };
 use holdall::store::{Error, ErrorKind, ParallelOptions, Result, Store};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::operation::{Done, Many, Operation, Outcomes, Value};
+use super::operation::{Done, Many, ODD_KEY, Operation, Outcomes, Value};
 use super::options::{self, MANY, SYNC};
-use crate::ops::key::Key;
+use crate::ops::key::{self, Key};
 use crate::stores::PyStore;
 
 /// Where many objects are, or go.
@@ -102,29 +103,38 @@ pub(crate) fn _sync(
     }))
 }
 
-/// Does what a plan says: triples of kind, key and size.
+/// Does what a plan says: kinds, keys, sizes and reasons.
 #[pyfunction]
 pub(crate) fn _follow(
     source: &Bound<'_, PyStore>,
     from_: Option<Key>,
     target: &Bound<'_, PyStore>,
     to: Option<Key>,
-    actions: Vec<(String, Key, u64)>,
+    actions: Vec<(String, String, u64, Option<String>)>,
     tells: bool,
     options: &Bound<'_, PyDict>,
 ) -> PyResult<Operation> {
     let (source, target) = (store_below(source, from_), store_below(target, to));
     let transfer = options::transfer(options, SYNC)?;
     options::check_fsync(&transfer, &target)?;
-    let actions = actions.into_iter().map(|(kind, Key(path), size)| match kind.as_str() {
-        "copy" => {
-            let reason = holdall::store::transfer::Reason::Missing;
-            Ok(Action::Copy { path, size, reason })
+    let actions = actions.into_iter().map(|(kind, path, size, reason)| {
+        let needs = match kind.as_str() {
+            "copy" => Need::Copy,
+            "delete" => Need::Delete,
+            _ => {
+                return Err(PyValueError::new_err(format!(
+                    "a plan has actions 'copy' and 'delete', not '{kind}'"
+                )));
+            }
+        };
+        if reason.as_deref() == Some(ODD_KEY) {
+            return Ok(Action::Refuse { needs, path, size });
         }
-        "delete" => Ok(Action::Delete { path, size }),
-        _ => Err(PyValueError::new_err(format!(
-            "a plan has actions 'copy' and 'delete', not '{kind}'"
-        ))),
+        let path = key::parse(&path)?;
+        Ok(match needs {
+            Need::Copy => Action::Copy { path, size, reason: Reason::Missing },
+            Need::Delete => Action::Delete { path, size },
+        })
     });
     let actions = actions.collect::<PyResult<Vec<_>>>()?;
     let events = transfer.events().clone();

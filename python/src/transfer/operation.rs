@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use holdall::store::transfer::{Action, Events, Reason, Report};
+use holdall::store::transfer::{Action, Events, Need, Reason, Report};
 use holdall::store::{Error, ErrorKind, Result};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
@@ -285,16 +285,23 @@ fn many_out(py: Python<'_>, many: Many) -> PyResult<Py<PyAny>> {
     (done, many.skipped, many.skipped_bytes, broken).into_py_any(py)
 }
 
+/// Why nothing is done of an object.
+pub(super) const ODD_KEY: &str = "odd_key";
+
 fn action_out<'py>(py: Python<'py>, action: &Action) -> PyResult<Bound<'py, PyTuple>> {
     let (kind, path, size, reason) = match action {
         Action::Copy { path, size, reason: Reason::Missing } => {
-            ("copy", path, size, Some("missing"))
+            ("copy", path.as_ref(), size, Some("missing"))
         }
         Action::Copy { path, size, reason: Reason::Different } => {
-            ("copy", path, size, Some("different"))
+            ("copy", path.as_ref(), size, Some("different"))
         }
-        Action::Skip { path, size } => ("skip", path, size, None),
-        Action::Delete { path, size } => ("delete", path, size, None),
+        Action::Skip { path, size } => ("skip", path.as_ref(), size, None),
+        Action::Delete { path, size } => ("delete", path.as_ref(), size, None),
+        Action::Refuse { needs: Need::Copy, path, size } => ("copy", &**path, size, Some(ODD_KEY)),
+        Action::Refuse { needs: Need::Delete, path, size } => {
+            ("delete", &**path, size, Some(ODD_KEY))
+        }
     };
-    (kind, path.as_ref(), *size, reason).into_pyobject(py)
+    (kind, path, *size, reason).into_pyobject(py)
 }

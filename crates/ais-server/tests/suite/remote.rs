@@ -354,6 +354,38 @@ async fn listings_tell_what_is_there_and_what_is_here() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_nothing_can_fetch_are_listed_and_keep_no_other_from_coming() {
+    let (control, ais) = server().await;
+    for name in ["a", "d/b", "z"] {
+        control.put("b", name, "x").await;
+    }
+    *control.odd.lock().expect("no panic") = vec!["c\t", "d//double"];
+    let all = ais.list(json!({"props": "name,size"})).await;
+    assert_eq!(names(&all), ["a", "c\t", "d//double", "d/b", "z"]);
+    assert_eq!(all["entries"][2]["size"], "7");
+    let inside = ais.list(json!({"flags": "2048", "prefix": "d/"})).await;
+    assert_eq!(names(&inside), ["d//", "d/b"]);
+
+    let refused = ais.get("b/d%2F%2Fdouble?provider=aws").await;
+    assert_eq!(refused.status(), 400);
+    let fetched = ais.bucket_job(Method::POST, "prefetch-listrange", json!({"template": ""})).await;
+    assert!(fetched["err"].as_str().expect("text").contains("no backend can hold"), "{fetched}");
+    assert_eq!(fetched["stats"]["loc-objs"], "3", "{fetched}");
+    assert!(ais.is_here("a").await && ais.is_here("d/b").await && ais.is_here("z").await);
+
+    assert_eq!(
+        ais.act(Method::POST, "/v1/buckets/to", "create-bck", Value::Null).await.status(),
+        200
+    );
+    let path = "/v1/buckets/b?provider=aws&bck_to=ais/@%23/to/";
+    let copy = ais.act(Method::POST, path, "copy-bck", json!({})).await;
+    let copied = ais.ended(&Ais::text_of(copy).await).await;
+    assert!(copied["err"].as_str().expect("text").contains("no backend can hold"), "{copied}");
+    let there = ais.act(Method::GET, "/v1/buckets/to", "list", json!({})).await;
+    assert_eq!(names(&there.json().await.expect("JSON")), ["a", "d/b", "z"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn summaries_count_both() {
     let (control, ais) = server().await;
     for n in 0..5 {

@@ -19,7 +19,7 @@ use holdall_store::object_store::{
     ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload,
     PutResult, Result,
 };
-use holdall_store::{OpenOptions, Provider, Store};
+use holdall_store::{OddKey, OddKeys, OpenOptions, Provider, Store};
 use tokio::sync::Semaphore;
 
 /// What is counted and told.
@@ -39,6 +39,8 @@ pub(crate) struct Control {
     pub(crate) fail_after: AtomicU64,
     /// Whether writes fail.
     pub(crate) refuse_writes: AtomicBool,
+    /// Keys that no path can hold and that are at the end of every listing.
+    pub(crate) odd: Mutex<Vec<&'static str>>,
     gate: Gate,
     buckets: Mutex<HashMap<String, MemoryStore>>,
 }
@@ -252,8 +254,29 @@ impl PaginatedListStore for Standin {
         self.control.lists.fetch_add(1, Ordering::SeqCst);
         let inner = self.inner()?;
         let pages = inner.paginated().expect("memory has pages");
-        pages.list_paginated(prefix, options).await
+        let (asks, levels) =
+            (options.extensions.get::<OddKeys>().is_some(), options.delimiter.is_some());
+        let mut page = pages.list_paginated(prefix, options).await?;
+        let keys = self.control.odd.lock().expect("no panic").clone();
+        if page.page_token.is_none() && !keys.is_empty() {
+            assert!(asks, "the listing would fail");
+            drop(page.result.extensions.insert(odd(&keys, prefix.unwrap_or_default(), levels)));
+        }
+        Ok(page)
     }
+}
+
+/// Those of the keys that have the prefix; one level.
+fn odd(keys: &[&str], prefix: &str, levels: bool) -> OddKeys {
+    let mut found = OddKeys::default();
+    for key in keys {
+        let Some(rest) = key.strip_prefix(prefix) else { continue };
+        match rest.split_once('/').filter(|_| levels) {
+            Some((level, _)) => found.prefixes.push(format!("{prefix}{level}/")),
+            None => found.objects.push((0, OddKey::new((*key).to_owned(), 7))),
+        }
+    }
+    found
 }
 
 #[async_trait]

@@ -9,7 +9,6 @@ use holdall::store::{OddKey, ParallelOptions};
 use serde_json::json;
 
 use super::Context;
-use super::listing::listed;
 use crate::Exit;
 use crate::args::Du;
 use crate::place::{End, Found, child, filter};
@@ -39,7 +38,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Du) -> Result<Exit> {
         if !filter.keeps(&item) {
             continue;
         }
-        let item = listed(item)?;
+        let item = OddKey::or_item(item)?;
         let (key, bytes) = match &item {
             Ok(meta) => (meta.location.as_ref(), meta.size),
             Err(odd) => (odd.key.as_str(), odd.size),

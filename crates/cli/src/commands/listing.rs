@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use holdall::store::object_store::{ObjectMeta, ObjectStoreExt};
 use holdall::store::transfer::Filter;
 use holdall::store::{OddKey, ParallelOptions, Store};
@@ -36,13 +36,6 @@ pub(super) fn object_json(meta: &ObjectMeta, url: String) -> Value {
         "e_tag": meta.e_tag,
         "version": meta.version,
     })
-}
-
-/// An item of a listing: an object, also one whose key no path can hold.
-pub(super) fn listed(
-    item: holdall::store::Result<ObjectMeta>,
-) -> Result<Result<ObjectMeta, OddKey>, holdall::store::Error> {
-    item.map(Ok).or_else(|error| error.odd_key().cloned().map(Err).ok_or(error))
 }
 
 fn print_object(context: &Context<'_>, place: &Place, meta: &ObjectMeta, show: Show) -> Result<()> {
@@ -155,7 +148,7 @@ pub(super) async fn ls(context: &Context<'_>, args: &Ls) -> Result<Exit> {
             if !filter.keeps(&item) {
                 continue;
             }
-            match listed(item)? {
+            match OddKey::or_item(item)? {
                 Ok(meta) => print_object(context, &place, &meta, show)?,
                 Err(odd) => print_odd(context, &odd, show)?,
             }
@@ -172,37 +165,70 @@ pub(super) async fn ls(context: &Context<'_>, args: &Ls) -> Result<Exit> {
 async fn versions(context: &Context<'_>, place: &Place, show: Show) -> Result<Exit> {
     let below = place.below();
     let mut listing = below.list_versions(None);
-    while let Some(version) = listing.try_next().await? {
-        // The versions of the object of exactly this key have nothing left of it below the place.
-        let (path, url) = match version.location.as_ref() {
-            "" => (place.name()?, place.url()),
-            path => (path, below.url_of(&version.location)),
-        };
+    while let Some(item) = listing.next().await {
+        match OddKey::or_item(item)? {
+            Ok(version) => {
+                // The versions of the object of exactly this key have nothing left of it below the place.
+                let (path, url) = match version.location.as_ref() {
+                    "" => (place.name()?, place.url()),
+                    path => (path, below.url_of(&version.location)),
+                };
+                let state = (version.is_latest, version.is_delete_marker);
+                let row = VersionRow { path, url: Some(url), id: &version.version, state };
+                row.print(context, version.size, &version.last_modified, show)?;
+            }
+            Err(odd) => {
+                let which = odd.version.unwrap_or_default();
+                let state = (which.is_latest, which.is_delete_marker);
+                let row = VersionRow { path: &odd.key, url: None, id: &which.id, state };
+                row.print(context, odd.size, &odd.last_modified, show)?;
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// A version of an object; without a URL where no path can hold the key.
+struct VersionRow<'a> {
+    path: &'a str,
+    url: Option<String>,
+    id: &'a str,
+    /// Whether it is the latest, and whether it is a delete marker.
+    state: (bool, bool),
+}
+
+impl VersionRow<'_> {
+    fn print(
+        &self,
+        context: &Context<'_>,
+        bytes: u64,
+        written: &DateTime<Utc>,
+        show: Show,
+    ) -> Result<()> {
+        let (is_latest, is_delete_marker) = self.state;
         let text = || {
-            let state = match (version.is_delete_marker, version.is_latest) {
+            let state = match (is_delete_marker, is_latest) {
                 (true, _) => "deleted",
                 (false, true) => "latest",
                 (false, false) => "",
             };
-            let size = size(version.size, show.human);
-            let time = time(&version.last_modified);
-            format!("{size:>12}  {time}  {state:<7}  {}  {path}", version.version)
+            let (size, time) = (size(bytes, show.human), time(written));
+            format!("{size:>12}  {time}  {state:<7}  {}  {}", self.id, visible(self.path))
         };
         let json = || {
             json!({
                 "type": "version",
-                "path": path,
-                "url": url,
-                "version": version.version,
-                "size": version.size,
-                "last_modified": version.last_modified.to_rfc3339_opts(SecondsFormat::Micros, true),
-                "is_latest": version.is_latest,
-                "is_delete_marker": version.is_delete_marker,
+                "path": self.path,
+                "url": self.url,
+                "version": self.id,
+                "size": bytes,
+                "last_modified": written.to_rfc3339_opts(SecondsFormat::Micros, true),
+                "is_latest": is_latest,
+                "is_delete_marker": is_delete_marker,
             })
         };
-        context.printer.data(text, json)?;
+        context.printer.data(text, json)
     }
-    Ok(Exit::Done)
 }
 
 pub(super) async fn find(context: &Context<'_>, args: &Find) -> Result<Exit> {
@@ -213,7 +239,7 @@ pub(super) async fn find(context: &Context<'_>, args: &Find) -> Result<Exit> {
     }
     let mut listing = place.below().glob(&args.pattern)?;
     while let Some(item) = listing.next().await {
-        match listed(item)? {
+        match OddKey::or_item(item)? {
             Ok(meta) => print_object(context, &place, &meta, show)?,
             Err(odd) => print_odd(context, &odd, show)?,
         }

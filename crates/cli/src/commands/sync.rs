@@ -80,14 +80,11 @@ async fn show(
     let mut links = Links::default();
     let mut exit = Exit::Done;
     while let Some(action) = plan.next().await {
-        let action = match action {
-            Err(error) if error.odd_key().is_some() => {
-                refused(context, &mut report, &error, true)?;
-                exit = Exit::Partial;
-                continue;
-            }
-            action => action?,
-        };
+        let action = action?;
+        if let Some(error) = action.refusal(from, to) {
+            refused(context, &mut report, &error, true)?;
+            exit = Exit::Partial;
+        }
         match action {
             Action::Copy { path, size, reason } => {
                 let job = Job { from: path.clone(), to: path, size };
@@ -95,6 +92,7 @@ async fn show(
                 report.would(&job, Some(reason))?;
             }
             Action::Skip { .. } => skipped += 1,
+            Action::Refuse { .. } => {}
             Action::Delete { path, .. } if links.keep(context, target, &path) => {}
             Action::Delete { path, size } => {
                 deleted += 1;

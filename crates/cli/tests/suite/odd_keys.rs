@@ -37,6 +37,7 @@ fn answer(mut socket: TcpStream) {
     socket.read_exact(&mut sent).unwrap();
     let body = match head.split(' ').next() {
         Some("HEAD") => return reply(&mut socket, "404 Not Found", ""),
+        Some("GET") if head.contains("versions") => versions(),
         Some("GET") if head.contains("list-type=2") => listing(head.contains("prefix=d%2F")),
         Some("POST") => {
             let text = String::from_utf8(sent).unwrap();
@@ -63,6 +64,21 @@ fn listing(only_d: bool) -> String {
     format!("<ListBucketResult>{objects}</ListBucketResult>")
 }
 
+/// Two of each object, the older one of which is a deletion.
+fn versions() -> String {
+    let versions: String = KEYS
+        .map(|key| {
+            format!(
+                "<Version><Key>{key}</Key><VersionId>2</VersionId><IsLatest>true</IsLatest>\
+                 <LastModified>2026-01-02T03:04:05.000Z</LastModified><Size>7</Size></Version>\
+                 <DeleteMarker><Key>{key}</Key><VersionId>1</VersionId><IsLatest>false</IsLatest>\
+                 <LastModified>2026-01-01T03:04:05.000Z</LastModified></DeleteMarker>"
+            )
+        })
+        .concat();
+    format!("<ListVersionsResult>{versions}</ListVersionsResult>")
+}
+
 fn reply(socket: &mut TcpStream, status: &str, body: &str) {
     let reply = format!(
         "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\nETag: \"e\"\r\n\
@@ -81,6 +97,24 @@ fn recursive_commands_do_the_rest() {
         holdall(dir.path(), &arguments.iter().copied().chain(settings).collect::<Vec<_>>())
     };
     assert_eq!(out(&run(&["ls", "-r", "s3://b/"])), "a\nd/../up\nd//double\nd/b\n");
+    let versions = run(&["ls", "--versions", "--json", "s3://b/"]);
+    let versions: Vec<_> = json(&versions)
+        .iter()
+        .map(|line| {
+            let text = |name: &str| line[name].as_str().map(str::to_owned);
+            (text("path").unwrap(), text("url"), text("version").unwrap(), line["size"].as_u64())
+        })
+        .collect();
+    let wanted = KEYS.map(|key| {
+        let url = ["a", "d/b"].contains(&key).then(|| format!("s3://b/{key}"));
+        ["2", "1"].map(|id| {
+            (key.to_owned(), url.clone(), id.to_owned(), Some(if id == "2" { 7 } else { 0 }))
+        })
+    });
+    assert_eq!(versions, wanted.concat());
+    let long = out(&run(&["ls", "--versions", "s3://b/"]));
+    let states: Vec<_> = long.lines().filter(|line| line.ends_with("d//double")).collect();
+    assert!(states[0].contains("latest") && states[1].contains("deleted"), "{long}");
     let total = json(&run(&["du", "--json", "s3://b/"]));
     assert_eq!((total[0]["objects"].as_u64(), total[0]["size"].as_u64()), (Some(4), Some(28)));
 
@@ -102,6 +136,15 @@ fn recursive_commands_do_the_rest() {
 
     let old = dir.path().join("copy/old");
     std::fs::write(&old, "old").unwrap();
+    let planned = run(&["sync", "--delete", "--dry-run", "--json", "s3://b/", "copy"]);
+    assert_eq!(planned.status.code(), Some(3), "{planned:?}");
+    let refused: Vec<_> = json(&planned)
+        .iter()
+        .filter(|line| line["ok"] == false)
+        .map(|line| (line["action"].as_str().unwrap().to_owned(), line["source"].clone()))
+        .collect();
+    let wanted = ["d/../up", "d//double"].map(|key| ("copy".to_owned(), url(key).into()));
+    assert_eq!(refused, wanted);
     let synced = run(&["sync", "--delete", "s3://b/", "copy"]);
     assert_eq!(synced.status.code(), Some(3), "{synced:?}");
     assert!(old.exists(), "nothing is deleted when something could not be copied");

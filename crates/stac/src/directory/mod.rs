@@ -17,7 +17,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use holdall_store::object_store::ObjectStoreExt;
 use holdall_store::object_store::path::Path;
 use holdall_store::transfer::{self, Action, Reason, Step, SyncOptions, TransferOptions};
-use holdall_store::{ErrorKind as StoreKind, OpenOptions, Registry, Store};
+use holdall_store::{ErrorKind as StoreKind, OddKey, OpenOptions, Registry, Store};
 
 use self::building::Building;
 use self::zarr::Zarr;
@@ -149,8 +149,8 @@ async fn of_source(source: &Source, announced: Announced) -> Result<Option<Direc
     match source {
         Source::Object { store, path, .. } => {
             let store = store.with_prefix(path);
-            let first = store.objects(None).try_next().await?;
-            Ok(first.map(|_| Directory { store, zarr: None }))
+            let any = store.has_objects(None).await?;
+            Ok(any.then(|| Directory { store, zarr: None }))
         }
         Source::Http(_) if announced == Announced::No => Ok(None),
         Source::Http(http) => {
@@ -168,8 +168,8 @@ async fn of_source(source: &Source, announced: Announced) -> Result<Option<Direc
 /// A directory of a web server, whose pages need not show all of it: files with a dot in front are hidden by most.
 async fn on_web(store: Store, announced: Announced) -> Result<Option<Directory>> {
     if announced != Announced::Zarr {
-        return match store.objects(None).try_next().await {
-            Ok(first) => Ok(first.map(|_| Directory { store, zarr: None })),
+        return match store.has_objects(None).await {
+            Ok(any) => Ok(any.then(|| Directory { store, zarr: None })),
             // A server that lists nothing says nothing.
             Err(error) => match error.kind() {
                 StoreKind::NotSupported | StoreKind::NotFound | StoreKind::PermissionDenied => {
@@ -185,8 +185,8 @@ async fn on_web(store: Store, announced: Announced) -> Result<Option<Directory>>
     }
     let mut listed = store.objects(None);
     while let Some(file) = listed.next().await {
-        match file {
-            Ok(file) if file.location.as_ref() == zarr.root() => {
+        match OddKey::or_item(file) {
+            Ok(Ok(file)) if file.location.as_ref() == zarr.root() => {
                 return Ok(Some(Directory { store, zarr: None }));
             }
             Ok(_) => {}
@@ -204,12 +204,12 @@ impl Directory {
         if self.zarr.is_some() {
             return Ok(Head::default());
         }
-        let counted = self.store.objects(None).try_fold(Totals::default(), |mut totals, file| {
-            totals.files += 1;
-            totals.bytes += file.size;
-            std::future::ready(Ok(totals))
-        });
-        let Totals { files, bytes } = counted.await?;
+        let mut listed = self.store.objects(None);
+        let Totals { mut files, mut bytes } = Totals::default();
+        while let Some(file) = listed.next().await {
+            files += 1;
+            bytes += OddKey::or_item(file)?.map_or_else(|odd| odd.size, |file| file.size);
+        }
         Ok(Head { size: Some(bytes), files: Some(files), ..Head::default() })
     }
 
@@ -336,6 +336,10 @@ impl Moved {
                     self.first.get_or_insert(error);
                 }
             },
+            Step::Refused(error) if error.operation() == "copy" => {
+                self.failed += 1;
+                self.first.get_or_insert(error);
+            }
             // Files that went away count no more.
             _ => {}
         }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use holdall_stac::{
-    Clients, Depth, ErrorKind, Kind, Place, PlanOptions, Report, TransferOptions, info, transfer,
+    ClientConfig, Clients, Depth, ErrorKind, Kind, Place, PlanOptions, Report, TransferOptions,
+    info, transfer,
 };
 use holdall_store::Store;
 use holdall_store::memory::MemoryStore;
@@ -179,6 +180,52 @@ async fn directories_are_put_into_a_store_and_verified_there() {
     let found =
         info(&clients(), &document, &PlanOptions::default(), Depth::Existence).await.unwrap();
     assert_eq!((found[0].exists, found[0].error.is_none()), (Some(true), true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_nothing_can_name_are_told_and_all_else_is_copied() {
+    let server = Server::start().await;
+    server.on("/bucket", |_| {
+        let keys = ["x.SAFE//first", "x.SAFE/a", "x.SAFE/b/../c", "x.SAFE/d"];
+        let keys = keys.map(|key| {
+            format!(
+                "<Contents><Key>{key}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>\
+                 <Size>4</Size></Contents>"
+            )
+        });
+        let body = format!("<ListBucketResult>{}</ListBucketResult>", keys.concat());
+        Reply { status: 200, body: body.into(), ..Reply::default() }
+    });
+    for name in ["a", "d"] {
+        server.add(&format!("/bucket/x.SAFE/{name}"), "data", "text/plain");
+    }
+    let clients = Clients::new(ClientConfig {
+        s3_endpoint_url: Some(server.url.clone()),
+        s3_region: Some("us-east-1".to_owned()),
+        store_settings: vec![("skip_signature".to_owned(), "true".to_owned())],
+        ..ClientConfig::default()
+    });
+    let clients = clients.unwrap();
+    let asset = json!({"a": {"href": "s3://bucket/x.SAFE"}});
+    let store = Store::new(Arc::new(MemoryStore::new()));
+    let target = Place::Store(store.clone(), Path::from("to"));
+    let report = run(&clients, asset.clone(), &target, &TransferOptions::publish(None)).await;
+    let error = report.failures().next().unwrap().1.to_string();
+    assert!(error.contains("x.SAFE//first") && error.contains("begins with a slash"), "{error}");
+    assert!(error.contains("and so did 1 other files"), "{error}");
+    for name in ["a", "d"] {
+        let key = Path::from(format!("to/x.SAFE/{name}"));
+        assert_eq!(store.get(&key).await.unwrap().bytes().await.unwrap(), "data");
+    }
+    // A directory that is not whole does not get its name.
+    let to = tempfile::tempdir().unwrap();
+    let options = TransferOptions::download(Kind::Item, None);
+    let report = run(&clients, asset.clone(), &place(&to), &options).await;
+    assert_eq!(report.failures().count(), 1);
+    assert!(!to.path().join("x.SAFE").exists());
+    let document = document(&item("i", asset));
+    let found = info(&clients, &document, &PlanOptions::default(), Depth::Size).await.unwrap();
+    assert_eq!((found[0].exists, found[0].files, found[0].size), (Some(true), Some(4), Some(16)));
 }
 
 /// A server that has the store, with its metadata in one file or with pages of its directories.

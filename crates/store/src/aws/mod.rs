@@ -34,7 +34,7 @@ use self::open::Plan;
 use crate::checksum::Checksum;
 use crate::cloud::{CloudOptions, uploads};
 use crate::config::{S3Key, Settings};
-use crate::provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider, Tags};
+use crate::provider::{CopyOutcome, OpenUpload, Provider, Tags, VersionEntry};
 
 /// How to open an S3 store.
 pub type S3Options = CloudOptions<S3Key, AwsCredentialProvider>;
@@ -120,7 +120,7 @@ impl Provider for S3Store {
         matches!(self.settings().flag(S3Key::S3Express), Ok(false))
     }
 
-    fn list_versions(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectVersion>> {
+    fn list_versions(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<VersionEntry>> {
         self.versions(prefix)
     }
 

@@ -7,31 +7,31 @@ use object_store::Result;
 use object_store::path::Path;
 
 use super::S3Store;
-use crate::cloud::versions::{Document, Markers, Page};
-use crate::provider::ObjectVersion;
+use crate::cloud::versions::{Document, Markers, Page, Version, entries};
+use crate::provider::VersionEntry;
 
 impl S3Store {
     /// The versions of the object `prefix`, then those of the objects below it.
     pub(super) fn versions(
         &self,
         prefix: Option<&Path>,
-    ) -> BoxStream<'static, Result<ObjectVersion>> {
+    ) -> BoxStream<'static, Result<VersionEntry>> {
         let Some(prefix) = prefix.map(ToString::to_string).filter(|prefix| !prefix.is_empty())
         else {
-            return self.version_pages(String::new()).boxed();
+            return entries(self.version_pages(String::new()).boxed());
         };
         let below = self.version_pages(format!("{prefix}/"));
         // The shortest key with the prefix comes first: what follows it belongs to others.
-        let exact = self.version_pages(prefix.clone()).try_take_while(move |version| {
-            futures::future::ok(version.location.as_ref() == prefix)
-        });
-        exact.chain(below).boxed()
+        let exact = self
+            .version_pages(prefix.clone())
+            .try_take_while(move |version| futures::future::ok(version.key == prefix));
+        entries(exact.chain(below).boxed())
     }
 
     fn version_pages(
         &self,
         prefix: String,
-    ) -> impl futures::Stream<Item = Result<ObjectVersion>> + Send + 'static {
+    ) -> impl futures::Stream<Item = Result<Version>> + Send + 'static {
         let store = self.clone();
         let pages = stream::try_unfold(Some(Markers::default()), move |markers| {
             let (store, prefix) = (store.clone(), prefix.clone());
@@ -56,7 +56,7 @@ impl S3Store {
         let call = self.request(Method::GET, &bucket, &query).await?;
         let reply = self.send(&Path::from(prefix), &call).await?;
         let document: Document = reply.xml("S3")?;
-        Page::of(document)
+        Ok(Page::of(document))
     }
 
     /// Deletes one version for good.

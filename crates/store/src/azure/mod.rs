@@ -29,7 +29,7 @@ use crate::cloud::send::Sender;
 use crate::cloud::{CloudOptions, delegate_object_store, open_error};
 use crate::config::{AzureKey, ConfigKey, Settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{CopyOutcome, ObjectVersion, Provider, Tags};
+use crate::provider::{CopyOutcome, Provider, Tags, VersionEntry};
 
 /// How to open a store on Azure.
 pub type AzureOptions = CloudOptions<AzureKey, AzureCredentialProvider>;
@@ -155,7 +155,7 @@ impl Provider for AzureStore {
     fn list_versions(
         &self,
         prefix: Option<&Path>,
-    ) -> BoxStream<'static, object_store::Result<ObjectVersion>> {
+    ) -> BoxStream<'static, object_store::Result<VersionEntry>> {
         self.versions(prefix)
     }
 

@@ -9,28 +9,28 @@ use object_store::{Error, Result};
 use serde::Deserialize;
 
 use super::AzureStore;
-use crate::cloud::versions::newest_first;
-use crate::provider::ObjectVersion;
+use crate::cloud::versions::{Version, entries, newest_first};
+use crate::provider::VersionEntry;
 
 impl AzureStore {
     /// The versions of the blob `prefix`, then those of the blobs below it. A deletion leaves no version behind.
     pub(super) fn versions(
         &self,
         prefix: Option<&Path>,
-    ) -> BoxStream<'static, Result<ObjectVersion>> {
+    ) -> BoxStream<'static, Result<VersionEntry>> {
         let Some(prefix) = prefix.map(ToString::to_string).filter(|prefix| !prefix.is_empty())
         else {
-            return newest_first(self.version_pages(String::new()));
+            return entries(newest_first(self.version_pages(String::new())));
         };
         let below = self.version_pages(format!("{prefix}/"));
         // The shortest name with the prefix comes first: what follows it belongs to others.
-        let exact = self.version_pages(prefix.clone()).try_take_while(move |version| {
-            futures::future::ok(version.location.as_ref() == prefix)
-        });
-        newest_first(exact.chain(below).boxed())
+        let exact = self
+            .version_pages(prefix.clone())
+            .try_take_while(move |version| futures::future::ok(version.key == prefix));
+        entries(newest_first(exact.chain(below).boxed()))
     }
 
-    fn version_pages(&self, prefix: String) -> BoxStream<'static, Result<ObjectVersion>> {
+    fn version_pages(&self, prefix: String) -> BoxStream<'static, Result<Version>> {
         let store = self.clone();
         let pages = stream::try_unfold(Some(String::new()), move |marker| {
             let (store, prefix) = (store.clone(), prefix.clone());
@@ -97,7 +97,7 @@ struct Properties {
 }
 
 impl Blob {
-    fn into_version(self) -> Result<ObjectVersion> {
+    fn into_version(self) -> Result<Version> {
         let bad = |e: &dyn std::fmt::Display| Error::Generic {
             store: "Azure",
             source: format!("Got invalid XML in the response body: Last-Modified: {e}").into(),
@@ -107,11 +107,15 @@ impl Blob {
         // Accounts without versions have blobs without identifiers.
         let id = self.version_id.unwrap_or_default();
         let is_latest = self.is_current_version.unwrap_or(id.is_empty());
-        let mut version = ObjectVersion::new(Path::parse(&self.name)?, id, time);
-        version.size = self.properties.length;
-        version.e_tag = self.properties.e_tag;
-        version.is_latest = is_latest;
-        Ok(version)
+        Ok(Version {
+            key: self.name,
+            id,
+            is_latest,
+            last_modified: time,
+            e_tag: self.properties.e_tag,
+            size: self.properties.length,
+            is_delete_marker: false,
+        })
     }
 }
 
@@ -132,7 +136,7 @@ mod tests {
         let document: Document = quick_xml::de::from_str(text).unwrap();
         let versions: Vec<_> =
             document.blobs.blobs.into_iter().map(|blob| blob.into_version().unwrap()).collect();
-        assert_eq!(versions[0].version, "2024-01-01T00:00:00.1Z");
+        assert_eq!(versions[0].id, "2024-01-01T00:00:00.1Z");
         assert_eq!((versions[0].size, versions[0].is_latest), (3, false));
         assert!(versions[1].is_latest);
     }

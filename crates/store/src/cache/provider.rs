@@ -17,7 +17,7 @@ use object_store::{
 
 use super::CachedStore;
 use crate::checksum::Checksum;
-use crate::provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider, Tags};
+use crate::provider::{CopyOutcome, OpenUpload, Provider, Tags, VersionEntry};
 
 impl CachedStore {
     pub(super) fn url_of(&self, location: &Path) -> String {
@@ -155,7 +155,7 @@ impl Provider for CachedStore {
         self.inner.lists_from_any_key()
     }
 
-    fn list_versions(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectVersion>> {
+    fn list_versions(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<VersionEntry>> {
         self.inner.list_versions(prefix)
     }
 

@@ -2,19 +2,20 @@
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, BoxStream};
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, future};
 use object_store::Result;
 use object_store::path::Path;
 use serde::Deserialize;
 
-use crate::provider::ObjectVersion;
+use crate::listing::{OddKey, OddVersion};
+use crate::provider::{ObjectVersion, VersionEntry};
 
 /// Puts the versions of each key, which follow each other, in the order of time, newest first.
 pub(crate) fn newest_first(
-    versions: BoxStream<'static, Result<ObjectVersion>>,
-) -> BoxStream<'static, Result<ObjectVersion>> {
+    versions: BoxStream<'static, Result<Version>>,
+) -> BoxStream<'static, Result<Version>> {
     let groups = stream::try_unfold((versions, None), |(mut versions, first)| async move {
-        let first: Option<ObjectVersion> = match first {
+        let first: Option<Version> = match first {
             Some(first) => Some(first),
             None => versions.try_next().await?,
         };
@@ -22,7 +23,7 @@ pub(crate) fn newest_first(
         let mut group = vec![first];
         let mut next = None;
         while let Some(version) = versions.try_next().await? {
-            if version.location != group[0].location {
+            if version.key != group[0].key {
                 next = Some(version);
                 break;
             }
@@ -36,6 +37,13 @@ pub(crate) fn newest_first(
     groups.try_flatten().boxed()
 }
 
+/// Versions as those who list them see them.
+pub(crate) fn entries(
+    versions: BoxStream<'static, Result<Version>>,
+) -> BoxStream<'static, Result<VersionEntry>> {
+    versions.and_then(|version| future::ready(version.into_entry())).boxed()
+}
+
 /// Where the next page begins.
 #[derive(Default)]
 pub(crate) struct Markers {
@@ -45,17 +53,19 @@ pub(crate) struct Markers {
 
 /// One page of a listing.
 pub(crate) struct Page {
-    pub(crate) versions: Vec<ObjectVersion>,
+    pub(crate) versions: Vec<Version>,
     pub(crate) next: Option<Markers>,
 }
 
 impl Page {
-    pub(crate) fn of(document: Document) -> Result<Self> {
+    pub(crate) fn of(document: Document) -> Self {
         let (mut versions, mut truncated, mut next) = (Vec::new(), false, Markers::default());
         for child in document.children {
             match child {
-                Child::Version(entry) => versions.push(entry.into_version(false)?),
-                Child::DeleteMarker(entry) => versions.push(entry.into_version(true)?),
+                Child::Version(version) => versions.push(version),
+                Child::DeleteMarker(version) => {
+                    versions.push(Version { is_delete_marker: true, ..version });
+                }
                 Child::IsTruncated(text) => truncated = text == "true",
                 Child::NextKeyMarker(key) => next.key = Some(key),
                 Child::NextVersionIdMarker(version) => next.version = Some(version),
@@ -63,7 +73,7 @@ impl Page {
             }
         }
         let next = (truncated && next.key.is_some()).then_some(next);
-        Ok(Self { versions, next })
+        Self { versions, next }
     }
 }
 
@@ -76,8 +86,8 @@ pub(crate) struct Document {
 
 #[derive(Deserialize)]
 enum Child {
-    Version(Entry),
-    DeleteMarker(Entry),
+    Version(Version),
+    DeleteMarker(Version),
     IsTruncated(String),
     NextKeyMarker(String),
     #[serde(alias = "NextGenerationMarker")]
@@ -86,30 +96,40 @@ enum Child {
     Other,
 }
 
-#[derive(Deserialize)]
+/// A version with its key as the service has it.
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry {
-    key: String,
-    #[serde(default, alias = "Generation")]
-    version_id: String,
+pub(crate) struct Version {
+    pub(crate) key: String,
+    #[serde(default, rename = "VersionId", alias = "Generation")]
+    pub(crate) id: String,
     #[serde(default)]
-    is_latest: bool,
-    last_modified: DateTime<Utc>,
+    pub(crate) is_latest: bool,
+    pub(crate) last_modified: DateTime<Utc>,
     #[serde(rename = "ETag")]
-    e_tag: Option<String>,
+    pub(crate) e_tag: Option<String>,
     #[serde(default)]
-    size: u64,
+    pub(crate) size: u64,
+    #[serde(skip)]
+    pub(crate) is_delete_marker: bool,
 }
 
-impl Entry {
-    fn into_version(self, is_delete_marker: bool) -> Result<ObjectVersion> {
-        let location = Path::parse(&self.key)?;
-        let mut version = ObjectVersion::new(location, self.version_id, self.last_modified);
-        version.size = self.size;
-        version.e_tag = self.e_tag;
-        version.is_latest = self.is_latest;
+impl Version {
+    fn into_entry(self) -> Result<VersionEntry> {
+        let Self { key, id, is_latest, last_modified, e_tag, size, is_delete_marker } = self;
+        if OddKey::is_odd(&key) {
+            let mut odd = OddKey::new(key, size);
+            odd.last_modified = last_modified;
+            odd.e_tag = e_tag;
+            odd.version = Some(OddVersion { id, is_latest, is_delete_marker });
+            return Ok(Err(Box::new(odd)));
+        }
+        let mut version = ObjectVersion::new(Path::parse(&key)?, id, last_modified);
+        version.size = size;
+        version.e_tag = e_tag;
+        version.is_latest = is_latest;
         version.is_delete_marker = is_delete_marker;
-        Ok(version)
+        Ok(Ok(version))
     }
 }
 
@@ -127,11 +147,11 @@ mod tests {
             <DeleteMarker><Key>z</Key><VersionId>1</VersionId><IsLatest>false</IsLatest>\
             <LastModified>2024-01-01T00:00:00.000Z</LastModified></DeleteMarker>\
             <NextKeyMarker>z</NextKeyMarker><NextVersionIdMarker>1</NextVersionIdMarker></ListVersionsResult>";
-        let page = Page::of(quick_xml::de::from_str(text).unwrap()).unwrap();
+        let page = Page::of(quick_xml::de::from_str(text).unwrap());
         let seen: Vec<_> = page
             .versions
             .iter()
-            .map(|v| (v.location.as_ref(), v.version.as_str(), v.size))
+            .map(|version| (version.key.as_str(), version.id.as_str(), version.size))
             .collect();
         assert_eq!(seen, [("a/b & c", "3", 0), ("a/b & c", "2", 5), ("z", "1", 0)]);
         assert!(page.versions[0].is_delete_marker && page.versions[0].is_latest);
@@ -142,10 +162,15 @@ mod tests {
     #[tokio::test]
     async fn each_key_has_its_newest_version_first() {
         let version = |key: &str, day: u32, is_latest| {
-            let time = format!("2024-01-0{day}T00:00:00Z").parse().unwrap();
-            let mut version = ObjectVersion::new(Path::from(key), day.to_string(), time);
-            version.is_latest = is_latest;
-            Ok(version)
+            Ok(Version {
+                key: key.to_owned(),
+                id: day.to_string(),
+                is_latest,
+                last_modified: format!("2024-01-0{day}T00:00:00Z").parse().unwrap(),
+                e_tag: None,
+                size: 0,
+                is_delete_marker: false,
+            })
         };
         let versions = [
             version("a", 1, false),
@@ -156,14 +181,14 @@ mod tests {
         ];
         let sorted: Vec<_> =
             newest_first(stream::iter(versions).boxed()).try_collect().await.unwrap();
-        let order: Vec<_> = sorted.iter().map(|version| version.version.as_str()).collect();
+        let order: Vec<_> = sorted.iter().map(|version| version.id.as_str()).collect();
         assert_eq!(order, ["3", "2", "1", "5", "4"]);
     }
 
     #[test]
     fn an_empty_listing_is_no_error() {
         let text = "<ListVersionsResult><IsTruncated>false</IsTruncated></ListVersionsResult>";
-        let page = Page::of(quick_xml::de::from_str(text).unwrap()).unwrap();
+        let page = Page::of(quick_xml::de::from_str(text).unwrap());
         assert!(page.versions.is_empty() && page.next.is_none());
     }
 }

@@ -24,7 +24,7 @@ use crate::cloud::send::Sender;
 use crate::cloud::{CloudOptions, delegate_object_store, open_error, uploads};
 use crate::config::{ConfigKey, GcsKey, Settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider};
+use crate::provider::{CopyOutcome, OpenUpload, Provider, VersionEntry};
 
 /// How to open a store on Google Cloud Storage.
 pub type GcsOptions = CloudOptions<GcsKey, GcpCredentialProvider>;
@@ -161,7 +161,7 @@ impl Provider for GcsStore {
     fn list_versions(
         &self,
         prefix: Option<&Path>,
-    ) -> BoxStream<'static, object_store::Result<ObjectVersion>> {
+    ) -> BoxStream<'static, object_store::Result<VersionEntry>> {
         self.versions(prefix)
     }
 

@@ -7,28 +7,28 @@ use object_store::Result;
 use object_store::path::Path;
 
 use super::GcsStore;
-use crate::cloud::versions::{Document, Markers, Page, newest_first};
-use crate::provider::ObjectVersion;
+use crate::cloud::versions::{Document, Markers, Page, Version, entries, newest_first};
+use crate::provider::VersionEntry;
 
 impl GcsStore {
     /// The generations of the object `prefix`, then those of the objects below it.
     pub(super) fn versions(
         &self,
         prefix: Option<&Path>,
-    ) -> BoxStream<'static, Result<ObjectVersion>> {
+    ) -> BoxStream<'static, Result<VersionEntry>> {
         let Some(prefix) = prefix.map(ToString::to_string).filter(|prefix| !prefix.is_empty())
         else {
-            return newest_first(self.version_pages(String::new()));
+            return entries(newest_first(self.version_pages(String::new())));
         };
         let below = self.version_pages(format!("{prefix}/"));
         // The shortest key with the prefix comes first: what follows it belongs to others.
-        let exact = self.version_pages(prefix.clone()).try_take_while(move |version| {
-            futures::future::ok(version.location.as_ref() == prefix)
-        });
-        newest_first(exact.chain(below).boxed())
+        let exact = self
+            .version_pages(prefix.clone())
+            .try_take_while(move |version| futures::future::ok(version.key == prefix));
+        entries(newest_first(exact.chain(below).boxed()))
     }
 
-    fn version_pages(&self, prefix: String) -> BoxStream<'static, Result<ObjectVersion>> {
+    fn version_pages(&self, prefix: String) -> BoxStream<'static, Result<Version>> {
         let store = self.clone();
         let pages = stream::try_unfold(Some(Markers::default()), move |markers| {
             let (store, prefix) = (store.clone(), prefix.clone());
@@ -52,7 +52,7 @@ impl GcsStore {
         let call = self.request(Method::GET, &Path::default(), &query)?;
         let reply = self.send(&Path::from(prefix), &call).await?;
         let document: Document = reply.xml("GCS")?;
-        Page::of(document)
+        Ok(Page::of(document))
     }
 
     /// Deletes one generation for good.

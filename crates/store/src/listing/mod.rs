@@ -36,7 +36,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
 pub(crate) use self::odd::{Entry, entries, key_of};
-pub use self::odd::{OddKey, OddKeys};
+pub use self::odd::{OddKey, OddKeys, OddVersion};
 pub(crate) use self::page::page;
 use crate::error::Result;
 use crate::ops::{ListOptions, directory};

@@ -23,17 +23,41 @@ pub struct OddKey {
     pub last_modified: DateTime<Utc>,
     /// The entity tag, where the service states one.
     pub e_tag: Option<String>,
+    /// In a listing of versions: which one it is.
+    pub version: Option<OddVersion>,
+}
+
+/// Which version of an object with an odd key it is; see [`ObjectVersion`](crate::ObjectVersion).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OddVersion {
+    /// The identifier of the version.
+    pub id: String,
+    /// Whether this is what a read without a version would return.
+    pub is_latest: bool,
+    /// Whether this version records a deletion and has no content.
+    pub is_delete_marker: bool,
 }
 
 impl OddKey {
     /// An object with a key and a length; the rest is set field by field.
     pub fn new(key: String, size: u64) -> Self {
-        Self { key, size, last_modified: DateTime::UNIX_EPOCH, e_tag: None }
+        Self { key, size, last_modified: DateTime::UNIX_EPOCH, e_tag: None, version: None }
     }
 
     /// Whether a path can hold `key`.
     pub fn is_odd(key: &str) -> bool {
         why(key).is_some()
+    }
+
+    /// An item of a listing as an entry: what there is, also where no path can hold its key.
+    ///
+    /// # Errors
+    /// Those that end the listing.
+    pub fn or_item<T>(item: Result<T>) -> Result<std::result::Result<T, Box<Self>>> {
+        match item {
+            Ok(item) => Ok(Ok(item)),
+            Err(error) => error.into_odd_key().map(Err),
+        }
     }
 
     pub(crate) fn detail(&self) -> String {

@@ -31,7 +31,7 @@ impl Store {
     }
 
     /// Every version of the object `prefix` and of every object below it, newest first for each key, delete markers
-    /// included.
+    /// included. One of an object whose key no path can hold is an [`Error::odd_key`], after which the listing goes on.
     ///
     /// # Errors
     /// [`NotSupported`](crate::ErrorKind::NotSupported) on stores without versions.
@@ -45,10 +45,11 @@ impl Store {
         self.provider()
             .list_versions((!full.as_ref().is_empty()).then_some(&full))
             .map(move |version| match version {
-                Ok(mut version) => {
+                Ok(Ok(mut version)) => {
                     version.location = store.relative_path(version.location);
                     Ok(version)
                 }
+                Ok(Err(odd)) => Err(store.odd_key(odd).with_operation("list_versions")),
                 Err(error) => Err(store.error("list_versions", &location, error)),
             })
             .boxed()

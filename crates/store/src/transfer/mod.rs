@@ -72,7 +72,7 @@ pub use partial::open_neighbour;
 pub use read::has_ranges;
 pub use run::{Job, Outcome, Running, Verb};
 pub use stream::ObjectStream;
-pub use sync::{Action, Reason, Step, SyncOptions, plan};
+pub use sync::{Action, Need, Reason, Step, SyncOptions, plan};
 
 use self::send::Sent;
 use crate::checksum::Checksum;

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::postponed::Postponed;
 use super::{Compare, Filter, Job, Outcome, Running, Transfer};
 use crate::error::{Error, Result};
-use crate::listing::{ParallelOptions, key_of};
+use crate::listing::{Entry, OddKey, ParallelOptions, key_of};
 use crate::store::Store;
 
 /// What a synchronisation compares and deletes.
@@ -92,6 +92,38 @@ pub enum Action {
         /// Length in bytes.
         size: u64,
     },
+    /// Do nothing of what an object needs, because no path can hold its key. Where the plan is carried out, it is a failure.
+    Refuse {
+        /// What the object needs.
+        needs: Need,
+        /// The key.
+        path: String,
+        /// Length in bytes.
+        size: u64,
+    },
+}
+
+/// What an object needs that nothing can be done of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Need {
+    /// To be copied: it is in the source.
+    Copy,
+    /// To be deleted: it is in the target alone.
+    Delete,
+}
+
+impl Action {
+    /// Why nothing is done of an object: an [`Error::odd_key`], in the operation that it needs; none of all other actions.
+    pub fn refusal(&self, source: &Store, target: &Store) -> Option<Error> {
+        let Self::Refuse { needs, path, size } = self else { return None };
+        let (store, operation) = match needs {
+            Need::Copy => (source, "copy"),
+            Need::Delete => (target, "delete"),
+        };
+        let odd = Box::new(OddKey::new(path.clone(), *size));
+        Some(store.odd_key_below(odd).with_operation(operation))
+    }
 }
 
 fn text<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
@@ -135,8 +167,8 @@ type Listing = Pin<Box<Peekable<BoxStream<'static, Result<ObjectMeta>>>>>;
 
 /// Compares two stores, key by key, in bounded memory: both listings are sorted and read side by side.
 ///
-/// An object of the source whose key no path can hold is an error of its own ([`Error::odd_key`]), and so is one of the target
-/// that would be deleted; the plan goes on. A failed listing ends it with its error. Deletions can stand between copies; whoever runs a plan deletes
+/// An object of the source whose key no path can hold is an [`Action::Refuse`], and so is one of the target that would be
+/// deleted; the plan goes on. A failed listing ends it with its error. Deletions can stand between copies; whoever runs a plan deletes
 /// after it has come to its end without an error, as [`Transfer::run_plan`] does.
 pub fn plan(
     source: &Store,
@@ -155,8 +187,8 @@ pub fn plan(
             let (source, target) = (source.clone(), target.clone());
             async move {
                 Ok(match pair {
-                    (Some(Err(odd)), _) => return Err(odd.with_operation("copy")),
-                    (None, Some(Err(odd))) if delete => return Err(odd.with_operation("delete")),
+                    (Some(Err(odd)), _) => Some(refuse(*odd, Need::Copy)),
+                    (None, Some(Err(odd))) if delete => Some(refuse(*odd, Need::Delete)),
                     (Some(Ok(from)), None | Some(Err(_))) => Some(copy(from, Reason::Missing)),
                     (Some(Ok(from)), Some(Ok(to))) => {
                         Some(match compare.same(&source, &from, &target, &to).await? {
@@ -179,8 +211,7 @@ pub fn plan(
 /// Objects compared at once, where comparing takes requests.
 const COMPARISONS: usize = 16;
 
-/// Errors are of odd keys.
-type Pair = (Option<Result<ObjectMeta>>, Option<Result<ObjectMeta>>);
+type Pair = (Option<Entry>, Option<Entry>);
 
 /// Two sorted listings, side by side.
 struct Both {
@@ -204,16 +235,13 @@ impl Both {
         };
         let from = if order.is_le() { self.from.next().await } else { None };
         let to = if order.is_ge() { self.to.next().await } else { None };
-        Ok(Some((unless_ended(from)?, unless_ended(to)?)))
+        let (from, to) = (from.map(OddKey::or_item), to.map(OddKey::or_item));
+        Ok(Some((from.transpose()?, to.transpose()?)))
     }
 }
 
-/// An item of a listing, unless it is an error that ends it.
-fn unless_ended(item: Option<Result<ObjectMeta>>) -> Result<Option<Result<ObjectMeta>>> {
-    match item {
-        Some(Err(error)) if error.odd_key().is_none() => Err(error),
-        item => Ok(item),
-    }
+fn refuse(odd: OddKey, needs: Need) -> Action {
+    Action::Refuse { needs, path: odd.key, size: odd.size }
 }
 
 fn copy(from: ObjectMeta, reason: Reason) -> Action {
@@ -233,7 +261,7 @@ impl Transfer {
 
     /// Carries out a plan, several copies at once; deletions come last, and only when everything was copied.
     ///
-    /// An error of the plan itself is the last item, after the copies that were under way; those of odd keys are steps.
+    /// An error of the plan itself is the last item, after the copies that were under way.
     pub fn run_plan(
         &self,
         source: &Store,
@@ -300,10 +328,12 @@ impl Run {
                         self.plan = None;
                     }
                 }
-                Some(Err(error)) if error.odd_key().is_some() => {
+                Some(Ok(action @ Action::Refuse { needs, .. })) => {
                     // What could not be deleted keeps nothing else from being deleted.
-                    self.has_failed |= error.operation() != "delete";
-                    return Some(Ok(Step::Refused(error)));
+                    self.has_failed |= needs == Need::Copy;
+                    if let Some(error) = action.refusal(&self.source, &self.target) {
+                        return Some(Ok(Step::Refused(error)));
+                    }
                 }
                 Some(Err(error)) => {
                     self.error = Some(error);

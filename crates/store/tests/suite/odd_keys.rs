@@ -6,9 +6,9 @@ use std::fmt::Write;
 use futures::{StreamExt, TryStreamExt};
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{ObjectMeta, ObjectStoreExt};
-use holdall_store::transfer::{Filter, Step, SyncOptions, Transfer};
+use holdall_store::transfer::{Action, Filter, Step, SyncOptions, Transfer, plan};
 use holdall_store::{
-    ErrorKind, ListOptions, OpenOptions, ParallelOptions, Registry, Result, Store,
+    ErrorKind, ListOptions, OddKey, OpenOptions, ParallelOptions, Registry, Result, Store,
 };
 
 use super::loopback::{Loopback, Request, reply};
@@ -34,6 +34,7 @@ fn answer(keys: &BTreeSet<String>, request: &Request) -> Vec<u8> {
     let query: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
     let time = [("last-modified", "Fri, 02 Jan 2026 03:04:05 GMT"), ("etag", "\"e\"")];
     match request.method.as_str() {
+        "GET" if query.contains_key("versions") => reply("200 OK", &[], versions(keys, &query)),
         "GET" if query.contains_key("list-type") => reply("200 OK", &[], page(keys, &query)),
         "POST" => {
             let deleted: String =
@@ -68,6 +69,33 @@ fn page(keys: &BTreeSet<String>, query: &BTreeMap<String, String>) -> String {
         write!(xml, "<NextContinuationToken>{last}</NextContinuationToken>").unwrap();
     }
     xml + "</ListBucketResult>"
+}
+
+/// A page of versions: one of each object, two objects to a page.
+fn versions(keys: &BTreeSet<String>, query: &BTreeMap<String, String>) -> String {
+    let prefix = query.get("prefix").cloned().unwrap_or_default();
+    let after = query.get("key-marker");
+    let mut keys = keys
+        .iter()
+        .filter(|key| key.starts_with(&prefix) && after.is_none_or(|after| *key > after));
+    let page: Vec<&String> = keys.by_ref().take(2).collect();
+    let mut xml = String::from("<ListVersionsResult>");
+    for key in &page {
+        let key = key.replace('\t', "&#9;");
+        write!(
+            xml,
+            "<Version><Key>{key}</Key><VersionId>v</VersionId><IsLatest>true</IsLatest>\
+             <LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>&quot;e&quot;</ETag>\
+             <Size>7</Size></Version>"
+        )
+        .unwrap();
+    }
+    if keys.next().is_some() {
+        let last = page.last().unwrap();
+        write!(xml, "<IsTruncated>true</IsTruncated><NextKeyMarker>{last}</NextKeyMarker>")
+            .unwrap();
+    }
+    xml + "</ListVersionsResult>"
 }
 
 fn all() -> impl Iterator<Item = &'static str> {
@@ -121,6 +149,63 @@ async fn every_listing_names_them_and_goes_on() {
     assert!(inside.has_objects(None).await.unwrap());
     let (_server, only) = bucket(["x//y"]).await;
     assert!(only.has_objects(None).await.unwrap());
+}
+
+#[tokio::test]
+async fn listings_of_versions_name_them_and_go_on() {
+    let (_server, store) = bucket(all()).await;
+    let (mut keys, mut odd) = (Vec::new(), Vec::new());
+    let mut versions = store.list_versions(None);
+    while let Some(item) = versions.next().await {
+        match OddKey::or_item(item).unwrap() {
+            Ok(version) => keys.push(version.location.to_string()),
+            Err(found) => {
+                let which = found.version.unwrap();
+                assert_eq!((which.id.as_str(), which.is_latest, found.size), ("v", true, 7));
+                odd.push(found.key);
+            }
+        }
+    }
+    assert_eq!((keys, odd), (GOOD.map(str::to_owned).into(), ODD.map(str::to_owned).into()));
+    let inside = store.with_prefix(&"d".into());
+    let items: Vec<_> = inside.list_versions(None).collect().await;
+    let errors: Vec<_> = items.into_iter().filter_map(Result::err).collect();
+    assert_eq!(errors.len(), 4);
+    assert_eq!(errors[0].odd_key().unwrap().key, "../up");
+    let text = errors[0].to_string();
+    assert!(text.starts_with("list_versions s3://bucket/d/../up: invalid path: "), "{text}");
+}
+
+#[tokio::test]
+async fn a_plan_is_data_that_has_them() {
+    let (_server, source) = bucket(["a", "x//y"]).await;
+    let (_server, target) = bucket(["b", "x//z"]).await;
+    let options = SyncOptions::default().with_delete(true);
+    let plan: Vec<Action> = plan(&source, &target, options).try_collect().await.unwrap();
+    let texts: Vec<_> = plan.iter().map(|action| serde_json::to_value(action).unwrap()).collect();
+    let expected = [
+        serde_json::json!({"action": "copy", "path": "a", "size": 7, "reason": "missing"}),
+        serde_json::json!({"action": "delete", "path": "b", "size": 7}),
+        serde_json::json!({"action": "refuse", "needs": "copy", "path": "x//y", "size": 7}),
+        serde_json::json!({"action": "refuse", "needs": "delete", "path": "x//z", "size": 7}),
+    ];
+    assert_eq!(texts, expected);
+    let (target, _) = Registry::default().open("memory:///", &OpenOptions::default()).unwrap();
+    target.put(&Path::from("b"), "b".into()).await.unwrap();
+    let plan = futures::stream::iter(plan).map(Ok).boxed();
+    let steps: Vec<_> =
+        Transfer::new().run_plan(&source, &target, plan).try_collect().await.unwrap();
+    let kept = steps.iter().filter(|step| matches!(step, Step::Kept { .. })).count();
+    let refused: Vec<_> = steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Refused(error) => Some(error.to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!((kept, refused.len()), (1, 2), "{steps:?}");
+    assert!(refused[0].starts_with("copy s3://bucket/x//y: invalid path: "), "{}", refused[0]);
+    assert!(refused[1].starts_with("delete memory:///x//z: invalid path: "), "{}", refused[1]);
 }
 
 #[tokio::test]

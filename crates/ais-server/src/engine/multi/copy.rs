@@ -9,6 +9,7 @@ use holdall_ais_wire::{
     multi::{CopyMsg, EtlMsg, Selection},
     value::parse_duration,
 };
+use holdall_store::OddKey;
 
 use super::names::{Names, describe};
 use crate::{
@@ -220,6 +221,11 @@ impl Copying {
                     && self.message.latest
                     && self.from.is_remote() =>
             {
+                Ok(())
+            }
+            // A name that only the listing of a backend can tell keeps no other object from being copied.
+            Err(error) if self.from.is_remote() && !self.strict && OddKey::is_odd(&name) => {
+                self.job.record(&error);
                 Ok(())
             }
             // Without its transformers, the rest would fail like this one.

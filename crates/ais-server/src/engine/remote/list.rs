@@ -1,9 +1,10 @@
 //! Listings of what a backend has, with what is here.
 
-use futures::TryStreamExt as _;
+use futures::StreamExt as _;
 use holdall_store::object_store::list::PaginatedListOptions;
+use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{Attributes, ListResult, ObjectMeta as ThereMeta};
-use holdall_store::{ListOptions, Store};
+use holdall_store::{ListOptions, OddKey, OddKeys, Store};
 
 use super::{Remote, facts};
 use crate::engine::{Bucket, Engine};
@@ -117,38 +118,76 @@ impl Engine {
     }
 }
 
+/// What a backend has. Names that no path can hold are among them: listings show them, and what is done with one fails.
+#[derive(Default)]
+struct Found {
+    objects: Vec<(String, ThereMeta)>,
+    /// Without the slash at their end.
+    directories: Vec<String>,
+}
+
+impl Found {
+    fn len(&self) -> usize {
+        self.objects.len() + self.directories.len()
+    }
+
+    fn add(&mut self, mut page: ListResult, query: &RemoteQuery) {
+        let odd: OddKeys = page.extensions.remove().unwrap_or_default();
+        let objects = page.objects.into_iter().map(Ok);
+        let objects = objects.chain(odd.objects.into_iter().map(|(_, odd)| Err(odd.into())));
+        self.objects.extend(objects.map(named).filter(|(name, _)| query.wants(name)));
+        let directories = page.common_prefixes.into_iter().map(String::from);
+        let odd = odd.prefixes.into_iter().map(|mut name| {
+            // The delimiter, not a slash before it.
+            name.pop();
+            name
+        });
+        self.directories.extend(directories.chain(odd).filter(|name| query.wants_directory(name)));
+    }
+}
+
+/// An object with its name, also one that no path can hold.
+fn named(entry: std::result::Result<ThereMeta, Box<OddKey>>) -> (String, ThereMeta) {
+    match entry {
+        Ok(meta) => (meta.location.to_string(), meta),
+        Err(odd) => {
+            let meta = ThereMeta {
+                location: Path::default(),
+                last_modified: odd.last_modified,
+                size: odd.size,
+                e_tag: odd.e_tag,
+                version: None,
+            };
+            (odd.key, meta)
+        }
+    }
+}
+
 /// Asks the service for keys until the page is full.
 async fn service_page(
     store: &Store,
     query: &RemoteQuery,
-) -> holdall_store::object_store::Result<(ListResult, String)> {
-    let mut all = ListResult {
-        common_prefixes: Vec::new(),
-        objects: Vec::new(),
-        extensions: Default::default(),
-    };
+) -> holdall_store::object_store::Result<(Found, String)> {
+    let mut all = Found::default();
     let mut token = (!query.token.is_empty()).then(|| query.token.clone());
     loop {
-        let have = all.objects.len() + all.common_prefixes.len();
         // Services know this of the beginning only, and some not at all: what they give is looked at below.
         let offset = (token.is_none() && !query.after.is_empty()).then(|| query.after.clone());
-        let options = PaginatedListOptions {
+        let mut options = PaginatedListOptions {
             offset,
             delimiter: query.flat.then_some("/".into()),
-            max_keys: Some((query.limit - have).min(SERVICE_PAGE)),
+            max_keys: Some((query.limit - all.len()).min(SERVICE_PAGE)),
             page_token: token.take(),
             ..Default::default()
         };
+        drop(options.extensions.insert(OddKeys::default()));
         let provider = store.provider();
         let listing =
             provider.paginated().ok_or_else(|| provider.not_supported("list_paginated"))?;
         let prefix = (!query.prefix.is_empty()).then_some(query.prefix.as_str());
         let page = listing.list_paginated(prefix, options).await?;
-        let (objects, directories) = (page.result.objects, page.result.common_prefixes);
-        all.objects.extend(objects.into_iter().filter(|of| query.wants(of.location.as_ref())));
-        all.common_prefixes
-            .extend(directories.into_iter().filter(|of| query.wants_directory(of.as_ref())));
-        let full = all.objects.len() + all.common_prefixes.len() >= query.limit;
+        all.add(page.result, query);
+        let full = all.len() >= query.limit;
         match page.page_token {
             None => return Ok((all, String::new())),
             Some(next) if full => return Ok((all, next)),
@@ -158,25 +197,21 @@ async fn service_page(
 }
 
 /// Lists stores without pages: everything is walked, and the page cut out of it. The token is the last name.
-async fn walked_page(
-    store: &Store,
-    query: &RemoteQuery,
-) -> holdall_store::Result<(ListResult, String)> {
+async fn walked_page(store: &Store, query: &RemoteQuery) -> holdall_store::Result<(Found, String)> {
     let mut options = ListOptions::default().with_prefix(query.prefix.clone());
     let after = if query.token.is_empty() { &query.after } else { &query.token };
     if !after.is_empty() {
         options = options.with_start_after(after.clone());
     }
-    let mut objects: Vec<ThereMeta> = store.list_with(options).try_collect().await?;
-    objects.sort_by(|a, b| a.location.as_ref().cmp(b.location.as_ref()));
-    let mut result = ListResult {
-        common_prefixes: Vec::new(),
-        objects: Vec::new(),
-        extensions: Default::default(),
-    };
+    let mut listed = store.list_with(options);
+    let mut objects = Vec::new();
+    while let Some(item) = listed.next().await {
+        objects.push(named(OddKey::or_item(item)?));
+    }
+    objects.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut found = Found::default();
     let mut token = String::new();
-    for object in objects {
-        let name = object.location.as_ref();
+    for (name, object) in objects {
         let directory = query
             .flat
             .then(|| name[query.prefix.len()..].find('/'))
@@ -185,35 +220,35 @@ async fn walked_page(
         if let Some(directory) = &directory
             && (query.token.strip_prefix(directory.as_str()).is_some_and(|r| r.starts_with('/'))
                 || !query.wants_directory(directory)
-                || result.common_prefixes.last().is_some_and(|p| p.as_ref() == directory))
+                || found.directories.last().is_some_and(|last| last == directory))
         {
             continue;
         }
-        if result.objects.len() + result.common_prefixes.len() == query.limit {
-            return Ok((result, token));
+        if found.len() == query.limit {
+            return Ok((found, token));
         }
         match directory {
             Some(directory) => {
                 token = format!("{directory}/");
-                result.common_prefixes.push(directory.as_str().into());
+                found.directories.push(directory);
             }
             None => {
                 name.clone_into(&mut token);
-                result.objects.push(object);
+                found.objects.push((name, object));
             }
         }
     }
-    Ok((result, String::new()))
+    Ok((found, String::new()))
 }
 
-fn lines(remote: &Remote, found: ListResult) -> Vec<RemoteEntry> {
-    let objects = found.objects.into_iter().map(|meta| RemoteEntry {
-        name: meta.location.to_string(),
+fn lines(remote: &Remote, found: Found) -> Vec<RemoteEntry> {
+    let objects = found.objects.into_iter().map(|(name, meta)| RemoteEntry {
+        name,
         there: Some(facts::of_remote(remote.provider, &meta, &Attributes::new())),
         here: None,
     });
-    let directories = found.common_prefixes.into_iter().map(|path| RemoteEntry {
-        name: format!("{path}/"),
+    let directories = found.directories.into_iter().map(|name| RemoteEntry {
+        name: name + "/",
         there: None,
         here: None,
     });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::{StreamExt as _, TryStreamExt as _};
 use holdall_ais_wire::job::kind;
 use holdall_ais_wire::multi::PrefetchMsg;
+use holdall_store::OddKey;
 
 use super::{BlobOptions, Want};
 use crate::engine::multi::{Names, describe};
@@ -75,7 +76,12 @@ impl Prefetching {
             // Of ranges not every name need be there.
             Err(error) if error.kind() == ErrorKind::NotFound && !self.strict => Ok(()),
             // As in AIStore, one that is missing does not keep the others from coming.
-            Err(error) if self.message.coer || error.kind() == ErrorKind::NotFound => {
+            // Nor does one that only a listing can tell.
+            Err(error)
+                if self.message.coer
+                    || error.kind() == ErrorKind::NotFound
+                    || OddKey::is_odd(&name) =>
+            {
                 self.job.record(&error);
                 Ok(())
             }
