@@ -142,7 +142,8 @@ class ReadOptions(TypedDict, total=False):
     retries: int | None
     """Attempts without a byte of progress, after those that the store makes itself (default 4)."""
     hedge: float | timedelta | None
-    """Ask a second time when a reply has not begun after this many seconds, and take what comes first."""
+    """Ask a second time when a reply has not begun after this many seconds, where the limits of requests leave room for it,
+    and take what comes first (default: never)."""
     limit_rate: int | None
     """Bytes per second of this transfer, within the limits of the process."""
 

@@ -6,8 +6,10 @@ import asyncio
 import io
 import os
 import pickle
+import threading
 
 import pytest
+from loopback import Reply, an_object, serving
 
 import holdall
 from holdall.exceptions import (
@@ -16,7 +18,7 @@ from holdall.exceptions import (
     NotFoundError,
     StoreNotFoundError,
 )
-from holdall.store import LocalStore, MemoryStore
+from holdall.store import HTTPStore, LocalStore, MemoryStore
 
 MIB = 1024 * 1024
 LARGE = os.urandom(21 * MIB + 7)
@@ -52,6 +54,27 @@ def test_downloads_are_checked_where_the_service_states_a_checksum(s3_store, tmp
     report = holdall.download(s3_store, "k", tmp_path / "f", verify="required")
     assert report.checksum == "crc64nvme:96155d5f25504c61"
     assert holdall.download(s3_store, "k", tmp_path / "f", verify="length").checksum is None
+
+
+def test_a_slow_answer_is_asked_for_again_where_that_is_wanted(tmp_path):
+    over = threading.Event()
+
+    def answer(request):
+        if len(service.requests) == 1:
+            # Not before the test has what it came for, or for as long as it takes to see that nobody asks again.
+            over.wait(0.3 if hedge is None else None)
+        whole = an_object(request)
+        return Reply(206, whole.body, whole.headers | {"Content-Range": "bytes 0-6/7"})
+
+    for hedge, asked in ((None, 1), (0.02, 2)):
+        with serving(answer) as service:
+            store = HTTPStore(service.url, client_options={"allow_http": True})
+            options = {} if hedge is None else {"hedge": hedge}
+            holdall.download(store, "k", tmp_path / "f", **options)
+            assert (tmp_path / "f").read_bytes() == b"content"
+            assert len(service.requests) == asked
+            over.set()
+        over.clear()
 
 
 @pytest.mark.parametrize("size", [0, 5, 11 * MIB])

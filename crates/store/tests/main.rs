@@ -14,5 +14,6 @@
 //! * `model`: random operations, compared with a map.
 //! * `pacing`: hosts that ask for fewer requests.
 //! * `faults`: services that misbehave.
+//! * `hedged`: answers that are slow, and second requests.
 
 mod suite;

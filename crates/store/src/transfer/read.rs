@@ -36,7 +36,7 @@ impl Transfer {
     }
 
     async fn read_version(&self, object: &Object) -> Result<Bytes> {
-        let opened = object.open(None, self.options.part()).await?;
+        let opened = self.open(object, None, self.options.part()).await?;
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
         if opened.meta.size <= self.options.part() {
             let mut pieces = self.collect(object, opened, expected, Inspected::default()).await?;
@@ -68,7 +68,7 @@ impl Transfer {
     }
 
     async fn read_version_into(&self, object: &Object, buffer: &mut [u8]) -> Result<usize> {
-        let opened = object.open(None, self.options.part()).await?;
+        let opened = self.open(object, None, self.options.part()).await?;
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
         let length = in_memory(opened.meta.size)?;
         if length > buffer.len() {

@@ -42,7 +42,7 @@ impl Transfer {
     pub async fn open_stream(&self, store: &Store, path: &Path) -> Result<ObjectStream> {
         let object = Object::new(store, path);
         let part = self.options.part();
-        let opened = object.open(None, part).await?;
+        let opened = self.open(&object, None, part).await?;
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
         let (meta, attributes) = (opened.meta.clone(), opened.attributes.clone());
         self.events.planned(meta.size);
