@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -9,7 +10,7 @@ from loopback import Reply, Request, serving
 
 import holdall
 from holdall.exceptions import InvalidPathError, TransferError
-from holdall.store import MemoryStore, S3Store
+from holdall.store import LocalStore, MemoryStore, S3Store
 
 KEYS = ["/slash", "a", "d/../up", "d//double", "d/b", "d/tab\t", "e/tab\t"]
 GOOD = ["a", "d/b"]
@@ -123,6 +124,21 @@ async def test_a_plan_says_what_cannot_be_done(bucket):
     again.refused.clear()
     holdall.sync(bucket, target, plan=again)
     assert not holdall.exists(target, "old")
+
+
+def test_files_with_such_names_are_not_left_out_in_silence(tmp_path):
+    for name in (b"good", b"two\nlines", b"latin-\xe9"):
+        (tmp_path / os.fsdecode(name)).write_bytes(b"1")
+    with pytest.raises(TransferError, match="2 of 3 objects failed") as raised:
+        holdall.upload_dir(MemoryStore(), None, tmp_path)
+    failed = sorted(outcome.source for outcome in raised.value.result.failed)
+    assert failed == ["latin-\ufffd", "two\nlines"]
+    store = LocalStore(tmp_path)
+    keys = ["good", "latin-\ufffd", "two\nlines"]
+    assert [entry["path"] for entry in holdall.list(store).collect()] == keys
+    assert [entry["path"] for entry in holdall.list(store, offset="good").collect()] == keys[1:]
+    level = holdall.list_with_delimiter(store)
+    assert [entry["path"] for entry in level["objects"]] == keys
 
 
 def test_versions_have_them(bucket):

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
 use object_store::list::PaginatedListStore;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
@@ -16,7 +16,7 @@ use object_store::signer::Signer;
 use object_store::{Attributes, CopyMode, Error, ObjectStore, PutOptions, PutResult, Result};
 
 use crate::checksum::Checksum;
-use crate::listing::OddKey;
+use crate::listing::{Entry, OddKey};
 
 /// The tags of an object, in the order the service gives them.
 pub type Tags = Vec<(String, String)>;
@@ -158,6 +158,20 @@ pub trait Provider: ObjectStore {
     /// as the offset, at the cost of one page. [`Store::list_parallel`](crate::Store::list_parallel) depends on it.
     fn lists_from_any_key(&self) -> bool {
         false
+    }
+
+    /// What [`ObjectStore::list`] lists, after the key `after`, and beside it the objects whose keys no path can hold. Asked of
+    /// stores without [pages](Self::paginated), which tell of such keys beside each page ([`OddKeys`](crate::OddKeys)).
+    fn entries(
+        &self,
+        prefix: Option<&Path>,
+        after: Option<&Path>,
+    ) -> BoxStream<'static, Result<Entry>> {
+        let listing = match after {
+            Some(after) => self.list_with_offset(prefix, after),
+            None => self.list(prefix),
+        };
+        listing.map_ok(Ok).boxed()
     }
 
     /// Every version of the object `prefix` and of every object below it, delete markers included, newest first for each

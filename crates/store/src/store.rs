@@ -112,7 +112,7 @@ impl Store {
         matches!(self.provider.scheme(), "memory" | "file")
     }
 
-    fn full_prefix(&self, prefix: Option<&Path>) -> Option<Path> {
+    pub(crate) fn full_prefix(&self, prefix: Option<&Path>) -> Option<Path> {
         let full = match prefix {
             Some(prefix) => self.full_path(prefix),
             None => self.prefix.clone(),

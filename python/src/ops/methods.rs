@@ -665,7 +665,10 @@ impl PyStore {
         if prefix.is_some() && substring_prefix.is_some() {
             return Err(PyValueError::new_err("prefix and substring_prefix cannot both be given"));
         }
-        let extended = substring_prefix.is_some() || end_before.is_some() || max_items.is_some();
+        let extended = substring_prefix.is_some()
+            || offset.is_some()
+            || end_before.is_some()
+            || max_items.is_some();
         let prefix = prefix.map(|key| key.0).filter(|path| !path.as_ref().is_empty());
         let start = move |sync: bool| {
             let store = if sync { inline } else { normal };
@@ -677,17 +680,7 @@ impl PyStore {
                 wanted.max_items = max_items;
                 return store.list_with(wanted);
             }
-            match offset.as_deref().map(Path::parse) {
-                None => store.objects(prefix.as_ref()),
-                Some(Ok(offset)) => {
-                    let (named, below) = (store.clone(), prefix.clone().unwrap_or_default());
-                    let listing = store.list_with_offset(prefix.as_ref(), &offset);
-                    listing
-                        .map(move |meta| meta.map_err(|e| named.error("list", &below, e)))
-                        .boxed()
-                }
-                Some(Err(error)) => futures::stream::iter([Err(Error::from(error))]).boxed(),
-            }
+            store.objects(prefix.as_ref())
         };
         Ok(ListStream::objects(start, chunk_size, return_arrow, scheme))
     }

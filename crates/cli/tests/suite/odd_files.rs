@@ -20,16 +20,32 @@ fn trees_are_copied_without_what_is_no_file() {
     pipe(&dir.path().join("tree/pipe"));
     fs::write(dir.path().join("tree").join(OsStr::from_bytes(b"latin-\xe9")), "1").unwrap();
     fs::write(dir.path().join("tree/two\nlines"), "1").unwrap();
+    fs::create_dir(dir.path().join("tree/a\tb")).unwrap();
+    fs::write(dir.path().join("tree/a\tb/inside"), "1").unwrap();
     let copied = holdall(dir.path(), &["cp", "-r", "tree", "copy"]);
-    out(&copied);
+    assert_eq!(copied.status.code(), Some(3), "{copied:?}");
     let said = err(&copied);
-    assert_eq!(said.matches("warning: left out").count(), 2, "{said}");
+    assert_eq!(said.matches("error: copy file://").count(), 3, "{said}");
     assert!(said.contains("latin-") && said.contains("two\\nlines"), "{said}");
+    assert!(said.contains("is not UTF-8") && said.contains("a\\tb/inside"), "{said}");
     let names = fs::read_dir(dir.path().join("copy")).unwrap();
     let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["file"]);
-    let quiet = holdall(dir.path(), &["cp", "-q", "-r", "tree", "copy"]);
-    assert_eq!(err(&quiet), "");
+    let listed = out(&holdall(dir.path(), &["ls", "-r", "tree"]));
+    assert_eq!(listed, "a\\tb/inside\nfile\nlatin-\u{fffd}\ntwo\\nlines\n");
+    let level = out(&holdall(dir.path(), &["ls", "tree"]));
+    assert_eq!(level, "a\\tb/\nfile\nlatin-\u{fffd}\ntwo\\nlines\n");
+    let patterns = ["--exclude", "latin-*", "--exclude", "two*", "--exclude", "a?b/*"];
+    let without = [&["cp", "-r", "tree", "copy"][..], &patterns].concat();
+    out(&holdall(dir.path(), &without));
+    // Nothing is deleted of which nobody knows whether it was copied.
+    fs::write(dir.path().join("copy/old"), "old").unwrap();
+    let synced = holdall(dir.path(), &["sync", "--delete", "tree", "copy"]);
+    assert_eq!(synced.status.code(), Some(3), "{synced:?}");
+    assert!(dir.path().join("copy/old").exists());
+    let removed = holdall(dir.path(), &["rm", "-r", "tree"]);
+    assert_eq!(removed.status.code(), Some(3), "{removed:?}");
+    assert!(!dir.path().join("tree/file").exists() && dir.path().join("tree/two\nlines").exists());
 }
 
 #[test]

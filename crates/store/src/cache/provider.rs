@@ -17,6 +17,7 @@ use object_store::{
 
 use super::CachedStore;
 use crate::checksum::Checksum;
+use crate::listing::Entry;
 use crate::provider::{CopyOutcome, OpenUpload, Provider, Tags, VersionEntry};
 
 impl CachedStore {
@@ -153,6 +154,14 @@ impl Provider for CachedStore {
 
     fn lists_from_any_key(&self) -> bool {
         self.inner.lists_from_any_key()
+    }
+
+    fn entries(
+        &self,
+        prefix: Option<&Path>,
+        after: Option<&Path>,
+    ) -> BoxStream<'static, Result<Entry>> {
+        self.inner.entries(prefix, after)
     }
 
     fn list_versions(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<VersionEntry>> {

@@ -35,8 +35,8 @@ use object_store::path::Path;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
-pub(crate) use self::odd::{Entry, entries, key_of};
-pub use self::odd::{OddKey, OddKeys, OddVersion};
+pub use self::odd::{Entry, OddKey, OddKeys, OddVersion};
+pub(crate) use self::odd::{entries, key_of};
 pub(crate) use self::page::page;
 use crate::error::Result;
 use crate::ops::{ListOptions, directory};
@@ -152,10 +152,15 @@ impl Store {
         self,
         page: Vec<Entry>,
     ) -> impl Stream<Item = Result<ObjectMeta>> + Send + 'static {
-        stream::iter(page.into_iter().map(move |entry| match entry {
+        stream::iter(page.into_iter().map(move |entry| self.item(entry)))
+    }
+
+    /// An entry as an item of a listing of this store.
+    pub(crate) fn item(&self, entry: Entry) -> Result<ObjectMeta> {
+        match entry {
             Ok(meta) => Ok(self.relative_meta(meta)),
             Err(odd) => Err(self.odd_key(odd)),
-        }))
+        }
     }
 
     /// All objects below `prefix` (whole segments), listed with many requests at once where the service allows it;

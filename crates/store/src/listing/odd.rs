@@ -1,6 +1,6 @@
 //! Keys that no [`Path`](object_store::path::Path) can hold.
 //!
-//! Services take any text as a key: `a//b`, `/a`, `a/../b`, one with a line break. No operation of this library can name
+//! Services take any text as a key: `a//b`, `/a`, `a/../b`, one with a line break; and names of files need not be text. No operation of this library can name
 //! such an object. A listing that left it out would let a copy or a synchronisation look whole that is not, and one that
 //! ended because of it would keep people from everything beside it. So it goes through a listing as an error of its own,
 //! which names it, and the listing goes on: [`Error::odd_key`](crate::Error::odd_key).
@@ -62,10 +62,11 @@ impl OddKey {
 
     pub(crate) fn detail(&self) -> String {
         let key = self.key.escape_debug();
-        let why = why(&self.key).unwrap_or("is not one that a path can hold");
+        // Of services all keys are UTF-8, and names of files come with what is not replaced.
+        let why = why(&self.key).unwrap_or("stands for a name that is not UTF-8");
         format!(
             "the key '{key}' {why}, so that nothing but a listing can name it: give the object another key with the \
-             service's own tools, or exclude it"
+             service's own tools (a file another name), or exclude it"
         )
     }
 }
@@ -108,8 +109,8 @@ impl OddKeys {
     }
 }
 
-/// An entry of a page.
-pub(crate) type Entry = std::result::Result<ObjectMeta, Box<OddKey>>;
+/// An entry of a listing: an object, also one whose key no path can hold.
+pub type Entry = std::result::Result<ObjectMeta, Box<OddKey>>;
 
 /// The entries of a page, each in its place.
 pub(crate) fn entries(page: &mut PaginatedListResult) -> Vec<Entry> {

@@ -4,19 +4,23 @@ use std::path::PathBuf;
 use std::vec::IntoIter;
 
 use object_store::path::Path;
-use object_store::{ListResult, ObjectMeta, Result};
+use object_store::{ListResult, Result};
 
 use super::Root;
 use super::paths::{io_error, is_staged, is_staged_write};
-use super::read::object_meta;
+use super::read::{modified, object_meta};
 use super::write::remove_if_stale;
+use crate::listing::{self, OddKey, OddKeys};
 
 /// One entry of a directory, with its key; directories carry a slash at the end, so that entries sort as keys do:
 /// `a.b` comes before what is in `a/`, `a0` after it.
 struct Entry {
     key: String,
     path: PathBuf,
-    meta: Option<ObjectMeta>,
+    /// Whether no path can hold the key, or it stands for a name that is not UTF-8.
+    is_odd: bool,
+    /// None of a directory.
+    object: Option<listing::Entry>,
 }
 
 /// A walk through all files below a directory; memory is bounded by the directories on the way to the current file.
@@ -30,7 +34,7 @@ impl Root {
     /// All objects below `prefix` whose keys follow `after`.
     pub(super) fn walk(&self, prefix: &Path, after: Option<String>) -> Walk {
         let dir = self.dir_path(prefix);
-        let start = Entry { key: slashed(prefix.as_ref()), path: dir, meta: None };
+        let start = directory(prefix, dir);
         let mut walk = Walk { levels: Vec::new(), after, failed: None };
         walk.descend(&start);
         walk
@@ -43,14 +47,20 @@ impl Root {
             objects: Vec::new(),
             extensions: Default::default(),
         };
-        for entry in entries(&slashed(prefix.as_ref()), &self.dir_path(prefix))? {
-            match entry.meta {
-                Some(meta) => result.objects.push(meta),
-                None if holds_files(&entry) => {
-                    result.common_prefixes.extend(Path::parse(&entry.key))
-                }
+        let mut odd = OddKeys::default();
+        for entry in entries(&directory(prefix, self.dir_path(prefix)))? {
+            match entry.object {
+                Some(Ok(meta)) => result.objects.push(meta),
+                Some(Err(object)) => odd.objects.push((result.objects.len(), *object)),
+                None if holds_files(&entry) => match entry.is_odd {
+                    true => odd.prefixes.push(entry.key),
+                    false => result.common_prefixes.extend(Path::parse(&entry.key)),
+                },
                 None => {}
             }
+        }
+        if !odd.is_empty() {
+            drop(result.extensions.insert(odd));
         }
         Ok(result)
     }
@@ -63,13 +73,17 @@ fn holds_files(entry: &Entry) -> bool {
     walk.next().is_some()
 }
 
-fn slashed(key: &str) -> String {
-    if key.is_empty() { String::new() } else { format!("{key}/") }
+fn directory(prefix: &Path, path: PathBuf) -> Entry {
+    let key = match prefix.as_ref() {
+        "" => String::new(),
+        key => format!("{key}/"),
+    };
+    Entry { key, path, is_odd: false, object: None }
 }
 
 impl Walk {
     fn descend(&mut self, dir: &Entry) {
-        match entries(&dir.key, &dir.path) {
+        match entries(dir) {
             Ok(entries) => self.levels.push(entries.into_iter()),
             Err(error) => self.failed = Some(error),
         }
@@ -82,7 +96,7 @@ impl Walk {
 }
 
 impl Iterator for Walk {
-    type Item = Result<ObjectMeta>;
+    type Item = Result<listing::Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -94,10 +108,10 @@ impl Iterator for Walk {
                 self.levels.pop();
                 continue;
             };
-            match entry.meta {
+            match entry.object {
                 Some(_)
                     if self.after.as_deref().is_some_and(|after| entry.key.as_str() <= after) => {}
-                Some(meta) => return Some(Ok(meta)),
+                Some(object) => return Some(Ok(object)),
                 None if self.is_before(&entry.key) => {}
                 None => self.descend(&entry),
             }
@@ -120,8 +134,9 @@ fn is_loop(dir: &std::path::Path, link: &std::path::Path) -> bool {
 }
 
 /// The entries of a directory in the order of their keys. A directory that does not exist has none; what vanishes
-/// meanwhile is left out, and so are names that are not UTF-8, which no key can express.
-fn entries(prefix: &str, dir: &std::path::Path) -> Result<Vec<Entry>> {
+/// meanwhile is left out. Names that no path can hold are odd keys, in which what is not UTF-8 is replaced.
+fn entries(of: &Entry) -> Result<Vec<Entry>> {
+    let dir = &of.path;
     let mut found = Vec::new();
     let listing = match std::fs::read_dir(dir) {
         Ok(listing) => listing,
@@ -138,12 +153,10 @@ fn entries(prefix: &str, dir: &std::path::Path) -> Result<Vec<Entry>> {
     for entry in listing {
         let entry = entry.map_err(|e| io_error("list", dir, e))?;
         let name = entry.file_name();
-        let Some(name) = name.to_str() else {
-            tracing::warn!(file = %entry.path().display(), "left out: its name is not UTF-8, as keys are");
-            continue;
-        };
-        if is_staged(name) {
-            if is_staged_write(name) {
+        let is_text = name.to_str().is_some();
+        let name = name.to_string_lossy();
+        if is_staged(&name) {
+            if is_staged_write(&name) {
                 remove_if_stale(&entry.path());
             }
             continue;
@@ -168,14 +181,21 @@ fn entries(prefix: &str, dir: &std::path::Path) -> Result<Vec<Entry>> {
                 Err(_) => continue,
             },
         };
-        let key = format!("{prefix}{name}");
-        let Ok(location) = Path::parse(&key) else {
-            tracing::warn!(file = ?path, "left out: its name has control characters, which keys do not have");
-            continue;
-        };
+        let key = format!("{}{name}", of.key);
+        let is_odd = of.is_odd || !is_text || OddKey::is_odd(&key);
         found.push(match metadata {
-            Some(metadata) => Entry { key, path, meta: Some(object_meta(location, &metadata)) },
-            None => Entry { key: key + "/", path, meta: None },
+            Some(metadata) => {
+                let object = match Path::parse(&key).ok().filter(|_| !is_odd) {
+                    Some(location) => Ok(object_meta(location, &metadata)),
+                    None => {
+                        let mut odd = OddKey::new(key.clone(), metadata.len());
+                        odd.last_modified = modified(&metadata);
+                        Err(Box::new(odd))
+                    }
+                };
+                Entry { key, path, is_odd, object: Some(object) }
+            }
+            None => Entry { key: key + "/", path, is_odd, object: None },
         });
     }
     found.sort_unstable_by(|a, b| a.key.cmp(&b.key));

@@ -34,10 +34,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{Attributes, Result};
 
 use crate::error::{Error, ErrorKind};
+use crate::listing::Entry;
 use crate::provider::{Provider, Tags};
 
 /// How a directory is opened and written.
@@ -210,6 +212,14 @@ impl Provider for LocalStore {
 
     fn inline(&self) -> Option<Arc<dyn Provider>> {
         Some(Arc::new(Self { root: self.root.clone(), inline: true }))
+    }
+
+    fn entries(
+        &self,
+        prefix: Option<&Path>,
+        after: Option<&Path>,
+    ) -> BoxStream<'static, Result<Entry>> {
+        self.walk(prefix, after)
     }
 
     async fn get_tags(&self, location: &Path) -> Result<Tags> {

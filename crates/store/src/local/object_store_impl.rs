@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt, future};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
@@ -17,6 +17,7 @@ use object_store::{
 use super::list::Walk;
 use super::upload::Upload;
 use super::{LocalStore, Root};
+use crate::listing::Entry;
 
 /// Objects listed, or keys deleted, in one task of the blocking pool.
 const BATCH: usize = 1024;
@@ -84,7 +85,7 @@ impl ObjectStore for LocalStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.walk(prefix, None)
+        self.objects(prefix, None)
     }
 
     fn list_with_offset(
@@ -92,7 +93,7 @@ impl ObjectStore for LocalStore {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.walk(prefix, Some(offset.to_string()))
+        self.objects(prefix, Some(offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
@@ -113,12 +114,31 @@ impl ObjectStore for LocalStore {
 }
 
 impl LocalStore {
-    fn walk(
+    /// Those that a key can name. The trait has no way to tell of others and to go on; [`Provider::entries`](crate::Provider::entries) has.
+    fn objects(
         &self,
         prefix: Option<&Path>,
-        after: Option<String>,
+        after: Option<&Path>,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let entries = self.walk(prefix, after);
+        let objects = entries.try_filter_map(|entry| {
+            let object = entry.inspect_err(|odd| {
+                let file = odd.key.escape_debug();
+                tracing::warn!(%file, "left out: its name has control characters, or is not UTF-8");
+            });
+            future::ready(Ok(object.ok()))
+        });
+        objects.boxed()
+    }
+
+    /// All files below `prefix` that come after a key.
+    pub(super) fn walk(
+        &self,
+        prefix: Option<&Path>,
+        after: Option<&Path>,
+    ) -> BoxStream<'static, Result<Entry>> {
         let prefix = prefix.cloned().unwrap_or_default();
+        let after = after.map(ToString::to_string);
         if self.inline {
             let root = self.root.clone();
             // Nothing is read before the first poll.
@@ -140,7 +160,6 @@ impl LocalStore {
                 store.run(work).await.map(Some)
             }
         });
-        use futures::TryStreamExt;
         batches.map_ok(stream::iter).try_flatten().boxed()
     }
 }

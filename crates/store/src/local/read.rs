@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
@@ -120,11 +121,16 @@ impl Root {
 pub(super) fn object_meta(location: Path, metadata: &Metadata) -> ObjectMeta {
     ObjectMeta {
         location,
-        last_modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH).into(),
+        last_modified: modified(metadata),
         size: metadata.len(),
         e_tag: Some(e_tag(metadata)),
         version: None,
     }
+}
+
+/// When it was written.
+pub(super) fn modified(metadata: &Metadata) -> DateTime<Utc> {
+    metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH).into()
 }
 
 /// Inode, time of modification in microseconds and size: the scheme of common HTTP servers.

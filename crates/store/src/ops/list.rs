@@ -91,7 +91,8 @@ impl Store {
         let mut level = Level::default();
         if self.provider().paginated().is_none() || self.is_embedded() {
             let listed = self.list_with_delimiter(prefix).await;
-            let listed = listed.map_err(|e| self.error("list", &target, e))?;
+            let mut listed = listed.map_err(|e| self.error("list", &target, e))?;
+            self.add_odd(&mut level, OddKeys::of(&mut listed));
             (level.common_prefixes, level.objects) = (listed.common_prefixes, listed.objects);
             return Ok(level);
         }
@@ -106,15 +107,7 @@ impl Store {
             level.common_prefixes.extend(prefixes.map(|full| self.relative_path(full)));
             let objects = page.result.objects.into_iter();
             level.objects.extend(objects.map(|meta| self.relative_meta(meta)));
-            level.odd_prefixes.extend(odd.prefixes.iter().map(|full| {
-                let prefix = self.relative_key(full);
-                prefix.strip_suffix('/').unwrap_or(prefix).to_owned()
-            }));
-            level.odd.extend(
-                odd.objects
-                    .into_iter()
-                    .map(|(_, odd)| OddKey { key: self.relative_key(&odd.key).to_owned(), ..odd }),
-            );
+            self.add_odd(&mut level, odd);
             match page.page_token {
                 Some(token) if options.page_token.as_ref() == Some(&token) => {
                     let detail = "a page names itself as the next page";
@@ -132,6 +125,18 @@ impl Store {
         Ok(level)
     }
 
+    fn add_odd(&self, level: &mut Level, odd: OddKeys) {
+        level.odd_prefixes.extend(odd.prefixes.iter().map(|full| {
+            let prefix = self.relative_key(full);
+            prefix.strip_suffix('/').unwrap_or(prefix).to_owned()
+        }));
+        level.odd.extend(
+            odd.objects
+                .into_iter()
+                .map(|(_, odd)| OddKey { key: self.relative_key(&odd.key).to_owned(), ..odd }),
+        );
+    }
+
     /// Lists by substring prefix and key range. The service does the work where it can; elsewhere the nearest
     /// directory is listed and filtered. Sorted by key, except on HTTP servers.
     ///
@@ -140,14 +145,9 @@ impl Store {
     /// the listing goes on.
     pub fn list_with(&self, options: ListOptions) -> BoxStream<'static, Result<ObjectMeta>> {
         let ListOptions { prefix, start_after, end_before, max_items } = options;
-        let store = self.clone();
-        let target = Path::parse(&prefix).unwrap_or_default();
         let listing = match self.provider().paginated() {
             Some(_) => self.list_pages(prefix.clone(), start_after.clone(), true),
-            None => {
-                let nearest = self.list_nearest(&prefix, start_after.as_deref());
-                nearest.map_err(move |e| store.error("list", &target, e)).boxed()
-            }
+            None => self.list_nearest(&prefix, start_after.as_deref()),
         };
         let listing = listing.filter(move |item| {
             let wanted = key_of(item).is_none_or(|key| {
@@ -177,16 +177,32 @@ impl Store {
         &self,
         prefix: &str,
         start_after: Option<&str>,
-    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
         let dir = prefix.rsplit_once('/').map(|(dir, _)| Path::parse(dir));
         let dir = match dir {
             Some(Ok(dir)) if !dir.as_ref().is_empty() => Some(dir),
             _ => None,
         };
-        match start_after.map(Path::parse) {
-            Some(Ok(after)) => self.list_with_offset(dir.as_ref(), &after),
-            _ => self.list(dir.as_ref()),
-        }
+        let after = start_after.and_then(|after| Path::parse(after).ok());
+        self.entries(dir.as_ref(), after.as_ref())
+    }
+
+    /// What a store without pages lists below a prefix, after a key.
+    pub(super) fn entries(
+        &self,
+        prefix: Option<&Path>,
+        after: Option<&Path>,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let target = prefix.cloned().unwrap_or_default();
+        let full = self.full_prefix(prefix);
+        let after = after.map(|after| self.full_path(after));
+        let store = self.clone();
+        let entries = self.provider().entries(full.as_ref(), after.as_ref());
+        let listing = entries.map(move |entry| match entry {
+            Ok(entry) => store.item(entry),
+            Err(error) => Err(store.error("list", &target, error)),
+        });
+        listing.boxed()
     }
 
     /// Lists page by page with the service's own prefix; when it looks `ahead`, the next page of a service that is waited for

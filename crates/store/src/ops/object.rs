@@ -1,7 +1,7 @@
 //! Operations on one object: existence, versions, tags, attributes.
 
+use futures::StreamExt;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{Attributes, ObjectStoreExt};
 
@@ -112,12 +112,9 @@ impl Store {
         &self,
         prefix: Option<&Path>,
     ) -> BoxStream<'static, Result<object_store::ObjectMeta>> {
-        use object_store::ObjectStore;
-        let location = prefix.cloned().unwrap_or_default();
         if self.provider().paginated().is_some() && !self.is_embedded() {
-            return self.list_pages(directory(&location), None, false);
+            return self.list_pages(prefix.map(directory).unwrap_or_default(), None, false);
         }
-        let store = self.clone();
-        self.list(prefix).map_err(move |e| store.error("list", &location, e)).boxed()
+        self.entries(prefix, None)
     }
 }
