@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use holdall::ais::{Bucket, Client, ClientConfig};
 use holdall::ais_server::{Options, Server};
+use holdall::store::{OpenOptions, Registry};
 use tempfile::TempDir;
 
 use crate::{command, err, out};
@@ -37,7 +38,7 @@ fn content(length: usize, seed: u64) -> Vec<u8> {
 
 struct Scene {
     dir: TempDir,
-    settings: Vec<String>,
+    settings: [(&'static str, String); 5],
     url: String,
 }
 
@@ -51,13 +52,12 @@ impl Scene {
             return None;
         };
         let settings = [
-            ("endpoint", endpoint.as_str()),
-            ("allow_http", "true"),
-            ("region", "us-east-1"),
-            ("access_key_id", "holdall"),
-            ("secret_access_key", "holdall-secret"),
+            ("endpoint", endpoint),
+            ("allow_http", "true".to_owned()),
+            ("region", "us-east-1".to_owned()),
+            ("access_key_id", "holdall".to_owned()),
+            ("secret_access_key", "holdall-secret".to_owned()),
         ];
-        let settings = settings.map(|(key, value)| format!("--config={key}={value}")).to_vec();
         let url = format!("s3://test-bucket/kill-{name}-{}", std::process::id());
         Some(Self { dir: tempfile::tempdir().unwrap(), settings, url })
     }
@@ -68,7 +68,8 @@ impl Scene {
 
     fn command(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = command(self.dir.path(), arguments);
-        command.args(&self.settings).env("HOLDALL_STATE_DIR", self.path("state"));
+        command.args(self.settings.iter().map(|(key, value)| format!("--config={key}={value}")));
+        command.env("HOLDALL_STATE_DIR", self.path("state"));
         command
     }
 
@@ -85,6 +86,17 @@ impl Scene {
         let output = self.command(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", err(&output));
         out(&output)
+    }
+
+    /// The service has no upload to `key` that was begun and has not ended.
+    fn check_uploads(&self, key: &str) {
+        let options = OpenOptions::default();
+        let options = self.settings.iter().fold(options, |all, (key, value)| all.with(*key, value));
+        let url = format!("{}/{key}", self.url);
+        let (store, path) = Registry::default().open(&url, &options).unwrap();
+        let open = async { store.provider().open_uploads(&store.full_path(&path)).await };
+        let open = tokio::runtime::Runtime::new().unwrap().block_on(open).unwrap();
+        assert!(open.is_empty(), "{open:?}");
     }
 
     /// Nothing is remembered, and no hidden file is left.
@@ -124,6 +136,7 @@ fn uploads_and_downloads() {
         scene.kill(&[&["put", "file", &key], &slow[..]].concat(), after);
         scene.run(&[&["put", "file", &key], resume].concat());
         scene.check_clean("back");
+        scene.check_uploads("k");
         scene.kill(&[&["get", &key, "back/file"], &slow[..]].concat(), after);
         let torn = fs::read(scene.path("back/file"));
         assert!(torn.is_err() || torn.unwrap() == bytes, "a torn file after round {round}");
@@ -151,6 +164,7 @@ fn synchronisations() {
         scene.run(&["sync", "tree", &scene.url]);
         // Killed while the service put the parts together, `large` is there already: the journal waits for who writes it next.
         scene.run(&["put", "tree/large", &format!("{}/large", scene.url)]);
+        scene.check_uploads("large");
         scene.kill(&["sync", &scene.url, "back", "--limit-rate=100MiB"], after);
         for entry in fs::read_dir(scene.path("back")).unwrap().flatten() {
             if entry.file_name() == "large" {

@@ -470,7 +470,9 @@ async fn killed_processes_leave_nothing_wrong() {
         inner.put(&format!("{number}").into(), large(number).into()).await.unwrap();
     }
     let mut children: Vec<Child> = (0..3).map(|_| child(root.path())).collect();
-    for round in 0..100 {
+    // Another number than that of a quick run can be set, as for the kills of other transfers.
+    let rounds = std::env::var("HOLDALL_KILL_ROUNDS").ok().and_then(|n| n.parse().ok());
+    for round in 0..rounds.unwrap_or(100) {
         tokio::time::sleep(Duration::from_millis(fastrand::u64(5..60))).await;
         let victim = &mut children[round % 3];
         // A child that has ended by itself has read something wrong.
