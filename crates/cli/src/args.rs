@@ -424,11 +424,11 @@ impl EngineArgs {
 pub(crate) struct Bench {
     /// Below what; a prefix of its own is made there, and removed at the end.
     pub(crate) place: String,
-    /// Bytes of an object: 4KiB, 16MiB.
-    #[arg(long, value_delimiter = ',', default_values = ["4KiB", "1MiB", "64MiB"], value_name = "SIZE", value_parser = size)]
+    /// Bytes of an object, several with commas.
+    #[arg(long, value_delimiter = ',', default_value = "4KiB,1MiB,64MiB", value_name = "SIZE", value_parser = size)]
     pub(crate) sizes: Vec<u64>,
-    /// Objects at once.
-    #[arg(long, value_delimiter = ',', default_values = ["1", "16"], value_name = "N", value_parser = at_least_one)]
+    /// Objects at once, several with commas.
+    #[arg(long, value_delimiter = ',', default_value = "1,16", value_name = "N", value_parser = at_least_one)]
     pub(crate) concurrency: Vec<usize>,
     /// How long each measurement takes, at most.
     #[arg(long, default_value = "3s", value_parser = duration)]
