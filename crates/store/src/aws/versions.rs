@@ -7,7 +7,7 @@ use object_store::Result;
 use object_store::path::Path;
 
 use super::S3Store;
-use crate::cloud::versions::{Document, Markers, Page, Version, entries};
+use crate::cloud::versions::{Document, Markers, Page, Version, entries, following};
 use crate::provider::VersionEntry;
 
 impl S3Store {
@@ -38,7 +38,8 @@ impl S3Store {
             async move {
                 let Some(markers) = markers else { return Ok(None) };
                 let page = store.version_page(&prefix, &markers).await?;
-                Ok::<_, object_store::Error>(Some((page.versions, page.next)))
+                let next = following(&markers, page.next)?;
+                Ok::<_, object_store::Error>(Some((page.versions, next)))
             }
         });
         pages.map_ok(|versions| stream::iter(versions.into_iter().map(Ok))).try_flatten()

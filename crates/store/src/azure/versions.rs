@@ -9,7 +9,7 @@ use object_store::{Error, Result};
 use serde::Deserialize;
 
 use super::AzureStore;
-use crate::cloud::versions::{Version, entries, newest_first};
+use crate::cloud::versions::{Version, entries, following, newest_first};
 use crate::provider::VersionEntry;
 
 impl AzureStore {
@@ -38,6 +38,7 @@ impl AzureStore {
                 let Some(marker) = marker else { return Ok(None) };
                 let page = store.version_page(&prefix, &marker).await?;
                 let next = page.next_marker.filter(|marker| !marker.is_empty());
+                let next = following(&marker, next)?;
                 let versions: Vec<_> =
                     page.blobs.blobs.into_iter().map(Blob::into_version).collect();
                 Ok::<_, Error>(Some((versions, next)))

@@ -8,6 +8,7 @@ use object_store::path::Path;
 use serde::Deserialize;
 
 use crate::listing::{OddKey, OddVersion};
+use crate::ops::leads_to_itself;
 use crate::provider::{ObjectVersion, VersionEntry};
 
 /// Puts the versions of each key, which follow each other, in the order of time, newest first.
@@ -44,8 +45,19 @@ pub(crate) fn entries(
     versions.and_then(|version| future::ready(version.into_entry())).boxed()
 }
 
+/// What follows the page that `asked` named, so that listings end.
+///
+/// # Errors
+/// When a page names itself.
+pub(crate) fn following<M: PartialEq>(asked: &M, next: Option<M>) -> Result<Option<M>> {
+    if next.as_ref() != Some(asked) {
+        return Ok(next);
+    }
+    Err(leads_to_itself())
+}
+
 /// Where the next page begins.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(crate) struct Markers {
     pub(crate) key: Option<String>,
     pub(crate) version: Option<String>,

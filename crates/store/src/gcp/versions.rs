@@ -7,7 +7,7 @@ use object_store::Result;
 use object_store::path::Path;
 
 use super::GcsStore;
-use crate::cloud::versions::{Document, Markers, Page, Version, entries, newest_first};
+use crate::cloud::versions::{Document, Markers, Page, Version, entries, following, newest_first};
 use crate::provider::VersionEntry;
 
 impl GcsStore {
@@ -35,7 +35,8 @@ impl GcsStore {
             async move {
                 let Some(markers) = markers else { return Ok(None) };
                 let page = store.version_page(&prefix, &markers).await?;
-                Ok::<_, object_store::Error>(Some((page.versions, page.next)))
+                let next = following(&markers, page.next)?;
+                Ok::<_, object_store::Error>(Some((page.versions, next)))
             }
         });
         pages.map_ok(|versions| stream::iter(versions.into_iter().map(Ok))).try_flatten().boxed()

@@ -110,9 +110,7 @@ impl Store {
             self.add_odd(&mut level, odd);
             match page.page_token {
                 Some(token) if options.page_token.as_ref() == Some(&token) => {
-                    let detail = "a page names itself as the next page";
-                    let url = self.url_of(&target);
-                    return Err(Error::new(ErrorKind::Corrupt, "list", url, detail));
+                    return Err(self.error("list", &target, leads_to_itself()));
                 }
                 Some(token) => options.page_token = Some(token),
                 None => break,
@@ -221,7 +219,8 @@ impl Store {
         };
         let (prefix, offset) = (below(&prefix), start_after.as_deref().map(below));
         let pages = Pages { store: self.clone(), prefix, offset };
-        let stream = stream::try_unfold(Next::Ask(None), move |next| {
+        let start = (None::<String>, Next::Ask(None));
+        let stream = stream::try_unfold(start, move |(asked, next)| {
             let pages = pages.clone();
             async move {
                 let mut page = match next {
@@ -230,15 +229,17 @@ impl Store {
                     Next::End => return Ok(None),
                 };
                 let entries = entries(&mut page);
+                let following = page.page_token.clone();
                 let next = match page.page_token {
                     None => Next::End,
+                    Some(token) if asked.as_ref() == Some(&token) => return Err(leads_to_itself()),
                     Some(token) if !ahead || pages.store.is_embedded() => Next::Ask(Some(token)),
                     Some(token) => {
                         let fetch = async move { pages.fetch(Some(token)).await };
                         Next::Coming(Task(tokio::spawn(fetch)))
                     }
                 };
-                Ok::<_, object_store::Error>(Some((entries, next)))
+                Ok::<_, object_store::Error>(Some((entries, (following, next))))
             }
         });
         let store = self.clone();
@@ -257,6 +258,12 @@ pub(crate) fn directory(path: &Path) -> String {
         "" => String::new(),
         path => format!("{path}/"),
     }
+}
+
+/// The error of a listing that would not end.
+pub(crate) fn leads_to_itself() -> object_store::Error {
+    let detail = "a page names itself as the next page";
+    Error::new(ErrorKind::Corrupt, "list", "", detail).into()
 }
 
 /// What comes after a page.

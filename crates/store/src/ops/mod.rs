@@ -12,4 +12,4 @@ pub use delete::DeleteReport;
 pub use list::{Level, ListOptions};
 
 pub(crate) use glob::matcher as glob_matcher;
-pub(crate) use list::directory;
+pub(crate) use list::{directory, leads_to_itself};

@@ -182,6 +182,35 @@ async fn a_listing_cut_short_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_page_of_versions_that_leads_to_itself_ends_the_listing() {
+    let page = Reply::http(
+        "200 OK",
+        &[],
+        "<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>\
+         <NextVersionIdMarker>1</NextVersionIdMarker></ListVersionsResult>",
+    );
+    let server = Server::start(vec![page]).await;
+    let store = s3(&server);
+    let error = run(store.list_versions(None).try_collect::<Vec<_>>()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(error.to_string().contains("names itself as the next page"), "{error}");
+}
+
+#[tokio::test]
+async fn a_page_that_leads_to_itself_ends_the_listing() {
+    let page = "<ListBucketResult><NextContinuationToken>again</NextContinuationToken>\
+                <Contents><Key>k</Key><LastModified>2026-11-21T00:00:00.000Z</LastModified>\
+                <ETag>&quot;1&quot;</ETag><Size>7</Size></Contents></ListBucketResult>";
+    let server = Server::start(vec![Reply::http("200 OK", &[], page)]).await;
+    let store = s3(&server);
+    for listing in [store.objects(None), store.list_with(ListOptions::default())] {
+        let error = run(listing.try_collect::<Vec<_>>()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        assert!(error.to_string().contains("names itself as the next page"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn malformed_listings_are_errors() {
     for body in ["", "<ListBucketResult><Contents><Key>a", "not XML at all", "<Other/>"] {
         let server = Server::start(vec![Reply::http("200 OK", &[], body)]).await;
