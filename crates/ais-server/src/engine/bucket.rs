@@ -1,6 +1,6 @@
 //! Buckets: made, changed, renamed and destroyed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use holdall_ais_wire::bucket::{Bck, Provider};
@@ -66,7 +66,7 @@ impl Bucket {
 
 /// All buckets, in memory.
 pub(super) struct Buckets {
-    by_name: RwLock<BTreeMap<String, Bucket>>,
+    known: RwLock<HashMap<Bck, Bucket>>,
     /// Ids of buckets that have not been destroyed; changed by the thread that commits, in the order of commits.
     alive: Arc<Mutex<HashSet<u64>>>,
     /// Held while buckets change.
@@ -76,24 +76,24 @@ pub(super) struct Buckets {
 impl Buckets {
     pub(super) fn new(records: BTreeMap<String, BucketRecord>) -> Self {
         let alive = records.values().map(|record| record.props.bid).collect();
-        let by_name =
-            records.into_iter().map(|(name, record)| (name, Bucket(Arc::new(record)))).collect();
+        let known = records.into_values();
+        let known = known.map(|record| (record.bck.clone(), Bucket(Arc::new(record)))).collect();
         Self {
-            by_name: RwLock::new(by_name),
+            known: RwLock::new(known),
             alive: Arc::new(Mutex::new(alive)),
             changing: tokio::sync::Mutex::new(()),
         }
     }
 
     fn get(&self, bck: &Bck) -> Option<Bucket> {
-        self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(&bck.uname("")).cloned()
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(bck).cloned()
     }
 
     fn set(&self, bck: &Bck, bucket: Option<Bucket>) {
-        let mut all = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
         match bucket {
-            Some(bucket) => all.insert(bck.uname(""), bucket),
-            None => all.remove(&bck.uname("")),
+            Some(bucket) => all.insert(bck.clone(), bucket),
+            None => all.remove(bck),
         };
     }
 }
@@ -115,13 +115,16 @@ impl Engine {
 
     /// The buckets of a provider, or all, in the order of their unique names.
     pub fn list_buckets(&self, provider: Option<Provider>) -> Vec<Bucket> {
-        let all = self.buckets.by_name.read().unwrap_or_else(PoisonError::into_inner);
-        all.values()
-            .filter(|bucket| provider.is_none_or(|p| bucket.bck().provider == p))
+        let all = self.buckets.known.read().unwrap_or_else(PoisonError::into_inner);
+        let listed = all.values().filter(|bucket| {
             // Names with a dot are the system's.
-            .filter(|bucket| !bucket.bck().name.starts_with('.'))
-            .cloned()
-            .collect()
+            provider.is_none_or(|p| bucket.bck().provider == p)
+                && !bucket.bck().name.starts_with('.')
+        });
+        let mut listed: Vec<_> = listed.cloned().collect();
+        drop(all);
+        listed.sort_by_cached_key(|bucket| bucket.bck().uname(""));
+        listed
     }
 
     /// Makes a bucket, with these properties changed.

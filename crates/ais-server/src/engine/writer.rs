@@ -303,12 +303,12 @@ impl Sealed {
                 let text = format!("{}/{name} was changed meanwhile: try again", bucket.bck());
                 return Err(Error::new(ErrorKind::Conflict, text));
             }
-            if let Some(over) = over {
-                let present = tx.object(bucket.bid(), &name)?.map(|meta| meta.content);
-                if present.unwrap_or_default() != over {
-                    let text = format!("{}/{name} was changed meanwhile: try again", bucket.bck());
-                    return Err(Error::new(ErrorKind::Conflict, text));
-                }
+            let old = tx.object(bucket.bid(), &name)?;
+            if let Some(over) = over
+                && old.as_ref().map_or(&[][..], |meta| &meta.content) != over
+            {
+                let text = format!("{}/{name} was changed meanwhile: try again", bucket.bck());
+                return Err(Error::new(ErrorKind::Conflict, text));
             }
             if let Some(ends) = &ends {
                 ends.check(tx)?;
@@ -316,10 +316,10 @@ impl Sealed {
             if !keep_version {
                 meta.version = 0;
                 if bucket.props().versioning.enabled {
-                    meta.version = tx.object(bucket.bid(), &name)?.map_or(0, |old| old.version) + 1;
+                    meta.version = old.as_ref().map_or(0, |old| old.version) + 1;
                 }
             }
-            tx.put_object(bucket.bid(), &name, &meta)?;
+            tx.replace_object(bucket.bid(), &name, old, &meta)?;
             if let Some(ends) = &ends {
                 ends.end(tx, &meta)?;
             }

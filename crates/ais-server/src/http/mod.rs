@@ -99,15 +99,7 @@ async fn answer(
     tls: bool,
 ) -> Reply {
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-    let identity = engine.identity();
-    let node = if path.starts_with("/v1/objects") {
-        format!("t[{}]", identity.target)
-    } else if face != Face::Cluster && authn::is_ours(resource(&path).0) || face == Face::Authn {
-        String::new()
-    } else {
-        format!("p[{}]", identity.proxy)
-    };
-    let log = Arc::clone(&engine);
+    let asked = Arc::clone(&engine);
     let (body, left) = Input::new(body);
     let of_s3 = face != Face::Authn && s3::is_path(&path);
     let result = match Request::new(engine, parts, body, (remote, tls)) {
@@ -137,10 +129,18 @@ async fn answer(
             "{method} {path} from {address}: {status} {error}{}",
             cause.unwrap_or_default()
         );
-        log.log().add(Severity::Error, line);
+        asked.log().add(Severity::Error, line);
     } else {
         tracing::debug!(%method, path, status, %error, "request refused");
     }
+    let identity = asked.identity();
+    let node = if path.starts_with("/v1/objects") {
+        format!("t[{}]", identity.target)
+    } else if face != Face::Cluster && authn::is_ours(resource(&path).0) || face == Face::Authn {
+        String::new()
+    } else {
+        format!("p[{}]", identity.proxy)
+    };
     let path = percent_encoding::percent_decode_str(&path).decode_utf8_lossy().into_owned();
     reply::error(reply::About { method, path, remote: remote.to_string(), node }, &error)
 }

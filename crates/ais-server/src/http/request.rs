@@ -8,6 +8,7 @@ use holdall_ais_wire::bucket::{Bck, Namespace, Provider};
 use holdall_ais_wire::name::check_bucket;
 use holdall_ais_wire::query;
 use holdall_ais_wire::value::truthy;
+use http::header::AsHeaderName;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
@@ -167,7 +168,7 @@ impl Request {
     }
 
     /// A header as text; empty when it is missing or no text.
-    pub(crate) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: impl AsHeaderName) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 

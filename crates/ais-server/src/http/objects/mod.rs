@@ -49,9 +49,21 @@ pub(super) async fn route(request: Request, rest: &str) -> Result<Reply> {
     }
 }
 
+/// Names of headers, read when this is compiled: every reply of an object has them.
+mod named {
+    use holdall_ais_wire::header;
+    use http::HeaderName;
+
+    pub(super) const ATIME: HeaderName = HeaderName::from_static(header::ATIME);
+    pub(super) const CHECKSUM_TYPE: HeaderName = HeaderName::from_static(header::CHECKSUM_TYPE);
+    pub(super) const CHECKSUM_VALUE: HeaderName = HeaderName::from_static(header::CHECKSUM_VALUE);
+    pub(super) const CUSTOM_MD: HeaderName = HeaderName::from_static(header::CUSTOM_MD);
+    pub(super) const VERSION: HeaderName = HeaderName::from_static(header::VERSION);
+}
+
 /// The headers that tell of an object's checksum, access, version and custom properties.
 fn set_object(reply: &mut Reply, meta: &ObjectMeta) {
-    set(reply, header::ATIME, meta.atime.to_string());
+    set(reply, named::ATIME, meta.atime.to_string());
     set_checksum(reply, meta);
     set_version(reply, meta);
     set_custom(reply, meta);
@@ -59,16 +71,16 @@ fn set_object(reply: &mut Reply, meta: &ObjectMeta) {
 
 fn set_checksum(reply: &mut Reply, meta: &ObjectMeta) {
     if meta.checksum_type != "none" && !meta.checksum.is_empty() {
-        set(reply, header::CHECKSUM_TYPE, &meta.checksum_type);
-        set(reply, header::CHECKSUM_VALUE, &meta.checksum);
+        set(reply, named::CHECKSUM_TYPE, &meta.checksum_type);
+        set(reply, named::CHECKSUM_VALUE, &meta.checksum);
     }
 }
 
 fn set_version(reply: &mut Reply, meta: &ObjectMeta) {
     if meta.version > 0 {
-        set(reply, header::VERSION, meta.version.to_string());
+        set(reply, named::VERSION, meta.version.to_string());
     } else if let Some(version) = remote_version(meta) {
-        set(reply, header::VERSION, version);
+        set(reply, named::VERSION, version);
     }
 }
 
@@ -101,7 +113,7 @@ fn counted<T>(request: &Request, op: Op, result: Result<T>) -> Result<T> {
 /// Custom properties of the request's headers.
 fn custom(request: &Request) -> Result<Vec<(String, String)>> {
     let mut custom = Vec::new();
-    for value in request.headers.get_all(header::CUSTOM_MD) {
+    for value in request.headers.get_all(named::CUSTOM_MD) {
         let text = std::str::from_utf8(value.as_bytes());
         let text = text.map_err(|_| Error::invalid("a custom property is not UTF-8"))?;
         let (key, value) = text.split_once('=').ok_or_else(|| {

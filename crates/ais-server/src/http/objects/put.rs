@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use holdall_ais_wire::{header, query};
+use holdall_ais_wire::query;
 use http::StatusCode;
 use http::header::LOCATION;
 
 use super::head::base36;
-use super::{append, counted, custom, multipart, set_etag, set_object};
+use super::{append, counted, custom, multipart, named, set_etag, set_object};
 use crate::engine::checksum::Checksum;
 use crate::engine::pour::pour;
 use crate::engine::{Bucket, Op, PutOptions, Work as _};
@@ -104,7 +104,7 @@ async fn stream(
 /// The checksum that came with the body.
 pub(super) fn checksum(request: &Request) -> Result<Option<Checksum>> {
     let (kind, value) =
-        (request.header(header::CHECKSUM_TYPE), request.header(header::CHECKSUM_VALUE));
+        (request.header(named::CHECKSUM_TYPE), request.header(named::CHECKSUM_VALUE));
     if value.is_empty() || kind == "none" {
         return Ok(None);
     }

@@ -121,9 +121,24 @@ impl<'a> Tx<'a> {
     ///
     /// Those of the store.
     pub fn put_object(&mut self, bid: u64, name: &str, meta: &ObjectMeta) -> Result<()> {
+        let old = self.object(bid, name)?;
+        self.replace_object(bid, name, old, meta)
+    }
+
+    /// The same over what [`object`](Self::object) has just found there.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn replace_object(
+        &mut self,
+        bid: u64,
+        name: &str,
+        old: Option<ObjectMeta>,
+        meta: &ObjectMeta,
+    ) -> Result<()> {
         let encoded = meta.encode()?;
-        let objects = self.tables.rows_mut(Table::Objects)?;
-        let old = decoded(objects.insert(&key(bid, name), &encoded)?)?;
+        self.tables.rows_mut(Table::Objects)?.insert(&key(bid, name), &encoded)?;
         let old = old.map(|old| old.content).unwrap_or_default();
         for chunk in &meta.content {
             if !old.iter().any(|before| before.blob == chunk.blob) {
