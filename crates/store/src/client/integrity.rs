@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use http::{Extensions, HeaderMap, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 use object_store::client::HttpResponse;
 
 use crate::checksum::{Algorithm, Checksum};
@@ -55,9 +55,7 @@ impl Integrity {
         let mut said = Said::default();
         // Every reply comes by here: one look at each of its headers, not a search for each of the many names.
         for (name, value) in headers {
-            if let Ok(text) = value.to_str() {
-                said.header(name.as_str(), text);
-            }
+            said.header(name.as_str(), value);
         }
         let is_whole = status.is_success() && status != StatusCode::PARTIAL_CONTENT;
         said.conclude(is_whole)
@@ -86,25 +84,28 @@ struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    fn header(&mut self, name: &str, text: &'a str) {
-        let of = |algorithm| Checksum::from_base64(algorithm, text);
+    /// What is no text states nothing.
+    fn header(&mut self, name: &str, value: &'a HeaderValue) {
+        // Most headers are none of these: only those that are have to be text.
+        let text = || value.to_str().unwrap_or_default();
+        let of = |algorithm| Checksum::from_base64(algorithm, text());
         match name {
             "x-amz-checksum-crc64nvme" => self.amazon.extend(of(Algorithm::Crc64Nvme)),
             "x-amz-checksum-crc32c" => self.amazon.extend(of(Algorithm::Crc32c)),
             "x-amz-checksum-sha256" => self.amazon.extend(of(Algorithm::Sha256)),
-            "x-amz-checksum-type" => self.is_composite = text == "COMPOSITE",
-            "x-amz-server-side-encryption" => self.is_encrypted |= text != "AES256",
+            "x-amz-checksum-type" => self.is_composite = value == "COMPOSITE",
+            "x-amz-server-side-encryption" => self.is_encrypted |= value != "AES256",
             "x-amz-server-side-encryption-customer-algorithm" => self.is_encrypted = true,
             "x-ms-blob-content-md5" => self.whole.extend(of(Algorithm::Md5)),
-            "x-goog-hash" => self.google.extend(text.split(',').filter_map(goog_hash)),
-            "x-goog-stored-content-encoding" => self.stored_encoding = Some(text),
-            "repr-digest" => self.whole.extend(text.split(',').filter_map(digest)),
+            "x-goog-hash" => self.google.extend(text().split(',').filter_map(goog_hash)),
+            "x-goog-stored-content-encoding" => self.stored_encoding = Some(text()),
+            "repr-digest" => self.whole.extend(text().split(',').filter_map(digest)),
             "content-md5" => self.carried.extend(of(Algorithm::Md5)),
-            "content-encoding" => self.encoding = Some(text),
-            "content-length" => self.length = text.parse().unwrap_or_default(),
-            "accept-ranges" => self.takes_ranges = text.trim() == "bytes",
-            "ais-checksum-type" => self.aistore.0 = text,
-            "ais-checksum-value" => self.aistore.1 = text,
+            "content-encoding" => self.encoding = Some(text()),
+            "content-length" => self.length = text().parse().unwrap_or_default(),
+            "accept-ranges" => self.takes_ranges = text().trim() == "bytes",
+            "ais-checksum-type" => self.aistore.0 = text(),
+            "ais-checksum-value" => self.aistore.1 = text(),
             _ => {}
         }
     }

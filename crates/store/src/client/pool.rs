@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use futures::future::{Either, select};
+use futures::FutureExt;
+use futures::future::{BoxFuture, Either, select};
 use http_body_util::BodyExt;
 use object_store::client::{
     HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
@@ -141,22 +142,33 @@ impl Pool {
 #[async_trait]
 impl HttpService for Pool {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let mut request = request;
-        if let Some(direct) = &self.direct
-            && let Some(host) = direct.host(&request)
-        {
-            let uri = request.uri().clone();
-            let authority = uri.authority().map_or("", |authority| authority.as_str());
-            let pass = pacing::enter(authority).await;
-            match direct.send(&host, request).await? {
-                Sent::Answered(mut reply) => {
-                    pass.replied(authority, reply.status(), reply.headers());
-                    Integrity::note(&mut reply);
-                    return Ok(reply);
-                }
-                Sent::Redirected(again) => request = again,
+        let Some(direct) = &self.direct else { return self.pooled(request).await };
+        let Some(host) = direct.host(&request) else { return self.pooled(request).await };
+        let uri = request.uri().clone();
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let pass = pacing::enter(authority).await;
+        match direct.send(&host, request).await? {
+            Sent::Answered(mut reply) => {
+                pass.replied(authority, reply.status(), reply.headers());
+                Integrity::note(&mut reply);
+                Ok(reply)
+            }
+            Sent::Redirected(again) => {
+                drop(pass);
+                self.pooled(again).await
             }
         }
+    }
+}
+
+impl Pool {
+    /// Sends a request with the client of this process and runtime. In a box: the future is large, and whoever sends a
+    /// request directly need not carry it around.
+    fn pooled(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+        self.send(request).boxed()
+    }
+
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (parts, body) = request.into_parts();
         let timeout = patience(&parts.method, &parts.uri, &parts.extensions, self.options.timeout);
         let url = match parts.extensions.get::<ParsedUrl>() {

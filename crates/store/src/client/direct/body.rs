@@ -17,7 +17,7 @@ use crate::client::progress::Stalled;
 /// The body of a reply, and the connection it comes through; which is free for others when the body ends.
 pub(super) struct DirectBody {
     incoming: Incoming,
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     idle: Idle,
     host: Host,
     limit: Option<Duration>,
@@ -28,7 +28,7 @@ pub(super) struct DirectBody {
 impl DirectBody {
     pub(super) fn new(
         incoming: Incoming,
-        connection: Connection,
+        connection: Box<Connection>,
         idle: Idle,
         host: Host,
         limit: Option<Duration>,

@@ -36,7 +36,8 @@ impl Host {
     }
 }
 
-type Connections = HashMap<Host, Vec<Connection>>;
+/// In boxes: each request takes one from here and brings it back.
+type Connections = HashMap<Host, Vec<Box<Connection>>>;
 
 #[derive(Default)]
 struct Shelf {
@@ -78,7 +79,7 @@ impl Idle {
     }
 
     /// The connection that was used last and is still open.
-    pub(super) fn take(&self, host: &Host) -> Option<Connection> {
+    pub(super) fn take(&self, host: &Host) -> Option<Box<Connection>> {
         loop {
             let shelf = self.shelf();
             let mut connection = {
@@ -92,7 +93,7 @@ impl Idle {
         }
     }
 
-    pub(super) fn put(&self, host: &Host, mut connection: Connection) {
+    pub(super) fn put(&self, host: &Host, mut connection: Box<Connection>) {
         connection.idle_since = Instant::now();
         let shelf = self.shelf();
         let mut ended = Vec::new();

@@ -138,7 +138,8 @@ impl Direct {
         loop {
             let (mut connection, used) = match self.idle.take(host) {
                 Some(connection) => (connection, true),
-                None => (self.connect(host).await?, false),
+                // In a box: seldom needed, and large.
+                None => (Box::pin(self.connect(host)).await?, false),
             };
             let reply = match connection.send(message, limit).await {
                 Ok(reply) => reply,
@@ -156,9 +157,9 @@ impl Direct {
         }
     }
 
-    async fn connect(&self, host: &Host) -> Result<Connection, HttpError> {
+    async fn connect(&self, host: &Host) -> Result<Box<Connection>, HttpError> {
         let socket = socket::connect(host, self.connect_timeout, self.shuffle).await?;
-        Connection::new(socket).await
+        Ok(Box::new(Connection::new(socket).await?))
     }
 
     /// The request as it goes over the wire.
