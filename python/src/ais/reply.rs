@@ -6,8 +6,8 @@ use bytes::{Buf, Bytes as RustBytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use holdall::ais::{Error, Head, Reader, Response};
-use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Uri};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -27,13 +27,20 @@ const TRUSTED_BYTES: u64 = 1 << 40;
 /// A reply that has come.
 pub(super) struct Got {
     status: u16,
-    url: String,
+    url: Address,
     headers: HeaderMap,
     pub(super) length: Option<u64>,
     kind: Option<&'static str>,
     pub(super) operation: &'static str,
     pub(super) target: String,
     body: Body,
+}
+
+/// The URL that answered. Few ask for it, and writing it out costs more than what else is looked at in a short reply.
+enum Address {
+    Of(Uri),
+    /// As a refusal has it, without what could be secret.
+    Told(String),
 }
 
 enum Body {
@@ -71,11 +78,11 @@ impl Got {
     }
 
     fn new(head: Head, body: Body) -> Self {
-        let (status, url) = (head.status(), head.url().to_string());
+        let (status, url) = (head.status(), head.url().clone());
         let headers = head.into_headers();
         Self {
             status,
-            url,
+            url: Address::Of(url),
             length: length(&headers),
             headers,
             kind: None,
@@ -91,7 +98,7 @@ impl Got {
         let is_head = refusal.method == http::Method::HEAD;
         Ok(Self {
             status: refusal.status,
-            url: refusal.url.clone(),
+            url: Address::Told(refusal.url.clone()),
             headers: refusal.headers.clone(),
             length: Some(refusal.body.len() as u64),
             kind: Some(error.kind().as_str()),
@@ -194,7 +201,7 @@ impl Reading {
 #[pyclass(frozen, name = "_AisReply", module = "holdall._holdall")]
 pub(crate) struct AisReply {
     status: u16,
-    url: String,
+    url: Address,
     headers: HeaderMap,
     length: Option<u64>,
     kind: Option<&'static str>,
@@ -260,8 +267,11 @@ impl AisReply {
 
     /// The URL that answered.
     #[getter]
-    fn url(&self) -> &str {
-        &self.url
+    fn url(&self) -> String {
+        match &self.url {
+            Address::Of(uri) => uri.to_string(),
+            Address::Told(text) => text.clone(),
+        }
     }
 
     /// What a refusal means; None of other replies.
