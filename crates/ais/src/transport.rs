@@ -354,8 +354,19 @@ fn redirect(reply: &HttpResponse, uri: &Uri) -> Option<Url> {
         return None;
     }
     let location = reply.headers().get(LOCATION)?.to_str().ok()?;
+    let from = Url::parse(&uri.to_string()).ok()?;
     // Proxies leave backslashes of names as they are, and URLs take them for slashes.
-    Url::parse(&uri.to_string()).ok()?.join(&location.replace('\\', "%5C")).ok()
+    let mut to = from.join(&location.replace('\\', "%5C")).ok()?;
+    // Control characters are left as they are, too: headers and URLs lose them, and the name would be another one.
+    if from.path().starts_with("/v1/objects/") && has_control_characters(from.path()) {
+        to.set_path(from.path());
+    }
+    Some(to)
+}
+
+/// Whether a path has control characters, encoded.
+fn has_control_characters(path: &str) -> bool {
+    path.split('%').skip(1).any(|rest| rest.starts_with(['0', '1']) || rest.starts_with("7F"))
 }
 
 /// The reply, when it is a good one.

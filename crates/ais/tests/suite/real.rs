@@ -13,17 +13,25 @@ fn client(server: &Script) -> Client {
 }
 
 #[tokio::test]
-async fn backslashes_of_names_survive_redirects() {
+async fn odd_characters_of_names_survive_redirects() {
     let target = Script::start(|_| reply(200, "content")).await;
     let to = target.url.clone();
     let proxy = Script::start(move |seen| match seen.uri.contains("what=smap") {
         true => reply(404, ""),
-        false => redirect(307, &format!("{to}{}", seen.uri.replace("%5C", "\\"))),
+        false => {
+            let uri = seen.uri.replace("%5C", "\\").replace("%09", "\t").replace("%0A", " ");
+            redirect(307, &format!("{to}{uri}&pid=p"))
+        }
     })
     .await;
-    let object = client(&proxy).bucket("b").object(r"a\(b\)");
-    assert_eq!(object.get(GetOptions::default()).await.unwrap().bytes().await.unwrap(), "content");
-    assert_eq!(target.seen()[0].uri, "/v1/objects/b/a%5C%28b%5C%29?provider=ais");
+    let bucket = client(&proxy).bucket("b");
+    for (name, path) in [(r"a\(b\)", "a%5C%28b%5C%29"), ("a\tb", "a%09b"), ("a\nb\\c", "a%0Ab%5Cc")]
+    {
+        let content = bucket.object(name).get(GetOptions::default()).await.unwrap().bytes().await;
+        assert_eq!(content.unwrap(), "content");
+        let uri = target.seen().pop().unwrap().uri;
+        assert_eq!(uri, format!("/v1/objects/b/{path}?provider=ais&pid=p"));
+    }
 }
 
 #[tokio::test]
