@@ -179,6 +179,10 @@ impl Error {
             _ => detail,
         };
         let mut error = Self::new(kind_of(&reply, &detail), operation, target, detail);
+        if error.0.kind == ErrorKind::Connection {
+            let cause = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+            error.0.cause = Some(HttpError::new(HttpErrorKind::Connect, cause));
+        }
         error.0.reply = Some(reply);
         error
     }
@@ -239,12 +243,22 @@ impl Error {
 }
 
 /// The kind of a refusal, by its status and its words, as the official clients tell them apart.
+/// Whether Go's words say that a node did not answer: a proxy tells of a target that died a little while ago that way.
+fn is_gone(detail: &str) -> bool {
+    let words =
+        ["connection refused", "connection reset", "no route to host", "i/o timeout", "EOF"];
+    words.iter().any(|words| detail.contains(words))
+}
+
 fn kind_of(reply: &Refusal, detail: &str) -> ErrorKind {
     let code = reply.wire.as_ref().map_or("", |wire| wire.tcode.as_str());
     let has = |words: &str| detail.contains(words);
     match reply.status {
         400 if has(REQUIRES_KUBERNETES) => ErrorKind::NotSupported,
         400 if has("already exists") && has("bucket") => ErrorKind::BucketExists,
+        400 if code == "ErrFailedTo" && has("failed to call t[") && is_gone(detail) => {
+            ErrorKind::Connection
+        }
         401 => ErrorKind::Unauthenticated,
         403 => ErrorKind::PermissionDenied,
         404 => missing(code, detail, &reply.url),
@@ -364,16 +378,20 @@ impl From<holdall_store::Error> for Error {
             K::Corrupt => ErrorKind::Corrupt,
             _ => ErrorKind::Other,
         };
-        let kind = own_kind(&error).unwrap_or(kind);
-        Self::new(kind, error.operation(), error.target(), error.detail())
+        let Some(own) = own(&error) else {
+            return Self::new(kind, error.operation(), error.target(), error.detail());
+        };
+        let mut made = Self::new(own.kind(), error.operation(), error.target(), own.detail());
+        made.0.reply.clone_from(&own.0.reply);
+        made
     }
 }
 
-fn own_kind(error: &holdall_store::Error) -> Option<ErrorKind> {
+fn own(error: &holdall_store::Error) -> Option<&Error> {
     let mut cause = error.store_error().map(|e| e as &(dyn std::error::Error + 'static));
     while let Some(e) = cause {
         if let Some(shown) = e.downcast_ref::<Shown>() {
-            return Some(shown.error.kind());
+            return Some(&shown.error);
         }
         cause = e.source();
     }
@@ -384,7 +402,9 @@ impl From<Error> for object_store::Error {
     fn from(error: Error) -> Self {
         let path = error.target().to_owned();
         let kind = error.kind();
-        let source = Box::new(Shown { status: error.status(), error });
+        // The status would be all that counts; that of a target that is gone says nothing of it.
+        let status = error.status().filter(|_| kind != ErrorKind::Connection);
+        let source = Box::new(Shown { status, error });
         match kind {
             kind if kind.is_not_found() => Self::NotFound { path, source },
             ErrorKind::BucketExists | ErrorKind::EtlExists => Self::AlreadyExists { path, source },

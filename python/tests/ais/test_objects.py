@@ -235,6 +235,9 @@ def test_files(bucket, tmp_path, data):
         made.get_writer().put_file(tmp_path / "none")
     with pytest.raises(ValueError, match="directory"):
         made.get_writer().put_file(tmp_path)
+    with pytest.raises(ErrObjNotFound) as caught:
+        bucket.object("none").download(tmp_path / "none")
+    assert (caught.value.status_code, caught.value.kind) == (404, "object_not_found")
 
 
 def test_long_files_go_in_parts(bucket, tmp_path):

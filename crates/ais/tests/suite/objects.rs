@@ -97,6 +97,22 @@ async fn properties_copies_and_names() {
 }
 
 #[tokio::test]
+async fn what_transfers_are_refused_is_told_as_the_server_told_it() {
+    let ais = Ais::start().await;
+    let bucket = ais.bucket().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    for (object, kind) in [
+        (bucket.object("none"), ErrorKind::ObjectNotFound),
+        (ais.other("none").object("none"), ErrorKind::BucketNotFound),
+    ] {
+        let error = object.download(&file, &Transfer::default()).await.unwrap_err();
+        assert_eq!((error.kind(), error.status()), (kind, Some(404)), "{error}");
+        assert!(error.refusal().is_some_and(|reply| reply.wire.is_some()), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn members_of_archives() {
     let ais = Ais::start().await;
     let archive = ais.bucket().await.object("a.tar");

@@ -1,9 +1,11 @@
 //! What AIStore 5.0 does and our own server does not, played back.
 
+use futures::TryStreamExt;
 use holdall_ais::{
-    BatchEntry, BatchOptions, Client, ClientConfig, ErrorKind, GetOptions, PutOptions,
+    BatchEntry, BatchOptions, Client, ClientConfig, ErrorKind, GetOptions, ListRequest, PutOptions,
 };
 use http::Method;
+use object_store::path::Path;
 use object_store::{Attribute, Attributes, ObjectStore, PutMultipartOptions};
 
 use crate::script::{Script, redirect, reply};
@@ -47,6 +49,28 @@ async fn who_may_not_see_the_map_can_write() {
     client.bucket("b").object("o").put("content", &PutOptions::default()).await.unwrap();
     let seen = target.seen();
     assert_eq!((seen[0].body.as_ref(), seen[0].token.as_deref()), (&b"content"[..], None));
+}
+
+#[tokio::test]
+async fn a_target_that_is_gone_is_no_fault_of_the_request() {
+    let server = Script::start(|seen| match seen.uri.contains("what=smap") {
+        true => reply(404, ""),
+        false => {
+            let words = "p[p]: failed to call t[t] list[x], err: Get \\\"http://127.0.0.1:9083/v1/buckets/b\\\": dial tcp \
+                         127.0.0.1:9083: connect: connection refused";
+            let text = format!(r#"{{"tcode":"ErrFailedTo","message":"{words}","status":400}}"#);
+            reply(400, text)
+        }
+    })
+    .await;
+    let bucket = client(&server).bucket("b");
+    let error = bucket.list(ListRequest::default()).try_collect::<Vec<_>>().await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Connection, Some(400)));
+    assert!(error.is_retryable() && error.detail().contains("t[t]"), "{error}");
+    let store = bucket.as_store();
+    let listed = store.list(None).try_collect::<Vec<_>>().await.unwrap_err();
+    let error = store.error("list", &Path::default(), listed);
+    assert_eq!(error.kind(), holdall_store::ErrorKind::Connection, "{error}");
 }
 
 #[tokio::test]
