@@ -1157,6 +1157,20 @@ def _ais_download(
 def _ais_download_async(
     client: _AisClient, path: str, params: Mapping[str, Any] | None, file: str | PathLike[str]
 ) -> Coroutine[Any, Any, int]: ...
+def _ais_copy_astray(
+    client: _AisClient,
+    path: str,
+    params: Mapping[str, Any] | None,
+    to: tuple[str, Mapping[str, Any] | None],
+    latest: bool,
+) -> bool: ...
+def _ais_copy_astray_async(
+    client: _AisClient,
+    path: str,
+    params: Mapping[str, Any] | None,
+    to: tuple[str, Mapping[str, Any] | None],
+    latest: bool,
+) -> Coroutine[Any, Any, bool]: ...
 def _ais_list(
     client: _AisClient,
     path: str,

@@ -1,4 +1,4 @@
-//! One object: everything but reading it, which is in [`crate::read`].
+//! One object: everything but reading it, which is in [`crate::read`], and copying it, which is in [`crate::copy`].
 
 use bytes::Bytes;
 use holdall_ais_wire::action::{ActMsg, names};
@@ -16,7 +16,6 @@ use crate::attributes::ObjectAttributes;
 use crate::bucket::Bucket;
 use crate::call::{Call, encode_path};
 use crate::error::{Error, ErrorKind, Result};
-use crate::etl::EtlOptions;
 use crate::job::Job;
 use crate::upload;
 
@@ -35,17 +34,6 @@ pub struct PutOptions {
     pub checksum: Option<(String, String)>,
     /// Custom properties.
     pub custom: Vec<(String, String)>,
-}
-
-/// How to copy an object.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CopyOptions {
-    /// Compare with the remote version first.
-    pub latest: bool,
-    /// Also delete what is gone remotely.
-    pub sync: bool,
-    /// Transform on the way.
-    pub etl: Option<EtlOptions>,
 }
 
 /// Whether an object is locked.
@@ -216,33 +204,6 @@ impl Object {
     /// [`ErrorKind::ObjectNotFound`].
     pub async fn delete(&self) -> Result<()> {
         self.transport().fetch(&self.call("delete", Method::DELETE)).await.map(drop)
-    }
-
-    /// Copies the object inside the cluster. The other bucket must exist.
-    ///
-    /// # Errors
-    /// [`ErrorKind::ObjectNotFound`], [`ErrorKind::BucketNotFound`].
-    pub async fn copy(&self, to: &Object, options: &CopyOptions) -> Result<()> {
-        let mut call = self
-            .call("copy", Method::PUT)
-            .query(query::OBJECT_TO, to.uname())
-            .query(query::LATEST, options.latest.to_string())
-            .query(query::SYNC, options.sync.to_string());
-        if let Some(etl) = &options.etl {
-            call.query.extend(etl.query());
-        }
-        self.transport().fetch(&call).await.map(drop)
-    }
-
-    /// Renames the object inside its bucket, over what has the new name. Buckets of this cluster only.
-    ///
-    /// # Errors
-    /// [`ErrorKind::ObjectNotFound`]; [`ErrorKind::NotSupported`] for remote buckets.
-    pub async fn rename(&self, to: &str) -> Result<()> {
-        let message =
-            ActMsg { name: to.to_owned(), ..ActMsg::new(names::RENAME_OBJECT, Value::Null) };
-        let call = self.call("rename", Method::POST).json(&message);
-        self.transport().fetch(&call).await.map(drop)
     }
 
     /// Makes objects of files on the server's machine; this object's name is theirs, or the prefix of theirs. The job,

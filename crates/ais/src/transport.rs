@@ -44,7 +44,7 @@ pub(crate) struct Transport {
     http: HttpClient,
     base: Url,
     token: RwLock<Option<Token>>,
-    map: ClusterMap,
+    pub(crate) map: ClusterMap,
     takers: Takers,
     /// Until when reads go through the proxy.
     indirect: Mutex<Option<Instant>>,

@@ -1,9 +1,9 @@
-//! Files of this machine, to objects and back.
+//! Files of this machine, to objects and back; copies that go through it.
 
 use std::path::{Path, PathBuf};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use holdall::ais::{Error, ErrorKind, Object, PutOptions, Request};
+use holdall::ais::{CopyOptions, Error, ErrorKind, Object, PutOptions, Request};
 use holdall::store::transfer::Transfer;
 use http::Method;
 use pyo3::prelude::*;
@@ -175,4 +175,56 @@ async fn fetch(object: Object, file: &Path) -> Result<u64, Error> {
 fn done(py: Python<'_>, done: Result<(), Failed>) -> PyResult<Py<PyAny>> {
     done.map_err(Failed::into_py)?;
     Ok(py.None())
+}
+
+/// Makes a copy that would arrive under another name if the cluster made it; whether it would.
+async fn copy(from: Object, to: Object, options: CopyOptions) -> Result<bool, Error> {
+    let astray = from.goes_astray(&to).await;
+    if astray {
+        from.copy(&to, &options).await?;
+    }
+    Ok(astray)
+}
+
+/// Makes a copy that would arrive under another name if the cluster made it; whether it would. `latest` stands for
+/// all options that only the cluster has.
+#[pyfunction]
+pub(super) fn _ais_copy_astray(
+    client: &Bound<'_, AisClient>,
+    py: Python<'_>,
+    path: &str,
+    params: Option<&Bound<'_, PyAny>>,
+    to: (String, Option<Bound<'_, PyAny>>),
+    latest: bool,
+) -> PyResult<bool> {
+    let (from, to) = ends(client, path, params, to)?;
+    let options = CopyOptions { latest, ..CopyOptions::default() };
+    block_on(py, copy(from, to, options))?.map_err(|e| to_py(&e))
+}
+
+/// The same, to be awaited.
+#[pyfunction]
+pub(super) fn _ais_copy_astray_async<'py>(
+    client: &Bound<'py, AisClient>,
+    py: Python<'py>,
+    path: &str,
+    params: Option<&Bound<'py, PyAny>>,
+    to: (String, Option<Bound<'py, PyAny>>),
+    latest: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (from, to) = ends(client, path, params, to)?;
+    let options = CopyOptions { latest, ..CopyOptions::default() };
+    future_into_py(py, false, copy(from, to, options), |py, copied| {
+        Ok(copied.map_err(|e| to_py(&e))?.into_pyobject(py)?.to_owned().into_any().unbind())
+    })
+}
+
+fn ends(
+    client: &Bound<'_, AisClient>,
+    path: &str,
+    params: Option<&Bound<'_, PyAny>>,
+    (to, to_params): (String, Option<Bound<'_, PyAny>>),
+) -> PyResult<(Object, Object)> {
+    let client = client.get();
+    Ok((client.object(path, params)?, client.object(&to, to_params.as_ref())?))
 }

@@ -48,6 +48,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(files::_ais_put_files_async, module)?)?;
     module.add_function(wrap_pyfunction!(files::_ais_download, module)?)?;
     module.add_function(wrap_pyfunction!(files::_ais_download_async, module)?)?;
+    module.add_function(wrap_pyfunction!(files::_ais_copy_astray, module)?)?;
+    module.add_function(wrap_pyfunction!(files::_ais_copy_astray_async, module)?)?;
     module.add_function(wrap_pyfunction!(list::_ais_list, module)?)?;
     module.add_function(wrap_pyfunction!(list::_ais_list_async, module)?)?;
     module.add_function(wrap_pyfunction!(list::_ais_list_arrow, module)?)?;

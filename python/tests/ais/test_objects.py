@@ -252,6 +252,22 @@ def test_long_files_go_in_parts(bucket, tmp_path):
     assert bucket.object("long").get_reader().read_all() == piece * 70
 
 
+@pytest.mark.parametrize("kind", ["100%", "a%20b", "a?b=c", "a#b", "a b#c", "a b"])
+def test_copies_have_the_names_that_they_were_given(bucket, kind):
+    # Several, so that some belong to another target of a cluster than what they are copied of.
+    for n in range(6):
+        made, copy, awaited = (bucket.object(f"{at}/{n}{kind}") for at in ("a", "b", "c"))
+        made.get_writer().put_content(made.name.encode())
+        made.get_writer().set_custom_props({"k": "v"})
+        assert made.copy(copy).status_code == 200
+        assert asyncio.run(made.copy_async(awaited)).status_code == 200
+        for arrived in (copy, awaited):
+            assert arrived.get_reader().read_all() == made.name.encode()
+            assert arrived.props.custom_metadata == {"k": "v"}
+    with pytest.raises(ErrObjNotFound):
+        bucket.object("none").copy(bucket.object(kind))
+
+
 def test_properties(bucket):
     made = bucket.object("a")
     made.get_writer().put_content(b"abc")

@@ -250,7 +250,7 @@ impl ObjectStore for AisStore {
         if options.mode == CopyMode::Create {
             return Err(Self::refused("copy an object only if there is none"));
         }
-        self.object(from).copy(&self.object(to), &object::CopyOptions::default()).await?;
+        self.object(from).copy(&self.object(to), &crate::CopyOptions::default()).await?;
         Ok(())
     }
 
@@ -331,7 +331,10 @@ impl Provider for AisStore {
         if mode == CopyMode::Create {
             return Err(Self::refused("copy an object only if there is none"));
         }
-        source.object(from).copy(&self.object(to), &object::CopyOptions::default()).await?;
+        if source.object(from).goes_astray(&self.object(to)).await {
+            return Ok(CopyOutcome::NotPossible);
+        }
+        source.object(from).copy(&self.object(to), &crate::CopyOptions::default()).await?;
         Ok(CopyOutcome::Copied)
     }
 

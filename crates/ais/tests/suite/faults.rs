@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::script::{Reply, Script, redirect, reply};
 use crate::support::content;
 
-fn node(id: &str, kind: &str, url: &str) -> serde_json::Value {
+pub(crate) fn node(id: &str, kind: &str, url: &str) -> serde_json::Value {
     let net = json!({"node_ip_addr": "127.0.0.1", "daemon_port": "1", "direct_url": url});
     json!({
         "public_net": net, "intra_control_net": net, "intra_data_net": net,

@@ -97,6 +97,29 @@ async fn properties_copies_and_names() {
 }
 
 #[tokio::test]
+async fn copies_have_the_names_that_they_were_given() {
+    let ais = Ais::start().await;
+    let bucket = ais.bucket().await;
+    // Several of each, so that some belong to another target than what they are copied of.
+    let names = ["100%", "a%20b", "a%2Fb", "a?b=c", "a#b", "a b#c", "a+b&c", "a b"];
+    for (kind, n) in names.iter().flat_map(|kind| (0..6).map(move |n| (kind, n))) {
+        let [from, copy, renamed] = ["from", "copy", "renamed"].map(|at| format!("{at}/{n}{kind}"));
+        let object = bucket.object(&from);
+        let options = PutOptions { custom: vec![("k".into(), "v".into())], ..Default::default() };
+        object.put(from.clone(), &options).await.unwrap();
+        object.copy(&bucket.object(&copy), &CopyOptions::default()).await.unwrap();
+        object.rename(&renamed).await.unwrap();
+        for name in [copy, renamed] {
+            let arrived = bucket.object(&name);
+            let content = arrived.get(GetOptions::default()).await.unwrap().bytes().await.unwrap();
+            assert_eq!(content, from, "{name}");
+            assert_eq!(arrived.head("custom").await.unwrap().custom, options.custom, "{name}");
+        }
+        assert_eq!(object.head("").await.unwrap_err().kind(), ErrorKind::ObjectNotFound, "{from}");
+    }
+}
+
+#[tokio::test]
 async fn what_transfers_are_refused_is_told_as_the_server_told_it() {
     let ais = Ais::start().await;
     let bucket = ais.bucket().await;

@@ -1,13 +1,20 @@
 //! What AIStore 5.0 does and our own server does not, played back.
 
+use std::sync::{Arc, OnceLock};
+
 use futures::TryStreamExt;
+use holdall_ais::wire::cluster::Smap;
+use holdall_ais::wire::hrw;
 use holdall_ais::{
-    BatchEntry, BatchOptions, Client, ClientConfig, ErrorKind, GetOptions, ListRequest, PutOptions,
+    BatchEntry, BatchOptions, Client, ClientConfig, CopyOptions, ErrorKind, GetOptions,
+    ListRequest, PutOptions,
 };
 use http::Method;
 use object_store::path::Path;
 use object_store::{Attribute, Attributes, ObjectStore, PutMultipartOptions};
+use serde_json::json;
 
+use crate::faults::node;
 use crate::script::{Script, redirect, reply};
 
 fn client(server: &Script) -> Client {
@@ -49,6 +56,51 @@ async fn who_may_not_see_the_map_can_write() {
     client.bucket("b").object("o").put("content", &PutOptions::default()).await.unwrap();
     let seen = target.seen();
     assert_eq!((seen[0].body.as_ref(), seen[0].token.as_deref()), (&b"content"[..], None));
+}
+
+#[tokio::test]
+async fn copies_that_would_arrive_under_another_name_go_through_the_client() {
+    let map = Arc::new(OnceLock::<String>::new());
+    let told = map.clone();
+    let cluster = Script::start(move |seen| match seen.uri.contains("what=smap") {
+        true => reply(200, told.get().unwrap().clone()),
+        false => reply(200, "content"),
+    })
+    .await;
+    let node = |id, kind| node(id, kind, &cluster.url);
+    let smap = json!({
+        "pmap": {"p": node("p", "proxy")}, "proxy_si": node("p", "proxy"), "version": "1",
+        "tmap": {"t1": node("t1", "target"), "t2": node("t2", "target")},
+    });
+    map.set(smap.to_string()).unwrap();
+    let bucket = client(&cluster).bucket("b");
+    let nodes: Smap = serde_json::from_value(smap).unwrap();
+    let target = |name: &str| hrw::target(&nodes, bucket.bck(), name).unwrap().daemon_id.clone();
+    let mut moved = 0;
+    for n in 0..12 {
+        let (from, to) = (format!("a{n}"), format!("{n}%20?"));
+        let stays = target(&from) == target(&to);
+        let before = cluster.seen().len();
+        bucket.object(&from).copy(&bucket.object(&to), &CopyOptions::default()).await.unwrap();
+        let seen = &cluster.seen()[before..];
+        let puts: Vec<_> = seen.iter().filter(|seen| seen.method == Method::PUT).collect();
+        assert_eq!(puts.len(), 1, "{seen:?}");
+        assert_eq!(puts[0].uri.contains("object_to="), stays, "{seen:?}");
+        if stays {
+            continue;
+        }
+        moved += 1;
+        assert!(puts[0].uri.starts_with(&format!("/v1/objects/b/{n}%2520%3F?")), "{seen:?}");
+        assert_eq!(puts[0].body, "content");
+        let latest = CopyOptions { latest: true, ..CopyOptions::default() };
+        let error = bucket.object(&from).copy(&bucket.object(&to), &latest).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        bucket.object(&from).rename(&to).await.unwrap();
+        let last = cluster.seen().last().unwrap().clone();
+        assert_eq!(last.method, Method::DELETE);
+        assert!(last.uri.starts_with(&format!("/v1/objects/b/{from}?")), "{last:?}");
+    }
+    assert!((1..12).contains(&moved), "{moved}");
 }
 
 #[tokio::test]

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ..._holdall import _ais_download, _ais_download_async
+from ..._holdall import (
+    _ais_copy_astray,
+    _ais_copy_astray_async,
+    _ais_download,
+    _ais_download_async,
+)
 from .. import const
 from .._earlier import etl_of, warn
 from .._headers import CaseInsensitiveDict
@@ -29,6 +34,9 @@ if TYPE_CHECKING:
     from ..blob_download_config import BlobDownloadConfig
     from ..request_client import RequestClient
     from .multipart_upload import MultipartUpload
+
+#: What targets that send a copy to another one take for a part of a URL.
+_MISTAKEN = "%?#"
 
 _PROPS = "checksum,atime,version,copies,custom,location"
 
@@ -390,7 +398,31 @@ class Object:
             etl: an ``ETLConfig`` to transform it with on the way.
             latest: whether the cluster compares with the cloud first.
             sync: the same, and what is gone there goes here.
+
+        Raises:
+            ValueError: the cluster would take the new name for another one, because of ``%``, ``?`` or ``#`` in
+                it, and with these options only the cluster can make the copy.
         """
+        if any(sign in to_obj.name for sign in _MISTAKEN):
+            astray = (
+                self._client.native,
+                self._object_path,
+                self.query_params,
+                (to_obj._object_path, to_obj.query_params),
+                bool(etl) or latest or sync,
+            )
+            if (
+                yield both(
+                    lambda: _ais_copy_astray(*astray), lambda: _ais_copy_astray_async(*astray)
+                )
+            ):
+                return (
+                    yield self._client.ask(
+                        const.HTTP_METHOD_HEAD,
+                        path=to_obj._object_path,
+                        params=to_obj.query_params,
+                    )
+                )
         params = dict(self.query_params)
         params[const.QPARAM_OBJ_TO] = to_obj.uname
         params[const.QPARAM_LATEST] = "true" if latest else "false"
