@@ -303,7 +303,7 @@ fn missing(code: &str, detail: &str, url: &str) -> ErrorKind {
         ErrorKind::ObjectNotFound
     } else if of("/v1/buckets/") {
         ErrorKind::BucketNotFound
-    } else if of("/v1/cluster") || of("/v1/sort") {
+    } else if (of("/v1/cluster") && !of("/v1/clusters")) || of("/v1/sort") {
         ErrorKind::JobNotFound
     } else if of("/v1/ml/") {
         ErrorKind::ObjectNotFound

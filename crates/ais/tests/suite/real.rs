@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use futures::TryStreamExt;
+use holdall_ais::authn::AuthnClient;
 use holdall_ais::wire::cluster::Smap;
 use holdall_ais::wire::hrw;
 use holdall_ais::{
@@ -123,6 +124,15 @@ async fn a_target_that_is_gone_is_no_fault_of_the_request() {
     let listed = store.list(None).try_collect::<Vec<_>>().await.unwrap_err();
     let error = store.error("list", &Path::default(), listed);
     assert_eq!(error.kind(), holdall_store::ErrorKind::Connection, "{error}");
+}
+
+#[tokio::test]
+async fn a_cluster_that_authn_does_not_know_is_no_job() {
+    let words = r#"{"message":"AuthN: cluster none does not exist","status":404}"#;
+    let server = Script::start(move |_| reply(404, words)).await;
+    let authn = AuthnClient::new(ClientConfig::new(&server.url)).unwrap();
+    let error = authn.clusters().get("none").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
 }
 
 #[tokio::test]
