@@ -1118,6 +1118,8 @@ class BucketEntry:
         """Bits that say what it is."""
     def generate_object_props(self) -> Any:
         """What the listing tells of it, as properties of an object."""
+    def _object_headers(self) -> dict[str, Any]:
+        """The same, as headers of an object."""
     def is_cached(self) -> bool:
         """Whether it is in the cluster."""
     def is_ok(self) -> bool:

@@ -12,7 +12,9 @@ use holdall::ais::{Client, Error, ErrorKind, Request};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use serde_json::Value;
 
@@ -218,7 +220,18 @@ impl BucketEntry {
     }
 
     /// What the listing tells of it, as properties of an object.
-    fn generate_object_props<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn generate_object_props<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        static PROPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let py = slf.py();
+        let props = PROPS.get_or_try_init(py, || {
+            let module = py.import("holdall.aistore.obj.object_props")?;
+            Ok::<_, PyErr>(module.getattr("ObjectProps")?.getattr("_told_by")?.unbind())
+        })?;
+        props.bind(py).call1((slf.getattr(intern!(py, "_object_headers"))?,))
+    }
+
+    /// The same, as headers of an object.
+    fn _object_headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let headers = PyDict::new(py);
         headers.set_item("ais-name", &*self.name)?;
         headers.set_item("ais-checksum-value", self.checksum())?;
@@ -227,7 +240,7 @@ impl BucketEntry {
         headers.set_item("ais-location", self.location())?;
         headers.set_item("Content-Length", self.size)?;
         headers.set_item("ais-mirror-copies", self.copies)?;
-        py.import("holdall.aistore.obj.object_props")?.getattr("ObjectProps")?.call1((headers,))
+        Ok(headers)
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
