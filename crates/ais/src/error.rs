@@ -242,7 +242,6 @@ impl Error {
     }
 }
 
-/// The kind of a refusal, by its status and its words, as the official clients tell them apart.
 /// Whether Go's words say that a node did not answer: a proxy tells of a target that died a little while ago that way.
 fn is_gone(detail: &str) -> bool {
     let words =
@@ -250,6 +249,7 @@ fn is_gone(detail: &str) -> bool {
     words.iter().any(|words| detail.contains(words))
 }
 
+/// The kind of a refusal, by its status and its words, as the official clients tell them apart.
 fn kind_of(reply: &Refusal, detail: &str) -> ErrorKind {
     let code = reply.wire.as_ref().map_or("", |wire| wire.tcode.as_str());
     let has = |words: &str| detail.contains(words);

@@ -1,9 +1,9 @@
 //! Keys that no [`Path`](object_store::path::Path) can hold.
 //!
-//! Services take any text as a key: `a//b`, `/a`, `a/../b`, one with a line break; and names of files need not be text. No operation of this library can name
-//! such an object. A listing that left it out would let a copy or a synchronisation look whole that is not, and one that
-//! ended because of it would keep people from everything beside it. So it goes through a listing as an error of its own,
-//! which names it, and the listing goes on: [`Error::odd_key`](crate::Error::odd_key).
+//! Services take any text as a key: `a//b`, `/a`, `a/../b`, one with a line break; and names of files need not be text. No
+//! operation of this library can name such an object. A listing that left it out would let a copy or a synchronisation look
+//! whole that is not, and one that ended because of it would keep people from everything beside it. So it goes through a
+//! listing as an error of its own, which names it, and the listing goes on: [`Error::odd_key`](crate::Error::odd_key).
 
 use chrono::{DateTime, Utc};
 use object_store::list::PaginatedListResult;
