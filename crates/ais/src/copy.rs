@@ -33,14 +33,30 @@ impl Object {
     /// [`ErrorKind::ObjectNotFound`], [`ErrorKind::BucketNotFound`]; [`ErrorKind::InvalidArgument`] for options with a new
     /// name that the cluster mistakes for another one.
     pub async fn copy(&self, to: &Object, options: &CopyOptions) -> Result<()> {
-        if self.goes_astray(to).await {
-            if *options != CopyOptions::default() {
-                return Err(self.mistaken("copy", to));
-            }
-            let (one, other) = (self.bucket().as_store(), to.bucket().as_store());
-            Transfer::default().copy(&one, &self.path()?, &other, &to.path()?).await?;
-            return Ok(());
+        match self.copy_astray(to, options).await? {
+            true => Ok(()),
+            false => self.copy_inside(to, options).await,
         }
+    }
+
+    /// Copies through this process what would arrive under another name if the cluster copied it; whether that is so.
+    ///
+    /// # Errors
+    /// As [`copy`](Self::copy).
+    pub async fn copy_astray(&self, to: &Object, options: &CopyOptions) -> Result<bool> {
+        if !self.goes_astray(to).await {
+            return Ok(false);
+        }
+        if *options != CopyOptions::default() {
+            return Err(self.mistaken("copy", to));
+        }
+        let (one, other) = (self.bucket().as_store(), to.bucket().as_store());
+        Transfer::default().copy(&one, &self.path()?, &other, &to.path()?).await?;
+        Ok(true)
+    }
+
+    /// Lets the cluster copy, to a name that does not [go astray](Self::goes_astray).
+    pub(crate) async fn copy_inside(&self, to: &Object, options: &CopyOptions) -> Result<()> {
         let mut call = self
             .call("copy", Method::PUT)
             .query(query::OBJECT_TO, to.uname())
@@ -70,7 +86,7 @@ impl Object {
     }
 
     /// Whether a copy that the cluster makes would arrive under another name.
-    pub async fn goes_astray(&self, to: &Object) -> bool {
+    pub(crate) async fn goes_astray(&self, to: &Object) -> bool {
         if !to.name().contains(['%', '?', '#']) {
             return false;
         }

@@ -177,13 +177,8 @@ fn done(py: Python<'_>, done: Result<(), Failed>) -> PyResult<Py<PyAny>> {
     Ok(py.None())
 }
 
-/// Makes a copy that would arrive under another name if the cluster made it; whether it would.
-async fn copy(from: Object, to: Object, options: CopyOptions) -> Result<bool, Error> {
-    let astray = from.goes_astray(&to).await;
-    if astray {
-        from.copy(&to, &options).await?;
-    }
-    Ok(astray)
+async fn copy((from, to): (Object, Object), latest: bool) -> Result<bool, Error> {
+    from.copy_astray(&to, &CopyOptions { latest, ..CopyOptions::default() }).await
 }
 
 /// Makes a copy that would arrive under another name if the cluster made it; whether it would. `latest` stands for
@@ -197,9 +192,7 @@ pub(super) fn _ais_copy_astray(
     to: (String, Option<Bound<'_, PyAny>>),
     latest: bool,
 ) -> PyResult<bool> {
-    let (from, to) = ends(client, path, params, to)?;
-    let options = CopyOptions { latest, ..CopyOptions::default() };
-    block_on(py, copy(from, to, options))?.map_err(|e| to_py(&e))
+    block_on(py, copy(ends(client, path, params, to)?, latest))?.map_err(|e| to_py(&e))
 }
 
 /// The same, to be awaited.
@@ -212,9 +205,8 @@ pub(super) fn _ais_copy_astray_async<'py>(
     to: (String, Option<Bound<'py, PyAny>>),
     latest: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let (from, to) = ends(client, path, params, to)?;
-    let options = CopyOptions { latest, ..CopyOptions::default() };
-    future_into_py(py, false, copy(from, to, options), |py, copied| {
+    let done = copy(ends(client, path, params, to)?, latest);
+    future_into_py(py, false, done, |py, copied| {
         Ok(copied.map_err(|e| to_py(&e))?.into_pyobject(py)?.to_owned().into_any().unbind())
     })
 }

@@ -225,7 +225,7 @@ impl BucketEntry {
         let py = slf.py();
         let props = PROPS.get_or_try_init(py, || {
             let module = py.import("holdall.aistore.obj.object_props")?;
-            Ok::<_, PyErr>(module.getattr("ObjectProps")?.getattr("_told_by")?.unbind())
+            Ok::<_, PyErr>(module.getattr("ObjectProps")?.unbind())
         })?;
         props.bind(py).call1((slf.getattr(intern!(py, "_object_headers"))?,))
     }

@@ -334,7 +334,7 @@ impl Provider for AisStore {
         if source.object(from).goes_astray(&self.object(to)).await {
             return Ok(CopyOutcome::NotPossible);
         }
-        source.object(from).copy(&self.object(to), &crate::CopyOptions::default()).await?;
+        source.object(from).copy_inside(&self.object(to), &crate::CopyOptions::default()).await?;
         Ok(CopyOutcome::Copied)
     }
 

@@ -411,11 +411,10 @@ class Object:
                 (to_obj._object_path, to_obj.query_params),
                 bool(etl) or latest or sync,
             )
-            if (
-                yield both(
-                    lambda: _ais_copy_astray(*astray), lambda: _ais_copy_astray_async(*astray)
-                )
-            ):
+            is_done = yield both(
+                lambda: _ais_copy_astray(*astray), lambda: _ais_copy_astray_async(*astray)
+            )
+            if is_done:
                 return (
                     yield self._client.ask(
                         const.HTTP_METHOD_HEAD,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from .. import const
@@ -29,18 +30,30 @@ class ChunksInfo:
     max_chunk_size: int = 0
 
 
+def _cased(headers: Mapping[str, Any] | None) -> CaseInsensitiveDict:
+    return headers if isinstance(headers, CaseInsensitiveDict) else CaseInsensitiveDict(headers)
+
+
 class ObjectAttributes:
     """What a reply tells of an object; empty, zero or None where it does not.
 
     Args:
-        response_headers: the headers.
+        response_headers: the headers; or what makes them when somebody asks, which few do of each object of a listing.
     """
 
-    def __init__(self, response_headers: Mapping[str, Any] | None = None) -> None:
-        if not isinstance(response_headers, CaseInsensitiveDict):
-            response_headers = CaseInsensitiveDict(response_headers)
-        self._response_headers = response_headers
+    def __init__(
+        self,
+        response_headers: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
+    ) -> None:
+        if callable(response_headers):
+            self._tell = response_headers
+        else:
+            self._response_headers = _cased(response_headers)
         self._all_headers: Callable[[], CaseInsensitiveDict] | None = None
+
+    @cached_property
+    def _response_headers(self) -> CaseInsensitiveDict:
+        return _cased(self._tell())
 
     def _text(self, name: str) -> str:
         return str(self._response_headers.get(name, ""))
