@@ -116,12 +116,13 @@ impl Engine {
     /// The buckets of a provider, or all, in the order of their unique names.
     pub fn list_buckets(&self, provider: Option<Provider>) -> Vec<Bucket> {
         let all = self.buckets.known.read().unwrap_or_else(PoisonError::into_inner);
-        let listed = all.values().filter(|bucket| {
+        let mut listed: Vec<_> = all
+            .values()
+            .filter(|bucket| provider.is_none_or(|p| bucket.bck().provider == p))
             // Names with a dot are the system's.
-            provider.is_none_or(|p| bucket.bck().provider == p)
-                && !bucket.bck().name.starts_with('.')
-        });
-        let mut listed: Vec<_> = listed.cloned().collect();
+            .filter(|bucket| !bucket.bck().name.starts_with('.'))
+            .cloned()
+            .collect();
         drop(all);
         listed.sort_by_cached_key(|bucket| bucket.bck().uname(""));
         listed

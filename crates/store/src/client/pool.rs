@@ -142,8 +142,8 @@ impl Pool {
 #[async_trait]
 impl HttpService for Pool {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let Some(direct) = &self.direct else { return self.pooled(request).await };
-        let Some(host) = direct.host(&request) else { return self.pooled(request).await };
+        let direct = self.direct.as_ref().and_then(|direct| Some((direct, direct.host(&request)?)));
+        let Some((direct, host)) = direct else { return self.pooled(request).await };
         let uri = request.uri().clone();
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let pass = pacing::enter(authority).await;
