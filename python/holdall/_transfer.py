@@ -217,8 +217,15 @@ class SyncAction:
     """The key, relative to both source and target."""
     size: int
     """Length in bytes."""
-    reason: Literal["missing", "different", "odd_key"] | None
-    """Why an object is copied; None for deletions; ``"odd_key"`` where nothing can be done, see `SyncPlan.refused`."""
+    reason: Literal["missing", "different", "odd_key", "broken_link"] | None
+    """Why an object is copied; None for deletions; ``"odd_key"`` and ``"broken_link"`` where nothing can be done, see
+    `SyncPlan.refused`."""
+
+
+_REFUSALS = {
+    "odd_key": "no path can hold the key {!r}",
+    "broken_link": "the symbolic link {!r} leads nowhere",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +243,7 @@ class SyncPlan:
     skipped_bytes: int = 0
     """Their length in bytes."""
     refused: list[SyncAction] = field(default_factory=list)
-    """What would have to be done, and cannot be: no path can hold the key. Each is a failure when the plan is followed;
+    """What would have to be done, and cannot be: no path can hold the key, or a symbolic link leads nowhere. Each is a failure when the plan is followed;
     `exclude` leaves them out of a plan."""
 
     @property
@@ -272,7 +279,7 @@ class SyncPlan:
     def __str__(self) -> str:
         lines = [f"{one.action:6} {one.size:>15,} {one.path}" for one in self.actions]
         lines += [
-            f"cannot {one.action} {one.size:,} bytes, no path can hold the key {one.path!r}"
+            f"cannot {one.action} {one.size:,} bytes, {_REFUSALS[one.reason].format(one.path)}"
             for one in self.refused
         ]
         refused = f", {len(self.refused)} that cannot be done" if self.refused else ""
@@ -960,7 +967,7 @@ def _planning(
         same = [size for kind, _, size, _ in steps if kind == "skip"]
         plan = SyncPlan(from_._url, to._url, skipped=len(same), skipped_bytes=sum(same))
         for action in (SyncAction(*step) for step in steps if step[0] != "skip"):
-            (plan.refused if action.reason == "odd_key" else plan.actions).append(action)
+            (plan.refused if action.reason in _REFUSALS else plan.actions).append(action)
         return plan
 
     return operation, convert
@@ -977,7 +984,7 @@ def plan_sync(
 ) -> SyncPlan:
     """Compare two places and return what `sync` would do; nothing is changed.
 
-    What cannot be done, because no path can hold a key, is in the plan as `refused`.
+    What cannot be done, because no path can hold a key or a symbolic link leads nowhere, is in the plan as `refused`.
 
     Args:
         source: a store, a URL, or a local directory.

@@ -9,7 +9,7 @@ import pytest
 from loopback import Reply, Request, serving
 
 import holdall
-from holdall.exceptions import InvalidPathError, TransferError
+from holdall.exceptions import InvalidPathError, NotFoundError, TransferError
 from holdall.store import LocalStore, MemoryStore, S3Store
 
 KEYS = ["/slash", "a", "d/../up", "d//double", "d/b", "d/tab\t", "e/tab\t"]
@@ -139,6 +139,27 @@ def test_files_with_such_names_are_not_left_out_in_silence(tmp_path):
     assert [entry["path"] for entry in holdall.list(store, offset="good").collect()] == keys[1:]
     level = holdall.list_with_delimiter(store)
     assert [entry["path"] for entry in level["objects"]] == keys
+
+
+def test_links_that_lead_nowhere_are_failures_of_those_who_copy_everything(tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "good").write_bytes(b"1")
+    (tmp_path / "d" / "broken").symlink_to("nowhere")
+    assert [entry["path"] for entry in holdall.list(LocalStore(tmp_path)).collect()] == ["d/good"]
+    target = MemoryStore()
+    with pytest.raises(TransferError, match="1 of 2 objects failed.*link leads nowhere") as raised:
+        holdall.upload_dir(target, None, tmp_path)
+    (failed,) = raised.value.result.failed
+    assert (failed.source, type(failed.error)) == ("d/broken", NotFoundError)
+
+    holdall.put(target, "old", b"old")
+    plan = holdall.plan_sync(tmp_path, target, delete=True)
+    assert [(one.path, one.reason) for one in plan.refused] == [("d/broken", "broken_link")]
+    assert "cannot copy 0 bytes, the symbolic link 'd/broken' leads nowhere" in str(plan)
+    again = holdall.SyncPlan.from_json(plan.to_json())
+    with pytest.raises(TransferError, match="2 of 2 objects failed.*link leads nowhere"):
+        holdall.sync(tmp_path, target, plan=again)
+    assert holdall.exists(target, "old")
 
 
 def test_versions_have_them(bucket):

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::listing::OddKey;
+use crate::listing::{OddKey, Oddity};
 use crate::redact;
 
 /// The result of an operation on a store.
@@ -187,15 +187,19 @@ impl Error {
         }))
     }
 
-    /// The error of an object that a listing found and no path can name.
+    /// The error of an object that a listing found and no path can name, or that cannot be read.
     pub(crate) fn of_odd_key(target: String, odd: Box<OddKey>) -> Self {
-        let mut error = Self::new(ErrorKind::InvalidPath, "list", target, odd.detail());
+        let kind = match odd.oddity {
+            Oddity::OddKey => ErrorKind::InvalidPath,
+            Oddity::BrokenLink => ErrorKind::NotFound,
+        };
+        let mut error = Self::new(kind, "list", target, odd.detail());
         error.0.odd_key = Some(odd);
         error
     }
 
-    /// The object that the error is about alone, where a listing found one that no path can name. The listing goes on
-    /// after it; all other errors end it.
+    /// The object that the error is about alone, where a listing found one that no path can name, or that cannot be read
+    /// ([`OddKey::oddity`]). The listing goes on after it; all other errors end it.
     pub fn odd_key(&self) -> Option<&OddKey> {
         self.0.odd_key.as_deref()
     }

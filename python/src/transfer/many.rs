@@ -15,7 +15,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::operation::{Done, Many, ODD_KEY, Operation, Outcomes, Value};
+use super::operation::{Done, Many, Operation, Outcomes, Value, oddity};
 use super::options::{self, MANY, SYNC};
 use crate::ops::key::{self, Key};
 use crate::stores::PyStore;
@@ -127,8 +127,8 @@ pub(crate) fn _follow(
                 )));
             }
         };
-        if reason.as_deref() == Some(ODD_KEY) {
-            return Ok(Action::Refuse { needs, path, size });
+        if let Some(reason) = reason.as_deref().and_then(oddity) {
+            return Ok(Action::Refuse { needs, path, size, reason });
         }
         let path = key::parse(&path)?;
         Ok(match needs {
@@ -202,7 +202,7 @@ async fn check_sync(source: &Store, target: &Store, delete: bool) -> Result<()> 
 
 fn jobs(source: &Store, filter: Filter) -> BoxStream<'static, Result<Job>> {
     source
-        .objects_parallel(None, ParallelOptions::default())
+        .sources(ParallelOptions::default())
         .filter(move |item| future::ready(filter.keeps(item)))
         .map_ok(|meta| Job { from: meta.location.clone(), to: meta.location, size: meta.size })
         .boxed()
@@ -311,7 +311,7 @@ fn done(transfer: &Transfer, outcome: Outcome) -> Done {
     Done { action: verb(transfer), from: from.into(), to: to.into(), size, result }
 }
 
-/// An object that no path can name.
+/// What no path can name, or nothing can read.
 fn unnamed(error: Error) -> Done {
     let (key, size) = error.odd_key().map(|odd| (odd.key.clone(), odd.size)).unwrap_or_default();
     Done { action: error.operation(), from: key.clone(), to: key, size, result: Err(error) }

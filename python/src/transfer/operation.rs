@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use holdall::store::transfer::{Action, Events, Need, Reason, Report};
-use holdall::store::{Error, ErrorKind, Result};
+use holdall::store::{Error, ErrorKind, Oddity, Result};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -286,7 +286,17 @@ fn many_out(py: Python<'_>, many: Many) -> PyResult<Py<PyAny>> {
 }
 
 /// Why nothing is done of an object.
-pub(super) const ODD_KEY: &str = "odd_key";
+const ODD_KEY: &str = "odd_key";
+const BROKEN_LINK: &str = "broken_link";
+
+/// The reason of that name.
+pub(super) fn oddity(reason: &str) -> Option<Oddity> {
+    match reason {
+        ODD_KEY => Some(Oddity::OddKey),
+        BROKEN_LINK => Some(Oddity::BrokenLink),
+        _ => None,
+    }
+}
 
 fn action_out<'py>(py: Python<'py>, action: &Action) -> PyResult<Bound<'py, PyTuple>> {
     let (kind, path, size, reason) = match action {
@@ -298,9 +308,16 @@ fn action_out<'py>(py: Python<'py>, action: &Action) -> PyResult<Bound<'py, PyTu
         }
         Action::Skip { path, size } => ("skip", path.as_ref(), size, None),
         Action::Delete { path, size } => ("delete", path.as_ref(), size, None),
-        Action::Refuse { needs: Need::Copy, path, size } => ("copy", &**path, size, Some(ODD_KEY)),
-        Action::Refuse { needs: Need::Delete, path, size } => {
-            ("delete", &**path, size, Some(ODD_KEY))
+        Action::Refuse { needs, path, size, reason } => {
+            let needs = match needs {
+                Need::Copy => "copy",
+                Need::Delete => "delete",
+            };
+            let reason = match reason {
+                Oddity::BrokenLink => BROKEN_LINK,
+                _ => ODD_KEY,
+            };
+            (needs, &**path, size, Some(reason))
         }
     };
     (kind, path, *size, reason).into_pyobject(py)

@@ -104,7 +104,7 @@ async fn many(
     let filter = filter(&args.filter)?;
     let (from, to) = (source.below(), target.below());
     let in_order = ParallelOptions::default().with_own_order(true);
-    let mut listing = from.objects_parallel(None, in_order).peekable();
+    let mut listing = from.sources(in_order).peekable();
     match source.found_by(&mut listing).await? {
         Found::Below | Found::Empty => {}
         Found::Object => return one(context, source, target, args, verb).await,
@@ -301,7 +301,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// An object of the source that no path can name.
+    /// What is in the source, and no path can name or nothing can read.
     pub(super) fn refused(&mut self, error: &Error) -> Result<()> {
         self.failed += 1;
         self.bar.suspend(|| self.context.printer.error(&error.to_string()));

@@ -154,3 +154,38 @@ fn recursive_commands_do_the_rest() {
     assert_eq!(String::from_utf8_lossy(&removed.stdout), "deleted s3://b/d/b\n");
     assert_eq!(err(&removed).matches("error: delete s3://b/d/").count(), 2, "{}", err(&removed));
 }
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_nowhere_are_told_where_everything_was_to_be_copied() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    std::fs::create_dir_all(path("data/d")).unwrap();
+    std::fs::create_dir(path("only")).unwrap();
+    std::fs::write(path("data/a"), "a").unwrap();
+    for link in ["data/d/broken", "only/broken"] {
+        std::os::unix::fs::symlink("nowhere", path(link)).unwrap();
+    }
+    assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "data"])), "a\n");
+
+    let copied = holdall(dir.path(), &["cp", "-r", "--json", "data", "copy"]);
+    assert_eq!(copied.status.code(), Some(3), "{copied:?}");
+    let failed: Vec<_> = json(&copied).into_iter().filter(|line| line["ok"] == false).collect();
+    let url = format!("file://{}", path("data/d/broken").display());
+    assert_eq!((failed.len(), failed[0]["source"].as_str()), (1, Some(&*url)));
+    let told = err(&copied);
+    assert!(told.contains(&format!("copy {url}: not found: the symbolic link leads")), "{told}");
+    assert!(path("copy/a").exists());
+    assert_eq!(holdall(dir.path(), &["mv", "-r", "only", "moved"]).status.code(), Some(3));
+
+    std::fs::create_dir(path("copy/d")).unwrap();
+    std::fs::write(path("copy/d/broken"), "from when the link led somewhere").unwrap();
+    let sync = |more: &[&str]| {
+        holdall(dir.path(), &[&["sync", "--delete", "data", "copy"][..], more].concat())
+    };
+    assert_eq!(sync(&["--dry-run"]).status.code(), Some(3));
+    assert_eq!(sync(&[]).status.code(), Some(3));
+    assert!(path("copy/d/broken").exists());
+    out(&sync(&["--exclude", "broken"]));
+    assert!(path("copy/d/broken").exists(), "what the filters leave out is not deleted");
+}

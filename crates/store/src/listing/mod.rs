@@ -35,7 +35,7 @@ use object_store::path::Path;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
-pub use self::odd::{Entry, OddKey, OddKeys, OddVersion};
+pub use self::odd::{Entry, OddKey, OddKeys, OddVersion, Oddity};
 pub(crate) use self::odd::{entries, key_of};
 pub(crate) use self::page::page;
 use crate::error::Result;
@@ -160,6 +160,16 @@ impl Store {
         match entry {
             Ok(meta) => Ok(self.relative_meta(meta)),
             Err(odd) => Err(self.odd_key(odd)),
+        }
+    }
+
+    /// What a copy of everything in this store has to deal with: the objects, in the order of their keys where the service has that
+    /// order, and in local directories symbolic links that lead nowhere, which listings leave out. Each of these is an
+    /// [`Error::odd_key`](crate::Error::odd_key), after which the listing goes on.
+    pub fn sources(&self, how: ParallelOptions) -> BoxStream<'static, Result<ObjectMeta>> {
+        match self.provider().scheme() {
+            "file" => self.all_entries(None, None),
+            _ => self.objects_parallel(None, how),
         }
     }
 

@@ -4,14 +4,31 @@
 //! operation of this library can name such an object. A listing that left it out would let a copy or a synchronisation look
 //! whole that is not, and one that ended because of it would keep people from everything beside it. So it goes through a
 //! listing as an error of its own, which names it, and the listing goes on: [`Error::odd_key`](crate::Error::odd_key).
+//!
+//! Symbolic links that lead nowhere go the same way, but only where everything is to be copied
+//! ([`Store::sources`](crate::Store::sources)): listings have objects, and such a link is none.
 
 use chrono::{DateTime, Utc};
 use object_store::list::PaginatedListResult;
 use object_store::{ListResult, ObjectMeta};
+use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// An object of a listing whose key has an empty segment, a segment `.` or `..`, a slash in front, or a control character.
+/// Why a listing has an [`OddKey`] in the place of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Oddity {
+    /// No path can hold the key.
+    #[default]
+    OddKey,
+    /// It is a symbolic link that leads nowhere, or round in a circle.
+    BrokenLink,
+}
+
+/// An object of a listing whose key has an empty segment, a segment `.` or `..`, a slash in front, or a control character; or
+/// what has the place of an object and cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OddKey {
@@ -25,6 +42,8 @@ pub struct OddKey {
     pub e_tag: Option<String>,
     /// In a listing of versions: which one it is.
     pub version: Option<OddVersion>,
+    /// Why it is no object like others.
+    pub oddity: Oddity,
 }
 
 /// Which version of an object with an odd key it is; see [`ObjectVersion`](crate::ObjectVersion).
@@ -41,7 +60,14 @@ pub struct OddVersion {
 impl OddKey {
     /// An object with a key and a length; the rest is set field by field.
     pub fn new(key: String, size: u64) -> Self {
-        Self { key, size, last_modified: DateTime::UNIX_EPOCH, e_tag: None, version: None }
+        Self {
+            key,
+            size,
+            last_modified: DateTime::UNIX_EPOCH,
+            e_tag: None,
+            version: None,
+            oddity: Oddity::OddKey,
+        }
     }
 
     /// Whether a path can hold `key`.
@@ -61,6 +87,9 @@ impl OddKey {
     }
 
     pub(crate) fn detail(&self) -> String {
+        if self.oddity == Oddity::BrokenLink {
+            return "the symbolic link leads nowhere: mend or remove it, or exclude it".to_owned();
+        }
         let key = self.key.escape_debug();
         // Of services all keys are UTF-8, and names of files come with what is not replaced.
         let why = why(&self.key).unwrap_or("stands for a name that is not UTF-8");

@@ -10,7 +10,7 @@ use super::Root;
 use super::paths::{io_error, is_staged, is_staged_write};
 use super::read::{modified, object_meta};
 use super::write::remove_if_stale;
-use crate::listing::{self, OddKey, OddKeys};
+use crate::listing::{self, OddKey, OddKeys, Oddity};
 
 /// One entry of a directory, with its key; directories carry a slash at the end, so that entries sort as keys do:
 /// `a.b` comes before what is in `a/`, `a0` after it.
@@ -51,6 +51,7 @@ impl Root {
         for entry in entries(&directory(prefix, self.dir_path(prefix)))? {
             match entry.object {
                 Some(Ok(meta)) => result.objects.push(meta),
+                Some(Err(object)) if is_broken_link(&object) => {}
                 Some(Err(object)) => odd.objects.push((result.objects.len(), *object)),
                 None if holds_files(&entry) => match entry.is_odd {
                     true => odd.prefixes.push(entry.key),
@@ -70,7 +71,11 @@ impl Root {
 fn holds_files(entry: &Entry) -> bool {
     let mut walk = Walk { levels: Vec::new(), after: None, failed: None };
     walk.descend(entry);
-    walk.next().is_some()
+    walk.any(|item| !matches!(item, Ok(Err(odd)) if is_broken_link(&odd)))
+}
+
+fn is_broken_link(odd: &OddKey) -> bool {
+    odd.oddity == Oddity::BrokenLink
 }
 
 fn directory(prefix: &Path, path: PathBuf) -> Entry {
@@ -134,7 +139,8 @@ fn is_loop(dir: &std::path::Path, link: &std::path::Path) -> bool {
 }
 
 /// The entries of a directory in the order of their keys. A directory that does not exist has none; what vanishes
-/// meanwhile is left out. Names that no path can hold are odd keys, in which what is not UTF-8 is replaced.
+/// meanwhile is left out. Names that no path can hold are odd keys, in which what is not UTF-8 is replaced, and so are links
+/// that lead nowhere.
 fn entries(of: &Entry) -> Result<Vec<Entry>> {
     let dir = &of.path;
     let mut found = Vec::new();
@@ -163,6 +169,7 @@ fn entries(of: &Entry) -> Result<Vec<Entry>> {
         }
         let Ok(kind) = entry.file_type() else { continue };
         let path = entry.path();
+        let mut is_broken = false;
         let metadata = match () {
             () if kind.is_dir() => None,
             // Pipes, sockets and devices have no content of a length, and to open some waits for another process.
@@ -174,7 +181,13 @@ fn entries(of: &Entry) -> Result<Vec<Entry>> {
                     false => None,
                 },
                 Ok(metadata) if metadata.is_file() => Some(metadata),
-                _ => continue,
+                Ok(_) => continue,
+                // The link itself, unless it has vanished.
+                Err(_) => {
+                    is_broken = true;
+                    let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
+                    Some(metadata)
+                }
             },
             () => match entry.metadata() {
                 Ok(metadata) => Some(metadata),
@@ -185,11 +198,15 @@ fn entries(of: &Entry) -> Result<Vec<Entry>> {
         let is_odd = of.is_odd || !is_text || OddKey::is_odd(&key);
         found.push(match metadata {
             Some(metadata) => {
-                let object = match Path::parse(&key).ok().filter(|_| !is_odd) {
+                let object = match Path::parse(&key).ok().filter(|_| !is_odd && !is_broken) {
                     Some(location) => Ok(object_meta(location, &metadata)),
                     None => {
-                        let mut odd = OddKey::new(key.clone(), metadata.len());
+                        let size = if is_broken { 0 } else { metadata.len() };
+                        let mut odd = OddKey::new(key.clone(), size);
                         odd.last_modified = modified(&metadata);
+                        if is_broken {
+                            odd.oddity = Oddity::BrokenLink;
+                        }
                         Err(Box::new(odd))
                     }
                 };

@@ -123,8 +123,8 @@ impl LocalStore {
         let entries = self.walk(prefix, after);
         let objects = entries.try_filter_map(|entry| {
             let object = entry.inspect_err(|odd| {
-                let file = odd.key.escape_debug();
-                tracing::warn!(%file, "left out: its name has control characters, or is not UTF-8");
+                let (file, why) = (odd.key.escape_debug(), odd.detail());
+                tracing::warn!(%file, "left out: {why}");
             });
             future::ready(Ok(object.ok()))
         });

@@ -11,7 +11,7 @@ use object_store::{ObjectMeta, ObjectStore};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::listing::{OddKey, OddKeys, entries, key_of, page};
+use crate::listing::{OddKey, OddKeys, Oddity, entries, key_of, page};
 use crate::store::Store;
 
 /// Which keys a listing has.
@@ -187,6 +187,19 @@ impl Store {
 
     /// What a store without pages lists below a prefix, after a key.
     pub(super) fn entries(
+        &self,
+        prefix: Option<&Path>,
+        after: Option<&Path>,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let is_object = |item: &Result<ObjectMeta>| {
+            let odd = item.as_ref().err().and_then(Error::odd_key);
+            futures::future::ready(odd.is_none_or(|odd| odd.oddity == Oddity::OddKey))
+        };
+        self.all_entries(prefix, after).filter(is_object).boxed()
+    }
+
+    /// The same with links that lead nowhere.
+    pub(crate) fn all_entries(
         &self,
         prefix: Option<&Path>,
         after: Option<&Path>,

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::postponed::Postponed;
 use super::{Compare, Filter, Job, Outcome, Running, Transfer};
 use crate::error::{Error, Result};
-use crate::listing::{Entry, OddKey, ParallelOptions, key_of};
+use crate::listing::{Entry, OddKey, Oddity, ParallelOptions, key_of};
 use crate::store::Store;
 
 /// What a synchronisation compares and deletes.
@@ -92,7 +92,8 @@ pub enum Action {
         /// Length in bytes.
         size: u64,
     },
-    /// Do nothing of what an object needs, because no path can hold its key. Where the plan is carried out, it is a failure.
+    /// Do nothing of what an object needs, because no path can hold its key, or it is a link that leads nowhere. Where the plan is
+    /// carried out, it is a failure.
     Refuse {
         /// What the object needs.
         needs: Need,
@@ -100,6 +101,8 @@ pub enum Action {
         path: String,
         /// Length in bytes.
         size: u64,
+        /// Why.
+        reason: Oddity,
     },
 }
 
@@ -116,13 +119,13 @@ pub enum Need {
 impl Action {
     /// Why nothing is done of an object: an [`Error::odd_key`], in the operation that it needs; none of all other actions.
     pub fn refusal(&self, source: &Store, target: &Store) -> Option<Error> {
-        let Self::Refuse { needs, path, size } = self else { return None };
+        let Self::Refuse { needs, path, size, reason } = self else { return None };
         let (store, operation) = match needs {
             Need::Copy => (source, "copy"),
             Need::Delete => (target, "delete"),
         };
-        let odd = Box::new(OddKey::new(path.clone(), *size));
-        Some(store.odd_key_below(odd).with_operation(operation))
+        let odd = OddKey { oddity: *reason, ..OddKey::new(path.clone(), *size) };
+        Some(store.odd_key_below(Box::new(odd)).with_operation(operation))
     }
 }
 
@@ -152,7 +155,7 @@ pub enum Step {
         /// Why it is still there.
         result: Result<()>,
     },
-    /// The object has a key that no path can hold ([`Error::odd_key`]); the operation of the error is the one that it needs.
+    /// The object has a key that no path can hold, or cannot be read ([`Error::odd_key`]); the operation of the error is the one that it needs.
     Refused(Error),
     /// The target's object was to be deleted, and was kept because a copy failed.
     Kept {
@@ -167,7 +170,7 @@ type Listing = Pin<Box<Peekable<BoxStream<'static, Result<ObjectMeta>>>>>;
 
 /// Compares two stores, key by key, in bounded memory: both listings are sorted and read side by side.
 ///
-/// An object of the source whose key no path can hold is an [`Action::Refuse`], and so is one of the target that would be
+/// An object of the source whose key no path can hold, or a link that leads nowhere, is an [`Action::Refuse`], and so is one of the target that would be
 /// deleted; the plan goes on. A failed listing ends it with its error. Deletions can stand between copies; whoever runs a plan deletes
 /// after it has come to its end without an error, as [`Transfer::run_plan`] does.
 pub fn plan(
@@ -175,8 +178,12 @@ pub fn plan(
     target: &Store,
     options: SyncOptions,
 ) -> BoxStream<'static, Result<Action>> {
-    let both =
-        Both { from: listing(source, &options.filter), to: listing(target, &options.filter) };
+    let how = ParallelOptions::default;
+    let (from, to) = (source.sources(how()), target.objects_parallel(None, how()));
+    let both = Both {
+        from: listing(source, from, &options.filter),
+        to: listing(target, to, &options.filter),
+    };
     let pairs = stream::try_unfold(both, |mut both| async move {
         Ok::<_, Error>(both.next().await?.map(|pair| (pair, both)))
     });
@@ -241,7 +248,7 @@ impl Both {
 }
 
 fn refuse(odd: OddKey, needs: Need) -> Action {
-    Action::Refuse { needs, path: odd.key, size: odd.size }
+    Action::Refuse { needs, path: odd.key, size: odd.size, reason: odd.oddity }
 }
 
 fn copy(from: ObjectMeta, reason: Reason) -> Action {
@@ -389,10 +396,13 @@ fn delete(
     deleted.chain(error).boxed()
 }
 
-/// The objects of a store that the filter allows, sorted by key.
-fn listing(store: &Store, filter: &Filter) -> Listing {
+/// What the filter allows of a listing of a store, sorted by key.
+fn listing(
+    store: &Store,
+    listing: BoxStream<'static, Result<ObjectMeta>>,
+    filter: &Filter,
+) -> Listing {
     let filter = filter.clone();
-    let listing = store.objects_parallel(None, ParallelOptions::default());
     let listing = match store.provider().scheme() {
         // WebDAV servers list in any order: there is no way around taking it all first.
         "http" => stream::once(listing.try_collect::<Vec<_>>())

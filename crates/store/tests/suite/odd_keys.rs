@@ -183,11 +183,12 @@ async fn a_plan_is_data_that_has_them() {
     let options = SyncOptions::default().with_delete(true);
     let plan: Vec<Action> = plan(&source, &target, options).try_collect().await.unwrap();
     let texts: Vec<_> = plan.iter().map(|action| serde_json::to_value(action).unwrap()).collect();
+    let refuse = |needs, key| serde_json::json!({"action": "refuse", "needs": needs, "path": key, "size": 7, "reason": "odd_key"});
     let expected = [
         serde_json::json!({"action": "copy", "path": "a", "size": 7, "reason": "missing"}),
         serde_json::json!({"action": "delete", "path": "b", "size": 7}),
-        serde_json::json!({"action": "refuse", "needs": "copy", "path": "x//y", "size": 7}),
-        serde_json::json!({"action": "refuse", "needs": "delete", "path": "x//z", "size": 7}),
+        refuse("copy", "x//y"),
+        refuse("delete", "x//z"),
     ];
     assert_eq!(texts, expected);
     let (target, _) = Registry::default().open("memory:///", &OpenOptions::default()).unwrap();
@@ -267,4 +268,66 @@ async fn deleting_a_prefix_deletes_the_rest() {
     assert_eq!((report.deleted, failed), (GOOD.len() as u64, ODD.into()));
     let (_, error) = &report.failed[0];
     assert!(error.to_string().starts_with("delete s3://bucket/"), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn links_that_lead_nowhere_are_no_objects_and_keep_a_copy_from_looking_whole() {
+    use std::os::unix::fs::symlink;
+
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("d/only")).unwrap();
+    std::fs::write(dir.path().join("a"), "a").unwrap();
+    std::fs::write(dir.path().join("d/b"), "b").unwrap();
+    symlink("a", dir.path().join("link")).unwrap();
+    for (to, link) in [("nowhere", "d/broken"), ("round", "round"), ("../gone", "d/only/broken")] {
+        symlink(to, dir.path().join(link)).unwrap();
+    }
+    let url = format!("file://{}", dir.path().display());
+    let (files, path) = Registry::default().open(&url, &OpenOptions::default()).unwrap();
+    let source = files.with_prefix(&path);
+    let listed: Vec<_> = source.objects(None).try_collect().await.unwrap();
+    let keys: Vec<_> = listed.iter().map(|meta| meta.location.as_ref()).collect();
+    assert_eq!(keys, ["a", "d/b", "link"]);
+    let level = source.list_level(Some(&Path::from("d"))).await.unwrap();
+    assert_eq!((level.objects.len(), level.odd.len(), level.common_prefixes.len()), (1, 0, 0));
+    let (mut keys, mut broken) = (Vec::new(), Vec::new());
+    let mut sources = source.sources(ParallelOptions::default());
+    while let Some(item) = sources.next().await {
+        match OddKey::or_item(item).unwrap() {
+            Ok(meta) => keys.push(meta.location.to_string()),
+            Err(odd) => broken.push(odd.key),
+        }
+    }
+    assert_eq!(keys, ["a", "d/b", "link"]);
+    assert_eq!(broken, ["d/broken", "d/only/broken", "round"]);
+
+    let (target, _) = Registry::default().open("memory:///", &OpenOptions::default()).unwrap();
+    for kept in ["old", "round"] {
+        target.put(&Path::from(kept), "old".into()).await.unwrap();
+    }
+    let options = SyncOptions::default().with_delete(true);
+    let run = |options| Transfer::new().sync(&source, &target, options).try_collect::<Vec<_>>();
+    let mut errors = Vec::new();
+    for step in run(options.clone()).await.unwrap() {
+        match step {
+            Step::Refused(error) => errors.push(error),
+            Step::Copied(outcome) => drop(outcome.result.unwrap()),
+            Step::Kept { path, .. } => assert_eq!(path.as_ref(), "old"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(errors.len(), 3);
+    for error in errors {
+        let key = &error.odd_key().unwrap().key;
+        let text = format!("copy {url}/{key}: not found: the symbolic link leads nowhere: ");
+        assert!(error.to_string().starts_with(&text), "{error}");
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+    let kept = target.get(&Path::from("round")).await.unwrap().bytes().await.unwrap();
+    assert_eq!(kept, "old", "what the source has, if only as a broken link, is not deleted");
+
+    let filter = Filter::new().exclude("broken").unwrap().exclude("round").unwrap();
+    run(options.with_filter(filter)).await.unwrap();
+    assert!(!target.exists(&Path::from("old")).await.unwrap());
 }
