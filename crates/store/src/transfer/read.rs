@@ -36,6 +36,7 @@ impl Transfer {
     }
 
     async fn read_version(&self, object: &Object) -> Result<Bytes> {
+        let request = self.budget.request(&object.store).await;
         let opened = self.open(object, None, self.options.part()).await?;
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
         if opened.meta.size <= self.options.part() {
@@ -45,6 +46,8 @@ impl Transfer {
                 _ => pieces.concat().into(),
             });
         }
+        // Each part takes its own.
+        drop(request);
         let length = in_memory(opened.meta.size)?;
         let mut region = Region::new(length);
         self.fill_memory(object, opened, expected, region.as_mut_slice()).await?;
@@ -68,8 +71,10 @@ impl Transfer {
     }
 
     async fn read_version_into(&self, object: &Object, buffer: &mut [u8]) -> Result<usize> {
+        let request = self.budget.request(&object.store).await;
         let opened = self.open(object, None, self.options.part()).await?;
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
+        drop(request);
         let length = in_memory(opened.meta.size)?;
         if length > buffer.len() {
             let detail =

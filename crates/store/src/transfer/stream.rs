@@ -42,8 +42,10 @@ impl Transfer {
     pub async fn open_stream(&self, store: &Store, path: &Path) -> Result<ObjectStream> {
         let object = Object::new(store, path);
         let part = self.options.part();
+        let request = self.budget.request(store).await;
         let opened = self.open(&object, None, part).await?;
         let expected = object.checksum(&opened.integrity, &opened.meta, &self.options).await?;
+        drop(request);
         let (meta, attributes) = (opened.meta.clone(), opened.attributes.clone());
         self.events.planned(meta.size);
         let grid = Grid::new(0..meta.size, self.options.read_part(meta.size));

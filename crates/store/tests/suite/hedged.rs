@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use holdall_store::object_store::path::Path;
 use holdall_store::transfer::{Budget, Limits, Transfer, TransferOptions};
 use holdall_store::{OpenOptions, Registry, Store};
@@ -184,5 +185,32 @@ async fn the_second_request_is_one_of_those_that_the_budget_allows() {
         assert!(seen.asked.values().all(|asked| *asked <= 2), "{seen:?}");
         // The first one, whose object nobody knows yet, is alone: there is room beside it unless there is none at all.
         assert_eq!(seen.requests() > seen.asked.len(), requests > 1, "{seen:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opening_objects_takes_of_the_requests_that_the_budget_allows() {
+    let delay: Delay = |_| Some(Duration::from_millis(20));
+    for length in [1000, 2 * PART as usize + 77] {
+        let (service, store) = Slow::start(length, delay).await;
+        let transfer = transfer(None, 2);
+        let key = Path::from("k");
+        let read = (0..6).map(|_| transfer.read(&store, &key));
+        for read in futures::future::join_all(read).await {
+            assert!(read.unwrap() == service.content);
+        }
+        let streams = (0..6).map(|_| async {
+            let (_, stream) = transfer.stream(&store, &key).await.unwrap();
+            stream.try_collect::<Vec<_>>().await.unwrap().concat()
+        });
+        for read in futures::future::join_all(streams).await {
+            assert!(read == service.content);
+        }
+        let mut buffers = vec![vec![0; length]; 6];
+        let read = buffers.iter_mut().map(|buffer| transfer.read_into(&store, &key, buffer));
+        futures::future::try_join_all(read).await.unwrap();
+        assert!(buffers.iter().all(|buffer| *buffer == service.content));
+        let seen = service.until(|seen| seen.in_flight == 0).await;
+        assert_eq!(seen.most_in_flight, 2, "{seen:?}");
     }
 }
