@@ -70,11 +70,11 @@ impl Transfer {
             return self.to_file(&object, size, &path, &publication, Some(&lane)).await;
         }
         let object = object.uncounted();
-        let mut restarts = Restarts::default();
+        let mut restarts = Restarts::new(self);
         loop {
             match self.to_object(&object, size, target, to).await {
                 Ok(report) => return Ok(report),
-                Err(error) => restarts.again(self, &object, error)?,
+                Err(error) => restarts.again(self, &object, error).await?,
             }
         }
     }
@@ -138,6 +138,11 @@ impl Transfer {
             drop(request);
             let sent = target.put(pieces.into_iter().collect()).await?;
             return Ok(report.with_sent(sent));
+        }
+        if !opened.has_ranges {
+            drop((memory, request));
+            let parts = self.parts_of_body(object, opened, expected, inspected);
+            return Ok(report.with_sent(target.put_stream(parts).await?));
         }
         let source = match as_local(&object.store) {
             Some(local) => {

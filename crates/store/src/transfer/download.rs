@@ -57,12 +57,12 @@ impl Transfer {
         publication: &Publication,
         lane: Option<&Arc<Lane>>,
     ) -> Result<Report> {
-        let mut restarts = Restarts::default();
+        let mut restarts = Restarts::new(self);
         loop {
             let attempt = self.to_file_once(object, size, target, publication.clone(), lane);
             match attempt.await {
                 Ok(report) => return Ok(report),
-                Err(error) => restarts.again(self, object, error)?,
+                Err(error) => restarts.again(self, object, error).await?,
             }
         }
     }

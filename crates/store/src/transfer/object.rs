@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,6 +37,10 @@ pub(super) struct Object {
     pub(super) moved: Arc<AtomicU64>,
     /// Whether bytes have moved when they have been read, and not only when they have been written again.
     pub(super) counts: bool,
+    /// Whether a reply has shown that the service gives no ranges of it, whatever others have looked like.
+    no_ranges: Arc<AtomicBool>,
+    /// Whether a body of it has broken off that nothing can go on with.
+    broke_off: Arc<AtomicBool>,
 }
 
 /// An object that has answered.
@@ -103,7 +107,29 @@ impl Object {
             size: Arc::default(),
             moved: Arc::default(),
             counts: true,
+            no_ranges: Arc::default(),
+            broke_off: Arc::default(),
         }
+    }
+
+    /// Whether there is but one way to read it: with one request, from the first byte to the last.
+    pub(super) fn has_no_ranges(&self) -> bool {
+        self.no_ranges.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn found_without_ranges(&self) {
+        self.no_ranges.store(true, Ordering::Relaxed);
+    }
+
+    /// The same error; remembers that the transfer has to begin anew if it is to succeed.
+    fn broken_off(&self, error: Error) -> Error {
+        self.broke_off.store(true, Ordering::Relaxed);
+        error
+    }
+
+    /// Whether a body has broken off since this was asked.
+    pub(super) fn has_broken_off(&self) -> bool {
+        self.broke_off.swap(false, Ordering::Relaxed)
     }
 
     /// The same object, whose length has been announced.
@@ -156,6 +182,9 @@ impl Object {
     }
 
     async fn ask(&self, size: Option<u64>, part: u64) -> Result<Opened> {
+        if self.has_no_ranges() {
+            return self.open_whole(false).await;
+        }
         if self.store.is_embedded() || size.is_some_and(|size| size <= part) {
             return self.open_whole(true).await;
         }
@@ -183,6 +212,9 @@ impl Object {
     }
 
     async fn open_whole(&self, has_ranges: bool) -> Result<Opened> {
+        if !has_ranges {
+            self.found_without_ranges();
+        }
         let result = self.store.get_opts(&self.path, self.options()).await;
         Ok(Opened::of(result.map_err(|e| self.error(e))?, has_ranges))
     }
@@ -266,6 +298,11 @@ pub(super) fn mismatch(target: String, expected: &Checksum, found: &Checksum) ->
     Error::new(ErrorKind::Corrupt, "get", target, detail)
 }
 
+fn ended_early(object: &Object, left: &Range<u64>) -> Error {
+    let detail = format!("the body ended at byte {} of {}", left.start, left.end);
+    Error::new(ErrorKind::Corrupt, "get", object.url(), detail)
+}
+
 /// A place for the bytes of one range, in order.
 pub(super) trait Accept {
     /// Takes the next bytes. After an error of the source, those that were taken stay.
@@ -321,18 +358,32 @@ impl Transfer {
                 Ok(_) if at == range.end => return Ok(()),
                 // What had been asked for is complete; the range goes on.
                 Ok(true) if at > before => continue,
-                Ok(_) => {
-                    let detail = format!("the body ended at byte {at} of {}", range.end);
-                    Error::new(ErrorKind::Corrupt, "get", object.url(), detail)
-                }
+                Ok(_) => ended_early(object, &(at..range.end)),
                 Err(Broken::Source(error)) => error,
                 Err(Broken::Sink(error)) => return Err(error),
             };
+            if object.has_no_ranges() {
+                // Only whoever can take back what has arrived can try again.
+                return Err(object.broken_off(error));
+            }
             if at > before {
                 backoff.progressed();
             }
             backoff.again(error).await?;
             self.events.retried();
+        }
+    }
+
+    /// The next bytes of a body that goes to the end of its object; none there.
+    pub(super) async fn piece(&self, object: &Object, body: &mut Body) -> Result<Option<Bytes>> {
+        match body.next(u64::MAX).await {
+            Some(piece) => {
+                let piece = piece.map_err(|e| object.broken_off(object.error(e)))?;
+                self.budget.pace(piece.len()).await;
+                Ok(Some(piece))
+            }
+            None if body.range.is_empty() => Ok(None),
+            None => Err(object.broken_off(ended_early(object, &body.range))),
         }
     }
 

@@ -26,11 +26,11 @@ impl Transfer {
     /// service states.
     pub async fn read(&self, store: &Store, path: &Path) -> Result<Bytes> {
         let object = Object::new(store, path);
-        let mut restarts = Restarts::default();
+        let mut restarts = Restarts::new(self);
         loop {
             match self.read_version(&object).await {
                 Ok(bytes) => return Ok(bytes),
-                Err(error) => restarts.again(self, &object, error)?,
+                Err(error) => restarts.again(self, &object, error).await?,
             }
         }
     }
@@ -61,11 +61,11 @@ impl Transfer {
     /// after an error is undefined.
     pub async fn read_into(&self, store: &Store, path: &Path, buffer: &mut [u8]) -> Result<usize> {
         let object = Object::new(store, path);
-        let mut restarts = Restarts::default();
+        let mut restarts = Restarts::new(self);
         loop {
             match self.read_version_into(&object, buffer).await {
                 Ok(length) => return Ok(length),
-                Err(error) => restarts.again(self, &object, error)?,
+                Err(error) => restarts.again(self, &object, error).await?,
             }
         }
     }

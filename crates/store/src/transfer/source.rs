@@ -106,6 +106,15 @@ impl Source {
         }
     }
 
+    /// What this is, for people.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::File(file) => file.shown.to_string(),
+            Self::Object(object, _) => object.url(),
+            Self::Bytes(_) => String::new(),
+        }
+    }
+
     /// What this is, and which version of it; `None` where another process could not have the same.
     pub(super) fn identity(&self) -> Option<String> {
         match self {

@@ -6,14 +6,15 @@ use std::fmt;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, FuturesOrdered};
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use object_store::path::Path;
 use object_store::{Attributes, ObjectMeta};
 
 use super::Transfer;
 use super::budget::Held;
 use super::fetch::Grid;
-use super::object::{Accept, Body, Object, mismatch};
+use super::inspect::Inspected;
+use super::object::{Accept, Body, Object, Opened, mismatch};
 use crate::checksum::{Checksum, Hasher};
 use crate::error::Result;
 use crate::store::Store;
@@ -96,6 +97,38 @@ async fn step(mut state: Reading) -> Option<(Result<Bytes>, Reading)> {
         state.transfer.events.ended(next.is_ok());
     }
     Some((next.transpose()?, state))
+}
+
+impl Transfer {
+    /// The bytes of a body that has begun and cannot be gone on with by another; an error after the last one, when they are not
+    /// what the service states.
+    pub(super) fn one_body<'a>(
+        &'a self,
+        object: &'a Object,
+        opened: Opened,
+        expected: Option<Checksum>,
+        inspected: Inspected,
+    ) -> impl Stream<Item = Result<Bytes>> + Send + 'a {
+        let hasher = expected.as_ref().map(|sum| Hasher::new(sum.algorithm()));
+        let state = (Some((opened.body, hasher, inspected)), expected);
+        stream::try_unfold(state, move |(reading, expected)| async move {
+            let Some((mut body, mut hasher, inspected)) = reading else { return Ok(None) };
+            if let Some(piece) = self.piece(object, &mut body).await? {
+                if let Some(hasher) = &mut hasher {
+                    hasher.update(&piece);
+                }
+                inspected.update(&piece);
+                return Ok(Some((piece, (Some((body, hasher, inspected)), expected))));
+            }
+            if let (Some(expected), Some(found)) = (&expected, hasher.map(Hasher::finish))
+                && *expected != found
+            {
+                return Err(mismatch(object.url(), expected, &found));
+            }
+            inspected.finish()?;
+            Ok(None)
+        })
+    }
 }
 
 struct Part {

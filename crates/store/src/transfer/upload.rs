@@ -10,6 +10,7 @@ use object_store::path::Path;
 
 use super::budget::Held;
 use super::inspect::Inspected;
+use super::object::{Object, Opened};
 use super::place::no_runtime;
 use super::send::{Sent, Target};
 use super::source::{LocalFile, Source};
@@ -128,6 +129,28 @@ impl Transfer {
         pieces.wait().await?;
         let held = self.budget.memory(size).await?;
         Ok((pieces.part(size).await?, held))
+    }
+
+    /// The parts of an object that comes with one body, from its first byte to its last.
+    pub(super) fn parts_of_body<'a>(
+        &'a self,
+        object: &'a Object,
+        opened: Opened,
+        expected: Option<Checksum>,
+        inspected: Inspected,
+    ) -> impl Stream<Item = Result<(PutPayload, Held)>> + Send + 'a {
+        let size = self.options.upload_part(opened.meta.size);
+        let stream = self.one_body(object, opened, expected, inspected).boxed();
+        let pieces = Pieces { stream, carried: Bytes::new(), ended: false, taken: 0 };
+        stream::try_unfold(pieces, move |mut pieces| async move {
+            pieces.wait().await?;
+            if pieces.ended {
+                return Ok(None);
+            }
+            let held = self.budget.memory(size).await?;
+            let part = pieces.part(size).await?;
+            Ok(Some(((part, held), pieces)))
+        })
     }
 
     /// The parts of a stream, the first of which has been taken.

@@ -80,7 +80,7 @@ impl Whole {
         let mut hasher = self.hasher.lock().unwrap_or_else(PoisonError::into_inner);
         let found = combined.or_else(|| hasher.1.take().map(Hasher::finish));
         match found.filter(|found| found != expected) {
-            Some(found) => Err(mismatch(source.identity().unwrap_or_default(), expected, &found)),
+            Some(found) => Err(mismatch(source.shown(), expected, &found)),
             None => self.inspected.finish(),
         }
     }

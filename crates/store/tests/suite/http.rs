@@ -1,5 +1,7 @@
 //! Servers that speak HTTP in their own way.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures::{StreamExt, TryStreamExt, stream};
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{
@@ -11,7 +13,7 @@ use holdall_store::{ErrorKind, OpenOptions, Registry, Store};
 
 use super::loopback::{Loopback, reply};
 use super::services;
-use super::transfer::{engine, memory};
+use super::transfer::{data, engine, memory};
 
 fn open_with(url: &str, options: OpenOptions) -> Store {
     let mut options = options;
@@ -117,6 +119,131 @@ async fn a_server_that_ignores_ranges_is_an_error_and_not_wrong_bytes() {
         assert_eq!(store.error("get", &key, error).kind(), ErrorKind::NotSupported);
     }
     assert!(store.get_range(&key, 2..4).await.is_err());
+}
+
+/// A server of one object: what it answers is up to its number and the range that was asked for.
+async fn serving(
+    content: &[u8],
+    answer: impl Fn(usize, Option<(usize, usize)>, &[u8]) -> Vec<u8> + Send + Sync + 'static,
+) -> (Loopback, Store) {
+    let (content, asked) = (content.to_vec(), AtomicUsize::new(0));
+    let server = Loopback::start(move |request| {
+        let range = request.header("range").map(|range| {
+            let (first, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+            let last = last.parse::<usize>().unwrap().min(content.len().saturating_sub(1));
+            (first.parse().unwrap(), last)
+        });
+        answer(asked.fetch_add(1, Ordering::Relaxed), range, &content)
+    })
+    .await;
+    let store = open(&server.url);
+    (server, store)
+}
+
+/// The whole object, whatever was asked for.
+fn whole(content: &[u8]) -> Vec<u8> {
+    reply("200 OK", &[("etag", "\"e\"")], content)
+}
+
+/// The whole object as it is announced, and not to its end.
+fn cut(content: &[u8]) -> Vec<u8> {
+    let mut reply = reply("200 OK", &[("etag", "\"e\""), ("Connection", "close")], content);
+    reply.truncate(reply.len() - content.len() / 3);
+    reply
+}
+
+fn part(first: usize, last: usize, content: &[u8]) -> Vec<u8> {
+    let range = format!("bytes {first}-{last}/{}", content.len());
+    let headers = [("etag", "\"e\""), ("content-range", &*range)];
+    reply("206 Partial Content", &headers, &content[first..=last])
+}
+
+/// Every way from such a server, and what each has brought.
+async fn every_way(store: &Store, content: &[u8]) {
+    let (dir, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (engine, key) = (engine(&state), Path::from("k"));
+    assert!(engine.read(store, &key).await.unwrap() == content, "read");
+    let mut buffer = vec![0; content.len()];
+    engine.read_into(store, &key, &mut buffer).await.unwrap();
+    assert!(buffer == content, "read_into");
+    let file = dir.path().join("file");
+    engine.download(store, &key, &file).await.unwrap();
+    assert!(std::fs::read(&file).unwrap() == content, "download");
+    let target = memory();
+    let report = engine.copy(store, &key, &target, &"copy".into()).await.unwrap();
+    assert_eq!(report.bytes, content.len() as u64);
+    assert!(read(&target, "copy").await == content, "copy");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn what_a_server_without_ranges_has_goes_everywhere() {
+    for length in [0, 1000, 11 << 20] {
+        let content = data(length);
+        let (server, store) = serving(&content, |_, _, content| whole(content)).await;
+        every_way(&store, &content).await;
+        assert!(server.seen().len() <= 8, "{:?}", server.seen());
+        // Pieces of a body whose end is a surprise for whoever asked for a range of it.
+        let unknown = |_, range: Option<(usize, usize)>, content: &[u8]| match range {
+            Some((first, last)) => {
+                let headers = [("content-range", &*format!("bytes {first}-{last}/*"))];
+                reply("206 Partial Content", &headers, &content[first..=last])
+            }
+            None => whole(content),
+        };
+        if length > 0 {
+            every_way(&serving(&content, unknown).await.1, &content).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_where_there_are_no_ranges_is_read_anew() {
+    let content = data(11 << 20);
+    let now_and_then = |count, _, content: &[u8]| match count % 4 {
+        1 => cut(content),
+        _ => whole(content),
+    };
+    every_way(&serving(&content, now_and_then).await.1, &content).await;
+
+    let (server, store) = serving(&content, |_, _, content| cut(content)).await;
+    let (dir, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let options = engine(&state).options().clone().with_retries(2);
+    let (engine, key) = (engine(&state).with_options(options), Path::from("k"));
+    let error = engine.download(&store, &key, dir.path().join("file")).await.unwrap_err();
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::Corrupt, "get"), "{error}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    let target = memory();
+    let error = engine.copy(&store, &key, &target, &"copy".into()).await.unwrap_err();
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::Corrupt, "get"), "{error}");
+    assert!(!target.exists(&"copy".into()).await.unwrap());
+    assert!(server.seen().len() <= 9, "twice more than at first, each");
+}
+
+#[tokio::test]
+async fn a_server_that_gives_only_the_first_range_is_asked_for_all() {
+    let content = data(11 << 20);
+    let first_only = |_, range, content: &[u8]| match range {
+        Some((0, last)) => part(0, last, content),
+        _ => whole(content),
+    };
+    every_way(&serving(&content, first_only).await.1, &content).await;
+}
+
+#[tokio::test]
+async fn a_checksum_counts_where_there_are_no_ranges_too() {
+    let content = data(11 << 20);
+    let wrong =
+        |_, _, content: &[u8]| reply("200 OK", &[("x-goog-hash", "crc32c=AAAAAA==")], content);
+    let (server, store) = serving(&content, wrong).await;
+    let state = tempfile::tempdir().unwrap();
+    let target = memory();
+    let copy = engine(&state).copy(&store, &"k".into(), &target, &"copy".into()).await;
+    let error = copy.unwrap_err();
+    let text = format!("get {}/k: corrupt reply: its checksum is crc32c:00000000", server.url);
+    assert!(error.to_string().starts_with(&text), "{error}");
+    assert!(!target.exists(&"copy".into()).await.unwrap());
+    assert!(server.seen().len() <= 3, "another answer would be as wrong: {:?}", server.seen());
 }
 
 #[tokio::test]
