@@ -123,6 +123,9 @@ impl HttpService for Adapter {
             // `object_store` asks again after every 5xx; a server that does not know a method will not know it then.
             *reply.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
         }
+        if reply.status() == StatusCode::ACCEPTED && (read || again.is_some()) {
+            return Err(not_yet());
+        }
         let known = length_of(reply.headers()).is_some();
         match again {
             Some(again) if self.head_refused(reply.status()) => self.probe(again).await,
@@ -141,6 +144,13 @@ impl HttpConnector for Connector {
     fn connect(&self, _: &object_store::ClientOptions) -> object_store::Result<HttpClient> {
         Ok(self.0.clone())
     }
+}
+
+/// The error for a reply whose body says when there might be an object (RFC 9110, 15.3.3): archives answer so for what they
+/// have to fetch from tapes.
+fn not_yet() -> HttpError {
+    let text = "the server has taken the request and does not have the object yet (202 Accepted): ask again later";
+    HttpError::new(HttpErrorKind::Unknown, std::io::Error::other(text))
 }
 
 fn length_of(headers: &http::HeaderMap) -> Option<u64> {

@@ -247,6 +247,22 @@ async fn a_checksum_counts_where_there_are_no_ranges_too() {
 }
 
 #[tokio::test]
+async fn what_a_server_says_of_an_object_that_it_does_not_have_yet_is_not_its_content() {
+    let server = Loopback::start(|_| reply("202 Accepted", &[("etag", "\"e\"")], "soon")).await;
+    let (store, key) = (open(&server.url), Path::from("k"));
+    let state = tempfile::tempdir().unwrap();
+    let errors = [
+        store.get(&key).await.map(drop).map_err(|e| store.error("get", &key, e)),
+        store.head(&key).await.map(drop).map_err(|e| store.error("get", &key, e)),
+        engine(&state).read(&store, &key).await.map(drop),
+        engine(&state).copy(&store, &key, &memory(), &key).await.map(drop),
+    ];
+    for error in errors.map(Result::unwrap_err) {
+        assert!(error.to_string().contains("ask again later"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_secret_follows_a_redirect_to_another_origin() {
     let other = Loopback::start(|_| reply("200 OK", &[("x-other", "1")], "there")).await;
     let target = other.url.clone();
