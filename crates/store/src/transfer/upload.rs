@@ -11,6 +11,7 @@ use object_store::path::Path;
 use super::budget::Held;
 use super::inspect::Inspected;
 use super::object::{Object, Opened};
+use super::options::LEAST_PART_BYTES;
 use super::place::no_runtime;
 use super::send::{Sent, Target};
 use super::source::{LocalFile, Source};
@@ -116,6 +117,10 @@ impl Transfer {
             self.events.grown(bytes);
             let sent = target.put(first).await?;
             return Ok(Report { bytes, ..Report::default() }.with_sent(sent));
+        }
+        if self.budget.limits().memory_bytes < LEAST_PART_BYTES {
+            // Refused now, and not by the service once it has all parts.
+            drop(self.budget.memory(LEAST_PART_BYTES).await?);
         }
         let sent = target.put_stream(self.parts(&mut pieces, (first, held))).await?;
         Ok(Report { bytes: pieces.taken, ..Report::default() }.with_sent(sent))

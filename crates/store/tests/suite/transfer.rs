@@ -273,6 +273,16 @@ async fn a_budget_smaller_than_a_part_is_refused_and_one_of_few_parts_suffices()
     assert!(error.to_string().contains("raise the budget, or make parts smaller"), "{error}");
     small(6 * MIB as u64).write(content.clone().into(), &store, &"k".into()).await.unwrap();
     assert!(origin.get("k").unwrap() == content);
+
+    // The same of streams, whose length nobody knows before.
+    let pieces =
+        |count: usize| stream::iter((0..count).map(|_| Ok(Bytes::from(data(MIB / 2))))).boxed();
+    small(MIB as u64).upload_stream(pieces(1), &store, &"s".into()).await.unwrap();
+    let many = small(MIB as u64).upload_stream(pieces(16), &store, &"s".into()).await;
+    let error = many.unwrap_err();
+    assert!(error.to_string().contains("raise the budget: services take no smaller"), "{error}");
+    small(6 * MIB as u64).upload_stream(pieces(16), &store, &"s".into()).await.unwrap();
+    assert_eq!(origin.get("s").unwrap().len(), 8 * MIB);
 }
 
 #[tokio::test]
