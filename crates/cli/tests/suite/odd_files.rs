@@ -71,3 +71,17 @@ fn what_the_system_makes_has_its_content() {
     let copied = fs::read(dir.path().join("version")).unwrap();
     assert_eq!(copied, fs::read("/proc/version").unwrap());
 }
+
+#[test]
+fn a_pipe_is_not_replaced_by_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    pipe(&dir.path().join("pipe"));
+    fs::write(dir.path().join("file"), "content").unwrap();
+    for command in ["cp", "mv"] {
+        let said = holdall(dir.path(), &[command, "file", "pipe"]);
+        assert!(!said.status.success(), "{said:?}");
+        assert!(err(&said).contains("write to it as a stream"), "{}", err(&said));
+    }
+    assert!(!fs::metadata(dir.path().join("pipe")).unwrap().is_file());
+    assert!(dir.path().join("file").exists());
+}

@@ -26,7 +26,7 @@ pub(crate) use lane::{Lane, common};
 pub(crate) use paths::{JOURNAL, PARTIAL};
 pub(crate) use read::{NOT_REGULAR, e_tag, open, read_exact};
 pub use read::{has_no_length, read_at};
-pub(crate) use write::{rename_new, sync_parent};
+pub(crate) use write::{check_replaceable, rename_new, sync_parent};
 
 use std::any::Any;
 use std::fmt;

@@ -79,6 +79,15 @@ impl MultipartUpload for Upload {
     }
 
     async fn abort(&mut self) -> Result<()> {
-        self.take().map(drop).ok_or_else(ended)
+        self.take().map(|staged| staged.discard()).ok_or_else(ended)
+    }
+}
+
+impl Drop for Upload {
+    /// Parts may still be on their way to the disk, from threads that a process does not wait for when it ends.
+    fn drop(&mut self) {
+        if let Some(staged) = self.take() {
+            staged.discard();
+        }
     }
 }

@@ -51,6 +51,7 @@ pub(super) struct Staged {
 
 impl Staged {
     pub(super) fn new(target: PathBuf) -> Result<Self> {
+        check_target(&target)?;
         let parent = target.parent().unwrap_or(FilePath::new("/")).to_owned();
         let mut made_parent = false;
         loop {
@@ -127,11 +128,18 @@ impl Staged {
     }
 }
 
+impl Staged {
+    /// Removes it now, whoever still writes to it.
+    pub(super) fn discard(&self) {
+        // A leftover is hidden from listings, which remove it when it is old.
+        drop(std::fs::remove_file(&self.path));
+    }
+}
+
 impl Drop for Staged {
     fn drop(&mut self) {
         if !self.published {
-            // A leftover is hidden from listings, which remove it when it is old.
-            drop(std::fs::remove_file(&self.path));
+            self.discard();
         }
     }
 }
@@ -153,6 +161,34 @@ pub(super) fn remove_if_stale(path: &FilePath) {
     {
         tracing::debug!(path = %path.display(), "removed what a killed process had left");
     }
+}
+
+/// Refuses to put a file in the place of a device, a pipe or a socket, which a rename would take away from everybody; or of a
+/// name that stands for an open file of some process (`/dev/stdout`).
+pub(crate) fn check_replaceable(target: &FilePath) -> io::Result<()> {
+    // What cannot be looked at is told of by whoever writes there.
+    let Ok(there) = std::fs::symlink_metadata(target) else { return Ok(()) };
+    let is_special = |metadata: &std::fs::Metadata| !metadata.is_file() && !metadata.is_dir();
+    let special = match there.is_symlink() {
+        false => is_special(&there),
+        true => {
+            std::fs::metadata(target).is_ok_and(|behind| is_special(&behind))
+                || std::fs::read_link(target).is_ok_and(|to| to.starts_with("/proc"))
+        }
+    };
+    match special {
+        true => Err(io::Error::new(io::ErrorKind::InvalidInput, NOT_REPLACED)),
+        false => Ok(()),
+    }
+}
+
+/// Why nothing is published there.
+const NOT_REPLACED: &str =
+    "it is a device, a pipe or a socket, whose place a file would take; write to it as a stream";
+
+fn check_target(target: &FilePath) -> Result<()> {
+    check_replaceable(target)
+        .map_err(|e| Error::NotSupported { source: format!("{}: {e}", target.display()).into() })
 }
 
 /// Renames in one step unless the target exists.
@@ -210,6 +246,7 @@ impl Root {
             let detail = "it is a directory".into();
             return Err(Error::NotFound { path: source.display().to_string(), source: detail });
         }
+        check_target(&target)?;
         let attempt = || match create {
             true => rename_new(&source, &target),
             false => std::fs::rename(&source, &target).map_err(|e| io_error("rename", &target, e)),

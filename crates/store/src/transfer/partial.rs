@@ -54,7 +54,13 @@ pub(super) struct Partial {
 impl Partial {
     /// Opens the neighbour of `target`, locked against other processes.
     pub(super) fn open(target: &Path) -> Result<Self> {
-        let failed = |e: &io::Error| io_error("download", "create", target, e);
+        let failed = |e: &io::Error| match e.kind() {
+            io::ErrorKind::InvalidInput => {
+                let shown = target.display().to_string();
+                Error::new(ErrorKind::InvalidArgument, "download", shown, e.to_string())
+            }
+            _ => io_error("download", "create", target, e),
+        };
         let opened = open_neighbour(target).or_else(|error| {
             if error.kind() != io::ErrorKind::NotFound {
                 return Err(error);
@@ -222,11 +228,13 @@ impl Drop for Partial {
 /// locked against other processes, and holds what a killed one left there.
 ///
 /// # Errors
-/// [`NotFound`](io::ErrorKind::NotFound) when there is no such directory, and what else the file system says.
+/// [`NotFound`](io::ErrorKind::NotFound) when there is no such directory, [`InvalidInput`](io::ErrorKind::InvalidInput) when
+/// something is there that a file must not replace, and what else the file system says.
 pub fn open_neighbour(target: &Path) -> io::Result<(File, PathBuf)> {
     let name = target.file_name();
     let name =
         name.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+    local::check_replaceable(target)?;
     // Another process that makes the same file has a neighbour of its own: the last one that ends wins.
     for attempt in 0.. {
         let path = target.with_file_name(neighbour(name, attempt, local::PARTIAL));

@@ -13,6 +13,7 @@ use holdall_store::object_store::{
     Attribute, Attributes, Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
     PutPayload, UpdateVersion,
 };
+use holdall_store::transfer::Transfer;
 use holdall_store::{ErrorKind, Provider, Store};
 
 fn local(dir: &tempfile::TempDir) -> LocalStore {
@@ -264,5 +265,61 @@ fn pipes_are_no_objects_and_nobody_waits_for_them() {
     for key in ["pipe", "link"] {
         let error = block_on(store.get(&Path::from(key))).unwrap_err();
         assert!(error.to_string().contains("not a regular file"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nothing_takes_the_place_of_a_device_or_a_pipe() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::new(Arc::new(local(&dir)));
+    let path = |name: &str| dir.path().join(name);
+    assert!(std::process::Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+    for (to, link) in [("pipe", "link"), ("/dev/null", "null"), ("/proc/self/fd/0", "input")] {
+        std::os::unix::fs::symlink(to, path(link)).unwrap();
+    }
+    store.put(&"k".into(), "content".into()).await.unwrap();
+    for name in ["pipe", "link", "null", "input"] {
+        let key = Path::from(name);
+        for (what, done) in [
+            ("put", store.put(&key, "content".into()).await.map(drop)),
+            ("copy", store.copy(&"k".into(), &key).await),
+            ("rename", store.rename(&"k".into(), &key).await),
+            ("put_multipart", store.put_multipart(&key).await.map(drop)),
+        ] {
+            let error = store.error(what, &key, done.unwrap_err());
+            assert_eq!(error.kind(), ErrorKind::NotSupported, "{what}: {error}");
+        }
+        let download = Transfer::new().download(&store, &"k".into(), path(name)).await;
+        let error = download.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        assert!(error.to_string().contains("write to it as a stream"), "{error}");
+    }
+    let mut names: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["input", "k", "link", "null", "pipe"]);
+    assert!(!path("pipe").metadata().unwrap().is_file() && path("link").is_symlink());
+    // A link to a file is a name like others.
+    std::os::unix::fs::symlink("k", path("file")).unwrap();
+    store.put(&"file".into(), "new".into()).await.unwrap();
+}
+
+#[test]
+fn an_upload_that_is_given_up_leaves_nothing_even_while_parts_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::new(local(&dir).inline().unwrap());
+    for aborts in [true, false] {
+        let mut upload = block_on(store.put_multipart(&"k".into())).unwrap();
+        let part = upload.put_part("part".into());
+        match aborts {
+            true => block_on(upload.abort()).unwrap(),
+            false => drop(upload),
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        drop(block_on(part));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }
