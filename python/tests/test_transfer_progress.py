@@ -17,6 +17,7 @@ import pytest
 from conftest import s3_settings
 
 import holdall
+from holdall import _holdall
 from holdall.store import MemoryStore
 
 MIB = 1024 * 1024
@@ -121,6 +122,9 @@ def test_what_progress_raises_ends_the_transfer(store, tmp_path):
         holdall.download(store, "k", tmp_path / "f", progress=look, **options)
     assert not (tmp_path / "f").exists()
     assert len([now for now in calls if now.bytes_done]) == 1
+    # Whoever catches it finds the place as it was: nothing of the transfer goes on.
+    assert _holdall._unsettled()[0] == 0
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 async def test_what_progress_raises_ends_the_transfer_async(s3_store):

@@ -128,7 +128,8 @@ impl Operation {
     }
 
     /// Runs it to its end; calls `tell` every `interval` seconds meanwhile, and `take` with outcomes as they come, where
-    /// the transfer tells them. When a signal handler or one of these raises, the transfer is given up.
+    /// the transfer tells them. When a signal handler or one of these raises, the transfer is given up, and has ended when
+    /// this returns.
     fn wait(
         &self,
         py: Python<'_>,
@@ -137,6 +138,37 @@ impl Operation {
         take: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let mut task = Task(runtime().spawn(self.take()?));
+        let ended = self.follow(py, &mut task, tell, interval, take);
+        if ended.is_err() {
+            task.give_up(py);
+        }
+        ended
+    }
+
+    /// The next outcomes, to be awaited; none when there will be no more of them.
+    fn outcomes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let told = self.told.clone();
+        let next = async move { untaken(told.as_ref()).await };
+        future_into_py(py, false, next, |py, outcomes| outcomes_out(py, outcomes)?.into_py_any(py))
+    }
+
+    /// Begins it, to be awaited; `convert` makes the result.
+    fn start<'py>(&self, py: Python<'py>, convert: Py<PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        future_into_py(py, false, self.take()?, move |py, ended| {
+            convert.call1(py, (value_out(py, ended)?,))
+        })
+    }
+}
+
+impl Operation {
+    fn follow(
+        &self,
+        py: Python<'_>,
+        task: &mut Task,
+        tell: Option<&Bound<'_, PyAny>>,
+        interval: f64,
+        take: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
         let mut told = self.told.clone();
         let interval = Duration::try_from_secs_f64(interval).unwrap_or(Duration::MAX);
         let (ticks, mut ticked) = (tell.is_some(), Instant::now());
@@ -147,7 +179,7 @@ impl Operation {
                 tokio::select! {
                     biased;
                     outcomes = untaken(told.as_ref()), if told.is_some() => Event::Told(outcomes),
-                    ended = &mut task => Event::Ended(ended),
+                    ended = &mut *task => Event::Ended(ended),
                     () = tokio::time::sleep(left), if ticks => Event::Time,
                 }
             };
@@ -167,20 +199,6 @@ impl Operation {
                 ticked = Instant::now();
             }
         }
-    }
-
-    /// The next outcomes, to be awaited; none when there will be no more of them.
-    fn outcomes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let told = self.told.clone();
-        let next = async move { untaken(told.as_ref()).await };
-        future_into_py(py, false, next, |py, outcomes| outcomes_out(py, outcomes)?.into_py_any(py))
-    }
-
-    /// Begins it, to be awaited; `convert` makes the result.
-    fn start<'py>(&self, py: Python<'py>, convert: Py<PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        future_into_py(py, false, self.take()?, move |py, ended| {
-            convert.call1(py, (value_out(py, ended)?,))
-        })
     }
 }
 
@@ -236,6 +254,18 @@ impl Future for Task {
         Poll::Ready(joined.unwrap_or_else(|error| {
             Err(Error::new(ErrorKind::Join, "transfer", "", error.to_string()))
         }))
+    }
+}
+
+impl Task {
+    /// Ends it, and waits until nothing of it is left: whoever gave it up may want to clear its place, or to begin anew there.
+    fn give_up(mut self, py: Python<'_>) {
+        if self.0.is_finished() {
+            return;
+        }
+        self.0.abort();
+        // An interrupt ends this wait too; what led here is what the caller hears of.
+        drop(block_on(py, &mut self));
     }
 }
 

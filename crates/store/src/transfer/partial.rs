@@ -10,6 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use object_store::{Attributes, CopyMode};
@@ -25,6 +26,10 @@ use crate::local;
 
 /// Longest name of a file on the file systems in use.
 const NAME_BYTES: usize = 255;
+
+/// How long a neighbour that is locked is waited for: somebody who was told to end, and has not come to it yet, leaves what can
+/// be gone on with.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How file systems in memory name themselves (`linux/magic.h`).
 const TMPFS_MAGIC: u64 = 0x0102_1994;
@@ -238,8 +243,16 @@ pub fn open_neighbour(target: &Path) -> io::Result<(File, PathBuf)> {
     // Another process that makes the same file has a neighbour of its own: the last one that ends wins.
     for attempt in 0.. {
         let path = target.with_file_name(neighbour(name, attempt, local::PARTIAL));
-        if let Some(file) = open_locked(&path)? {
-            return Ok((file, path));
+        let patience = if attempt == 0 { PATIENCE } else { Duration::ZERO };
+        let begun = Instant::now();
+        loop {
+            if let Some(file) = open_locked(&path)? {
+                return Ok((file, path));
+            }
+            if begun.elapsed() >= patience {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
     unreachable!("the loop has no end of its own")
@@ -325,6 +338,19 @@ mod tests {
         let publication = Publication { fsync: true, ..Publication::default() };
         other.publish(&publication).unwrap();
         assert_eq!(names(dir.path()), ["t"]);
+    }
+
+    #[test]
+    fn what_somebody_leaves_who_is_about_to_end_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("t");
+        let (first, path) = open_neighbour(&target).unwrap();
+        let ending = std::thread::spawn(move || {
+            std::thread::sleep(PATIENCE / 10);
+            drop(first);
+        });
+        assert_eq!(open_neighbour(&target).unwrap().1, path);
+        ending.join().unwrap();
     }
 
     #[test]
