@@ -2,10 +2,10 @@
 
 use bytes::Bytes as RustBytes;
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyMemoryView};
 
 use crate::bytes::Bytes;
 
@@ -28,12 +28,26 @@ impl<'py> FromPyObject<'_, 'py> for Input {
     }
 }
 
+/// The memory that an object shows, whatever its items are; but not pointers to other objects.
+pub(crate) fn buffer_of(object: &Bound<'_, PyAny>) -> PyResult<PyUntypedBuffer> {
+    // Arrays of ctypes do not say how far their items are apart, which a view of them works out.
+    let buffer =
+        PyUntypedBuffer::get(object).or_else(|error| match PyMemoryView::from(object) {
+            Ok(view) => PyUntypedBuffer::get(&view),
+            Err(_) => Err(error),
+        })?;
+    if buffer.format().to_bytes().contains(&b'O') {
+        return Err(PyTypeError::new_err("the buffer holds Python objects, not bytes"));
+    }
+    Ok(buffer)
+}
+
 /// Looks at the bytes of a buffer, whatever its items are.
 pub(crate) fn with_slice<T>(
     object: &Bound<'_, PyAny>,
     look: impl FnOnce(&[u8]) -> T,
 ) -> PyResult<T> {
-    let buffer = PyUntypedBuffer::get(object)?;
+    let buffer = buffer_of(object)?;
     if !buffer.is_c_contiguous() {
         return Err(PyValueError::new_err("the buffer must be contiguous"));
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import multiprocessing
 import os
 import pickle
 import threading
@@ -182,6 +183,13 @@ def test_what_a_sink_raises_comes_out(store):
     with pytest.raises(Full):
         holdall.download(store, "k", Sink())
 
+    class Busy:
+        def write(self, data):
+            return 0
+
+    with pytest.raises(BlockingIOError, match="took none of 1 bytes"):
+        holdall.download(store, "k", Busy())
+
 
 def test_missing_things(store, tmp_path):
     with pytest.raises(NotFoundError) as raised:
@@ -356,6 +364,12 @@ def test_buffers_that_do_not_do(store):
         holdall.read_into(store, "k", bytes(7))
     with pytest.raises(TypeError, match="writable buffer"):
         holdall.read_into(store, "k", "text")
+    numpy = pytest.importorskip("numpy")
+    with pytest.raises(TypeError, match="writable buffer"):
+        holdall.read_into(store, "k", numpy.array([None, "ab"], dtype=object))
+    array = multiprocessing.RawArray("B", 7)
+    assert holdall.read_into(store, "k", array) == 7
+    assert bytes(array) == b"content"
 
 
 async def test_a_buffer_is_held_while_it_is_filled(s3_store):

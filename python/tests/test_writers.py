@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import ctypes
 import gc
 import re
 import time
@@ -25,6 +26,7 @@ BUFFERS = {
     "array of int": array.array("i", range(1000)),
     "two dimensions": numpy.arange(600, dtype="float64").reshape(20, 30),
     "memoryview of shorts": memoryview(array.array("h", range(100))),
+    "array of ctypes": (ctypes.c_short * 50)(*range(50)),
     "nothing": numpy.empty((0, 4), dtype="int16"),
 }
 
@@ -49,6 +51,8 @@ def test_buffers_with_gaps_are_refused():
     with holdall.open_writer(MemoryStore(), "k") as writer:
         with pytest.raises((ValueError, BufferError), match="contiguous"):
             writer.write(memoryview(b"abcdef")[::2])
+        with pytest.raises(TypeError, match="holds Python objects"):
+            writer.write(numpy.array([object()]))
         with pytest.raises(TypeError):
             writer.write("text")
 

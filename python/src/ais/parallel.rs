@@ -21,6 +21,7 @@ use super::args::reading;
 use super::client::AisClient;
 use super::errors::to_py;
 use crate::awaitable::future_into_py;
+use crate::buffer::buffer_of;
 use crate::runtime::{block_on, runtime};
 
 /// Where content goes.
@@ -48,7 +49,7 @@ unsafe impl Sync for Target {}
 impl Target {
     /// The memory of an object that lets itself be written to.
     pub(super) fn of(object: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let buffer = PyUntypedBuffer::get(object)?;
+        let buffer = buffer_of(object)?;
         if buffer.readonly() || !buffer.is_c_contiguous() {
             return Err(PyValueError::new_err("the buffer must be writable and contiguous"));
         }

@@ -7,13 +7,13 @@ use holdall::store::object_store::path::Path;
 use holdall::store::object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 use holdall::store::transfer::{Transfer, has_ranges};
 use holdall::store::{Error, ErrorKind, Result, Store};
-use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 
 use crate::awaitable::future_into_py;
+use crate::buffer::buffer_of;
 use crate::bytes::Bytes;
 use crate::errors::to_py;
 use crate::ops::get::LARGE_BYTES;
@@ -421,7 +421,7 @@ impl Reader {
     }
 
     fn readinto(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let target = PyUntypedBuffer::get(buffer)?;
+        let target = buffer_of(buffer)?;
         if target.readonly() || !target.is_c_contiguous() {
             return Err(PyValueError::new_err("readinto needs a writable, contiguous buffer"));
         }

@@ -7,6 +7,7 @@ use futures::TryStreamExt;
 use holdall::store::object_store::{ObjectStoreExt, path::Path};
 use holdall::store::transfer::{Report, Transfer};
 use holdall::store::{Error, ErrorKind, Result, Store};
+use pyo3::exceptions::PyBlockingIOError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -169,8 +170,13 @@ fn write_all(writer: &Py<PyAny>, piece: Bytes) -> PyResult<()> {
             // Raw files may take less than they are given; what returns None has taken it all.
             let taken = match written.is_none() {
                 true => rest.len(),
-                false => written.extract::<usize>()?.clamp(1, rest.len()),
+                false => written.extract::<usize>()?.min(rest.len()),
             };
+            if taken == 0 {
+                let text =
+                    format!("write took none of {} bytes: it must wait until it can", rest.len());
+                return Err(PyBlockingIOError::new_err(text));
+            }
             drop(rest.split_to(taken));
         }
         Ok(())

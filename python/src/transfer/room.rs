@@ -6,6 +6,8 @@ use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
+use crate::buffer::buffer_of;
+
 /// The memory of a writable buffer. While this exists its exporter neither moves nor frees it: a `bytearray` cannot be
 /// resized, an array not be reallocated.
 pub(crate) struct Room {
@@ -21,7 +23,7 @@ unsafe impl Send for Room {}
 impl Room {
     /// Takes hold of a buffer of any item type.
     pub(crate) fn of(object: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let buffer = PyUntypedBuffer::get(object).map_err(|error| {
+        let buffer = buffer_of(object).map_err(|error| {
             let found = object.get_type();
             let text = format!(
                 "expected a writable buffer (bytearray, memoryview, numpy array, …), not {found}"
