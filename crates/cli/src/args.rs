@@ -15,7 +15,7 @@ use holdall::store::transfer::{Budget, Limits, Transfer, TransferOptions, Verify
 /// A place is a URL (s3://bucket/key, gs://, az://, abfs://, https://, file://, memory://) or a plain path; `-` is
 /// standard input or output. A trailing slash says "directory".
 ///
-/// Exit status: 0 done; 1 failed; 2 wrong usage; 3 at least one object failed, the others were done; 130 interrupted.
+/// Exit status: 0 done; 1 failed; 2 wrong usage; 3 at least one object failed, the others were done; 130 interrupted, 143 told to end.
 #[derive(Debug, Parser)]
 #[command(name = "holdall", version, max_term_width = 100)]
 #[command(after_help = "\

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use holdall::store::transfer::aborting;
+use tokio::signal::unix::{SignalKind, signal};
 
 use args::{Cli, Command};
 use printer::Printer;
@@ -26,8 +27,41 @@ enum Exit {
     Done,
     /// Some objects failed; the others were done.
     Partial,
-    /// It was interrupted, and has put things in order.
+    /// It was told to end, and has put things in order.
+    Told(Told),
+}
+
+/// How a command was told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// By whoever sits at the terminal (SIGINT).
     Interrupted,
+    /// By whoever runs it for others: a service manager, `timeout`, a container (SIGTERM).
+    Terminated,
+}
+
+impl Told {
+    /// Waits until it is.
+    async fn to_end() -> Self {
+        let interrupted = tokio::signal::ctrl_c();
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+            // Nothing can be put in order then, which costs no more than a kill does.
+            drop(interrupted.await);
+            return Self::Interrupted;
+        };
+        tokio::select! {
+            _ = interrupted => Self::Interrupted,
+            _ = terminate.recv() => Self::Terminated,
+        }
+    }
+
+    /// What is said of it, and the exit status: 128 and the number of the signal.
+    fn outcome(self) -> (&'static str, u8) {
+        match self {
+            Self::Interrupted => ("interrupted", 130),
+            Self::Terminated => ("terminated", 143),
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -59,37 +93,37 @@ fn main() -> ExitCode {
     let ended = runtime.block_on(async {
         if let Command::Serve(args) = &cli.command {
             // It ends by signals, in its own way.
-            return Some(commands::serve::run(args, &printer).await);
+            return commands::serve::run(args, &printer).await;
         }
         if let Command::Bench(_) = &cli.command {
-            return Some(commands::run(&cli, holdall::registry(), &printer).await);
+            return commands::run(&cli, holdall::registry(), &printer).await;
         }
-        tokio::select! {
-            ended = commands::run(&cli, holdall::registry(), &printer) => Some(ended),
-            _ = tokio::signal::ctrl_c() => None,
-        }
+        let told = tokio::select! {
+            ended = commands::run(&cli, holdall::registry(), &printer) => return ended,
+            told = Told::to_end() => told,
+        };
+        settle().await;
+        Ok(Exit::Told(told))
     });
-    if ended.is_none() {
-        runtime.block_on(settle());
-    }
     // Blocking reads of standard input must not hold up the end.
     runtime.shutdown_background();
     match ended {
-        Some(Ok(Exit::Done)) => ExitCode::SUCCESS,
-        Some(Ok(Exit::Partial)) => ExitCode::from(3),
-        Some(Err(error)) if printer::is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Some(Err(error)) => {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Partial) => ExitCode::from(3),
+        Err(error) if printer::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
             printer.error(&format!("{error:#}"));
             ExitCode::from(1)
         }
-        None | Some(Ok(Exit::Interrupted)) => {
-            printer.error("interrupted");
-            ExitCode::from(130)
+        Ok(Exit::Told(told)) => {
+            let (text, status) = told.outcome();
+            printer.error(text);
+            ExitCode::from(status)
         }
     }
 }
 
-/// Waits, a little, for uploads that were cut off to be aborted. A second interrupt ends the wait.
+/// Waits, a little, for uploads that were cut off to be aborted. Who is told a second time waits no more.
 async fn settle() {
     let aborted = async {
         while aborting() > 0 {
@@ -98,6 +132,6 @@ async fn settle() {
     };
     tokio::select! {
         _ = tokio::time::timeout(commands::SETTLING, aborted) => {}
-        _ = tokio::signal::ctrl_c() => {}
+        _ = Told::to_end() => {}
     }
 }

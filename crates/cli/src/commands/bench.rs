@@ -14,10 +14,10 @@ use holdall::store::transfer::{Budget, Limits, Transfer, TransferOptions, Verify
 use serde_json::json;
 
 use super::Context;
-use crate::Exit;
 use crate::args::Bench;
 use crate::place::End;
 use crate::printer::{Printer, human};
+use crate::{Exit, Told};
 
 /// Measures a store, prints a row for each measurement, and removes what it has written, however it ends.
 pub(crate) async fn run(context: &Context<'_>, args: &Bench) -> Result<Exit> {
@@ -28,7 +28,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &Bench) -> Result<Exit> {
     context.printer.note(&format!("measuring below {}", bench.store.url()));
     let ended = tokio::select! {
         ended = bench.all() => ended.map(|()| Exit::Done),
-        _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+        told = Told::to_end() => Ok(Exit::Told(told)),
     };
     let cleaned = bench.clean().await;
     match (ended, cleaned) {

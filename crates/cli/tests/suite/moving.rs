@@ -38,9 +38,16 @@ fn names(dir: impl AsRef<Path>) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
+/// How a command is told to end, and the status that it ends with.
+const SIGNALS: [(&str, i32); 2] = [("-INT", 130), ("-TERM", 143)];
+
 fn interrupt(child: &Child) {
+    tell(child, "-INT");
+}
+
+fn tell(child: &Child, signal: &str) {
     let id = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
 }
 
 fn wait_until(condition: impl Fn() -> bool) {
@@ -239,7 +246,29 @@ fn killed_transfers_are_resumed() {
 }
 
 #[test]
+fn a_download_that_is_told_to_end_leaves_nothing() {
+    for (signal, status) in SIGNALS {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("down")).unwrap();
+        fs::write(dir.path().join("file"), vec![7; 12 << 20]).unwrap();
+        let arguments = ["cp", "file", "down/file", "--limit-rate=4MiB", "--json"];
+        let child = command(dir.path(), &arguments).stderr(Stdio::piped()).spawn().unwrap();
+        wait_until(|| !names(dir.path().join("down")).is_empty());
+        tell(&child, signal);
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(status), "{ended:?}");
+        assert!(names(dir.path().join("down")).is_empty(), "{signal}");
+    }
+}
+
+#[test]
 fn an_interrupted_upload_is_aborted() {
+    for (signal, status) in SIGNALS {
+        upload_and_tell(signal, status);
+    }
+}
+
+fn upload_and_tell(signal: &str, status: i32) {
     let Some((settings, url)) = s3("abort") else { return };
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("file"), vec![7; 12 << 20]).unwrap();
@@ -254,8 +283,8 @@ fn an_interrupted_upload_is_aborted() {
         text.ends_with('\n') && !text.contains(r#""upload":"""#)
     };
     wait_until(|| fs::read_dir(&journals).into_iter().flatten().any(is_open));
-    interrupt(&child);
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    tell(&child, signal);
+    assert_eq!(child.wait().unwrap().code(), Some(status));
     // The journal of an upload goes when the service has forgotten it.
     assert!(names(&journals).is_empty());
     let missing = run(dir.path(), &with(&["stat", &key], &settings));
