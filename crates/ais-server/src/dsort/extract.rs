@@ -202,8 +202,11 @@ pub(super) fn in_parallel<T: Sync, R: Send>(
 ) -> Result<Vec<R>> {
     let next = AtomicUsize::new(0);
     let failed: Mutex<Option<Error>> = Mutex::new(None);
+    // Backends are waited for with it.
+    let runtime = tokio::runtime::Handle::try_current().ok();
     let mut results: Vec<(usize, R)> = std::thread::scope(|scope| {
         let worker = || {
+            let _context = runtime.as_ref().map(tokio::runtime::Handle::enter);
             let mut mine = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);

@@ -9,6 +9,7 @@ use holdall_ais_server::{CacheLimits, Options};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
+use crate::archives::{files, pack};
 use crate::standin::{Control, options};
 use crate::support::{Ais, header};
 
@@ -383,6 +384,48 @@ async fn names_that_nothing_can_fetch_are_listed_and_keep_no_other_from_coming()
     assert!(copied["err"].as_str().expect("text").contains("no backend can hold"), "{copied}");
     let there = ais.act(Method::GET, "/v1/buckets/to", "list", json!({})).await;
     assert_eq!(names(&there.json().await.expect("JSON")), ["a", "d/b", "z"]);
+
+    let archive = |coer: bool, mut what: Value| {
+        what["archname"] = json!("all.tar");
+        what["coer"] = json!(coer);
+        what["tobck"] = json!({"name": "to", "provider": "ais"});
+        ais.bucket_job(Method::PUT, "archive", what)
+    };
+    let archived = archive(false, json!({"template": ""})).await;
+    let said = archived["err"].as_str().expect("text");
+    assert!(said.contains("no backend can hold") && said.contains("1 more"), "{archived}");
+    assert_eq!(archived["stats"]["loc-objs"], "3", "{archived}");
+    for member in ["a", "d/b", "z"] {
+        assert_eq!(ais.get(&format!("to/all.tar?archpath={member}")).await.status(), 200);
+    }
+    // Those that are asked for by name have to be there, as those that are missing do.
+    let named = json!({"objnames": ["z", "d//double"]});
+    let failed = archive(false, named.clone()).await;
+    assert!(failed["err"].as_str().expect("text").contains("no backend can hold"), "{failed}");
+    assert_eq!(ais.get("to/all.tar?archpath=a").await.status(), 200, "the archive of before");
+    let archived = archive(true, named).await;
+    assert_eq!(archived["stats"]["loc-objs"], "1", "{archived}");
+    assert_eq!(ais.get("to/all.tar?archpath=a").await.status(), 404, "the new archive");
+
+    // dSort fetches its shards too, and says which one it cannot have.
+    let shard = pack("shard.tar", &files(&[("x.txt", "x"), ("y.txt", "y")]));
+    control.put("b", "shard.tar", shard).await;
+    let spec = json!({
+        "input_bck": {"name": "b", "provider": "aws"}, "output_bck": {"name": "to", "provider": "ais"},
+        "input_format": {"template": ""}, "output_format": "out-{0..9}", "output_shard_size": "1KB",
+        "input_extension": ".tar",
+    });
+    let sort = async || {
+        let begun = ais.request(Method::POST, "/v1/sort").json(&spec).send().await;
+        ais.ended(&Ais::text_of(begun.expect("a reply")).await).await
+    };
+    let sorted = sort().await;
+    assert_eq!(sorted["err"], "", "{sorted}");
+    assert_eq!(ais.get("to/out-0.tar?archpath=y.txt").await.text().await.expect("text"), "y");
+    *control.odd.lock().expect("no panic") = vec!["d//double.tar"];
+    let sorted = sort().await;
+    let said = sorted["err"].as_str().expect("text");
+    assert!(said.contains("no backend can hold") && said.contains("d//double.tar"), "{sorted}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

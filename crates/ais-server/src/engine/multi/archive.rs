@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use holdall_ais_wire::{Bck, job::kind, multi::ArchiveMsg, name::check_object};
 use holdall_archive::{ErrorKind as ArchiveErrorKind, Format, Member, Writer};
+use holdall_store::OddKey;
 
 use super::names::{Names, describe};
 use crate::{
@@ -117,6 +118,14 @@ impl Archiving {
                 match self.add(&mut writer, &name) {
                     Err(error) if error.kind() == ErrorKind::NotFound && !strict => {}
                     Err(error) if error.kind() == ErrorKind::NotFound && self.message.coer => {
+                        self.job.record(&error);
+                    }
+                    // A name that only the listing of a backend can tell keeps no other object from the archive.
+                    Err(error)
+                        if self.from.is_remote()
+                            && (!strict || self.message.coer)
+                            && OddKey::is_odd(&name) =>
+                    {
                         self.job.record(&error);
                     }
                     result => result?,
