@@ -159,7 +159,8 @@ impl fmt::Debug for Registry {
 }
 
 fn named(name: String) -> MemoryStore {
-    NAMED.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default().clone()
+    let mut known = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+    known.entry(name.clone()).or_insert_with(|| MemoryStore::named(name)).clone()
 }
 
 fn no_settings(url: &str, store: &'static str, options: &OpenOptions) -> Result<()> {
@@ -242,5 +243,8 @@ mod tests {
         };
         assert!(open("memory://shared/").is_same(&open("memory://shared/x")));
         assert!(!open("memory:///").is_same(&open("memory:///")));
+        let (store, key) =
+            Registry::default().open("memory://shared/a/b%23", &OpenOptions::default()).unwrap();
+        assert_eq!(store.url_of(&key), "memory://shared/a/b%23");
     }
 }

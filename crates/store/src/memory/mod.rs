@@ -37,6 +37,8 @@ pub struct MemoryStore {
 }
 
 struct Shared {
+    /// What it is called in this process, if it is.
+    name: String,
     /// Tells it from a store that had its place before.
     born: u64,
     objects: RwLock<BTreeMap<Key, Entry>>,
@@ -47,6 +49,7 @@ struct Shared {
 impl Default for Shared {
     fn default() -> Self {
         Self {
+            name: String::new(),
             born: fastrand::u64(..),
             objects: RwLock::default(),
             uploads: RwLock::default(),
@@ -116,6 +119,11 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// An empty store that is found by its name.
+    pub(crate) fn named(name: String) -> Self {
+        Self { shared: Arc::new(Shared { name, ..Shared::default() }) }
+    }
+
     /// Whether the two are the same store.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
@@ -165,7 +173,7 @@ impl Provider for MemoryStore {
     }
 
     fn location(&self) -> String {
-        "memory://".to_owned()
+        format!("memory://{}", self.shared.name)
     }
 
     fn identity(&self) -> String {
