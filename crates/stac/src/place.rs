@@ -51,12 +51,12 @@ impl Place {
         match self {
             Self::Local(path) => Self::Local(path.join(name)),
             Self::Store(store, prefix) => {
-                let parts = prefix
-                    .parts()
-                    .chain(Path::from(name).parts())
-                    .map(|part| part.as_ref().to_owned())
-                    .collect::<Vec<_>>();
-                Self::Store(store.clone(), Path::from_iter(parts))
+                let segments = prefix.as_ref().split('/').chain(name.split('/'));
+                let segments = segments.filter(|part| !part.is_empty() && *part != ".");
+                let key = segments.collect::<Vec<_>>().join("/");
+                // A key is what it is called: only what no key can be is written otherwise.
+                let key = Path::parse(&key).unwrap_or_else(|_| Path::from(key));
+                Self::Store(store.clone(), key)
             }
         }
     }
@@ -102,4 +102,18 @@ impl Place {
 pub(crate) enum Identity {
     Local(PathBuf),
     Store(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_keys_as_they_are() {
+        let open = |text: &str| Place::open(text, &OpenOptions::default()).unwrap();
+        let place = open("memory://places/pre fix/%C3%BC").join("./ä #1?/100%/~a[1]{2}.tif");
+        let Place::Store(_, key) = &place else { panic!("{place:?}") };
+        assert_eq!(key.as_ref(), "pre fix/ü/ä #1?/100%/~a[1]{2}.tif");
+        assert_eq!(open(&place.href()).identity(), place.identity());
+    }
 }

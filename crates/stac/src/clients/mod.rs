@@ -8,7 +8,9 @@ mod planetary_computer;
 mod s3;
 mod signed_url;
 
+use std::borrow::Cow;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -20,6 +22,7 @@ use holdall_store::url::{Backend, StoreUrl};
 use holdall_store::{OpenOptions, Registry};
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 pub use hints::{AuthScheme, Hints};
@@ -243,7 +246,8 @@ impl Clients {
 
     fn file(&self, href: &str) -> Result<Source> {
         let path = match href::scheme(href).as_deref() {
-            Some("file") | None => href,
+            Some("file") => Cow::Borrowed(href),
+            None => on_disk(href),
             Some(scheme) => {
                 let detail = format!(
                     "cannot read a file with the filesystem client if it has a url scheme: '{scheme}'"
@@ -251,7 +255,7 @@ impl Clients {
                 return Err(Error::new(ErrorKind::Href, "open", href, detail));
             }
         };
-        let (store, path) = Registry::global().open(path, &OpenOptions::default())?;
+        let (store, path) = Registry::global().open(&path, &OpenOptions::default())?;
         Ok(Source::Object { store, path, checks_type: false, advice: None })
     }
 
@@ -497,6 +501,18 @@ fn secret(text: &str) -> Result<HeaderValue> {
     })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// A path as it is on the disk. Most documents name files as they are called; where none is called so, it may be encoded, as
+/// hrefs are by right.
+fn on_disk(path: &str) -> Cow<'_, str> {
+    if !path.contains('%') || Path::new(path).exists() {
+        return Cow::Borrowed(path);
+    }
+    match percent_decode_str(path).decode_utf8() {
+        Ok(decoded) if Path::new(decoded.as_ref()).exists() => decoded,
+        _ => Cow::Borrowed(path),
+    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,20 @@ use futures::{StreamExt, TryStreamExt};
 use holdall_store::Store;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{Attribute, GetOptions, GetRange, GetResult, ObjectStore};
+use holdall_store::object_store::{Error as StoreError, Result as StoreResult};
 
 use super::{Opened, Span};
 use crate::clients::Head;
 use crate::error::{Error, Result};
+
+/// The root of a store is no file, whatever a service answers to who asks for it: S3 sends a page of its listing.
+fn must_name_a_file(store: &Store, path: &Path) -> StoreResult<()> {
+    if !store.full_path(path).as_ref().is_empty() {
+        return Ok(());
+    }
+    let source = "the href names a whole bucket".into();
+    Err(StoreError::NotFound { path: store.url_of(path), source })
+}
 
 pub(super) async fn open(
     store: &Store,
@@ -23,6 +33,7 @@ pub(super) async fn open(
     let if_match = version.map(str::to_owned);
     let options = GetOptions { range, if_match, ..GetOptions::default() };
     let failed = |e| Error::from(store.error("download", path, e));
+    must_name_a_file(store, path).map_err(failed)?;
     let result = store.get_opts(path, options).await.map_err(failed)?;
     let size = result.meta.size;
     let (start, media_type) = (result.range.start, media_type(&result));
@@ -41,7 +52,8 @@ fn media_type(result: &GetResult) -> Option<String> {
 
 pub(super) async fn head(store: &Store, path: &Path) -> Result<Head> {
     let options = GetOptions { head: true, ..GetOptions::default() };
-    let result = store.get_opts(path, options).await;
-    let result = result.map_err(|e| Error::from(store.error("head", path, e)))?;
+    let failed = |e| Error::from(store.error("head", path, e));
+    must_name_a_file(store, path).map_err(failed)?;
+    let result = store.get_opts(path, options).await.map_err(failed)?;
     Ok(Head { size: Some(result.meta.size), media_type: media_type(&result), ..Head::default() })
 }

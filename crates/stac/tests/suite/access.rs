@@ -280,6 +280,30 @@ async fn nasa_s_buckets_are_read_with_keys_for_an_hour() {
 }
 
 #[tokio::test]
+async fn a_bucket_is_no_file() {
+    let server = Server::start().await;
+    archive(&server);
+    server.on("/podaac-ops", |_| Reply {
+        status: 200,
+        body: b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>".to_vec(),
+        ..Reply::default()
+    });
+    let config = ClientConfig {
+        earthdata_token: Some("t0ken".to_owned()),
+        earthdata_s3_credentials: Some(format!("{}/s3credentials", server.url)),
+        s3_endpoint_url: Some(server.url.clone()),
+        ..ClientConfig::default()
+    };
+    let clients = Clients::new(config).unwrap();
+    for href in ["s3://podaac-ops", "s3://podaac-ops/"] {
+        let location = holdall_stac::Location { href: href.to_owned(), ..Default::default() };
+        let error = clients.read(&location, 0, None).await.unwrap_err().to_string();
+        assert!(error.contains("names a whole bucket"), "{error}");
+        assert!(clients.assert_exists(&location).await.is_err());
+    }
+}
+
+#[tokio::test]
 async fn tables_of_the_planetary_computer_are_signed() {
     let server = Server::start().await;
     server.on("/token/daymet/zarr", |_| {
