@@ -1,7 +1,7 @@
 //! Documents that are handed on without the place where they were read.
 
 use crate::asset::text;
-use crate::document::{Document, Kind, link};
+use crate::document::{Document, Kind, link, own_place};
 use crate::href;
 use crate::json::Json;
 
@@ -12,12 +12,12 @@ impl Document {
     pub fn detached(&self) -> Json {
         let Some(base) = self.href() else { return self.as_one().json().clone() };
         if self.kind() != Kind::ItemCollection {
-            return located(self.json(), base);
+            return located(self.json(), base, Some(base));
         }
         let mut whole = self.as_one();
         for item in whole.objects_mut() {
             if has_relative_assets(item) {
-                *item = located(item, base);
+                *item = located(item, base, None);
             }
         }
         whole.json().clone()
@@ -37,9 +37,9 @@ fn has_relative_assets(item: &Json) -> bool {
     hrefs.into_iter().any(|written| !href::is_absolute(&written))
 }
 
-/// An object with a link to where it was read, unless it has an absolute one.
-fn located(object: &Json, base: &str) -> Json {
-    if link(object, "self").is_some_and(|own| href::is_absolute(&own)) {
+/// An object with a link to `base`, unless it has one of its own that holds, see [`own_place`].
+fn located(object: &Json, base: &str, read: Option<&str>) -> Json {
+    if own_place(object, read).is_some() || link(object, "self").as_deref() == Some(base) {
         return object.clone();
     }
     let mut own = Json::object();
@@ -64,6 +64,9 @@ mod tests {
         let one = Document::parse(item).unwrap().read_from("https://h/a.json");
         let own = link(&one.detached(), "self");
         assert_eq!(own.as_deref(), Some("https://h/a.json"));
+        let moved = item.replace("./a.json", "/old/a.json");
+        let moved = Document::parse(&moved).unwrap().read_from("/new/a.json");
+        assert_eq!(link(&moved.detached(), "self").as_deref(), Some("/new/a.json"));
         let far = item.replace("x.tif", "https://h/x.tif");
         let lines =
             Document::parse(&format!("{item}\n{far}\n")).unwrap().read_from("https://h/i.ndjson");

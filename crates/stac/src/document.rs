@@ -6,6 +6,8 @@ use holdall_store::redacted;
 
 use crate::asset::text;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::Format;
+use crate::href;
 use crate::json::{Json, Style};
 
 /// What a document is.
@@ -113,6 +115,22 @@ impl Document {
         Self::parse(text)
     }
 
+    /// Reads a document from the bytes of a file; see [`from_bytes`](Self::from_bytes). A name that ends in `.ndjson` or `.jsonl`,
+    /// with or without `.gz`, says that each line is an item: one alone is a collection of one, and none is an empty one.
+    pub fn from_file(name: &str, input: &[u8]) -> Result<Self> {
+        if Format::of_name(name.strip_suffix(".gz").unwrap_or(name)) != Format::Lines {
+            return Self::from_bytes(input);
+        }
+        if input.trim_ascii().is_empty() {
+            return Self::list(Json::from(Vec::new()), Form::Lines, Style::compact());
+        }
+        let document = Self::from_bytes(input)?;
+        match document.kind {
+            Kind::Item => Self::list(Json::from(vec![document.json]), Form::Lines, document.style),
+            _ => Ok(document),
+        }
+    }
+
     /// A collection of the given items.
     pub fn of_items(items: Vec<Json>) -> Self {
         let mut json = Json::object();
@@ -150,8 +168,52 @@ impl Document {
     /// link to itself.
     #[must_use]
     pub fn read_from(mut self, href: impl Into<String>) -> Self {
-        self.href = Some(href.into());
+        let href = href.into();
+        if href::is_web(&href) {
+            self.root_at(&href);
+        }
+        self.href = Some(href);
         self
+    }
+
+    /// Makes paths from the root absolute: what a server says of its assets is not about files of this machine.
+    fn root_at(&mut self, href: &str) {
+        // Few documents have such a path anywhere, and only these are taken apart.
+        let may_have = |text: &str| text.contains("\"/") || text.contains("\"\\/");
+        if self.json.text().is_some_and(|text| !may_have(text)) {
+            return;
+        }
+        let rooted = |place: &Json| {
+            place.get("href").and_then(Json::as_str).is_some_and(|href| href.starts_with('/'))
+        };
+        let has_rooted = |object: &Json| {
+            let assets = object.get("assets").and_then(Json::as_object).into_iter().flatten();
+            assets.into_iter().any(|(_, asset)| rooted(asset) || alternates(asset).any(rooted))
+        };
+        if !self.objects().iter().any(has_rooted) {
+            return;
+        }
+        let resolve = |place: &mut Json| {
+            if rooted(place)
+                && let Some(written) = place.get("href").and_then(text)
+                && let Some(found) = href::absolute(&written, Some(href))
+            {
+                place.set("href", found);
+            }
+        };
+        for object in self.objects_mut().iter_mut().filter(|object| has_rooted(object)) {
+            let Some(assets) = object.get_mut("assets").and_then(Json::as_object_mut) else {
+                continue;
+            };
+            for asset in assets.values_mut() {
+                resolve(asset);
+                if alternates(asset).any(rooted)
+                    && let Some(others) = asset.get_mut("alternate").and_then(Json::as_object_mut)
+                {
+                    others.values_mut().for_each(resolve);
+                }
+            }
+        }
     }
 
     /// Where it was read.
@@ -260,6 +322,13 @@ pub fn link(object: &Json, rel: &str) -> Option<String> {
     found.get("href").and_then(text)
 }
 
+/// The absolute link of an object to itself. For one that was `read` somewhere, that is no path: the file was moved since it
+/// was written, maybe to another machine.
+pub(crate) fn own_place(object: &Json, read: Option<&str>) -> Option<String> {
+    let own = link(object, "self").filter(|own| href::is_absolute(own))?;
+    (read.is_none() || !href::is_file(&own)).then_some(own)
+}
+
 /// The hrefs of all links of an object with the relation `rel`.
 pub fn links(object: &Json, rel: &str) -> Vec<String> {
     let links = object.get("links").and_then(Json::as_array).unwrap_or_default();
@@ -268,6 +337,11 @@ pub fn links(object: &Json, rel: &str) -> Vec<String> {
         .filter(|link| link.get("rel").and_then(Json::as_str).is_some_and(|found| found == rel))
         .filter_map(|link| link.get("href").and_then(text))
         .collect()
+}
+
+/// The alternates of an asset.
+pub(crate) fn alternates(asset: &Json) -> impl Iterator<Item = &Json> {
+    asset.get("alternate").and_then(Json::as_object).into_iter().flat_map(|them| them.values())
 }
 
 /// How messages name an object: its id, where it has one, without secrets.
@@ -291,6 +365,37 @@ mod tests {
             assert_eq!(document.objects().len(), objects);
             assert_eq!(document.to_text(), text);
         }
+    }
+
+    #[test]
+    fn the_name_says_that_lines_are_items() {
+        let one = format!("{ITEM}\n");
+        for (name, text, objects) in
+            [("a.ndjson", one.as_str(), 1), ("a.JSONL", "\n", 0), ("a.ndjson.gz", ITEM, 1)]
+        {
+            let document = Document::from_file(name, text.as_bytes()).unwrap();
+            assert_eq!(
+                (document.kind(), document.objects().len()),
+                (Kind::ItemCollection, objects)
+            );
+            assert_eq!(document.to_text(), text.trim_start_matches('\n'));
+        }
+        let document = Document::from_file("a.json", one.as_bytes()).unwrap();
+        assert_eq!((document.kind(), document.to_text()), (Kind::Item, one));
+    }
+
+    #[test]
+    fn paths_in_a_document_of_a_server_are_paths_of_the_server() {
+        let item = ITEM.replace(
+            r#""assets":{}"#,
+            r#""assets":{"a":{"href":"/d/a.tif","x":1.0,"alternate":{"b":{"href":"\/b.tif"}}},"c":{"href":"./c.tif"}}"#,
+        );
+        let text = format!("[{item}, {ITEM} ]");
+        let read = |from: &str| Document::parse(&text).unwrap().read_from(from).to_text();
+        assert_eq!(read("/d/items.json"), text);
+        let text = read("https://h:8/d/items.json");
+        let expected = r#"{"a":{"href":"https://h:8/d/a.tif","x":1.0,"alternate":{"b":{"href":"https://h:8/b.tif"}}},"c":{"href":"./c.tif"}}"#;
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

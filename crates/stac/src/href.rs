@@ -35,6 +35,9 @@ fn is_drive(href: &str) -> bool {
 ///
 /// The text of absolute hrefs is not touched: signatures cover it.
 pub fn absolute(href: &str, base: Option<&str>) -> Option<String> {
+    if let Some(base) = base.filter(|base| is_web(base) && href.starts_with('/')) {
+        return Some(from_root(href, base));
+    }
     if is_absolute(href) {
         return Some(href.to_owned());
     }
@@ -55,7 +58,27 @@ pub fn absolute(href: &str, base: Option<&str>) -> Option<String> {
     Some(format!("{root}{}{tail}", clean(path)))
 }
 
-fn is_web(href: &str) -> bool {
+/// The same for the href of an asset, for which a path from the root is a file: so they stand in items of a server whose assets
+/// were fetched by other means. In a document that came from the web they are paths of the server, see
+/// [`Document::read_from`](crate::Document::read_from).
+pub(crate) fn of_asset(href: &str, base: Option<&str>) -> Option<String> {
+    if Path::new(href).is_absolute() { Some(href.to_owned()) } else { absolute(href, base) }
+}
+
+/// `href`, which begins with a slash, on the server of a URL (RFC 3986, 4.2).
+fn from_root(href: &str, base: &str) -> String {
+    match (href.starts_with("//"), scheme(base)) {
+        (true, Some(scheme)) => format!("{scheme}:{href}"),
+        _ => format!("{}{href}", split_root(base).0),
+    }
+}
+
+/// Whether an href is a path, with or without `file:` before it.
+pub(crate) fn is_file(href: &str) -> bool {
+    scheme(href).is_none_or(|scheme| scheme == "file")
+}
+
+pub(crate) fn is_web(href: &str) -> bool {
     matches!(scheme(href).as_deref(), Some("http" | "https"))
 }
 
@@ -147,7 +170,8 @@ pub fn path(href: &str) -> Cow<'_, str> {
     }
     let (_, rest) = split_root(href);
     let path = rest.split(['?', '#']).next().unwrap_or_default();
-    percent_decode_str(path).decode_utf8_lossy()
+    // What is no text stays encoded: two names of another encoding are not to become one.
+    percent_decode_str(path).decode_utf8().unwrap_or(Cow::Borrowed(path))
 }
 
 /// The last segment of the decoded path, that of a directory without the slash at its end.
@@ -184,11 +208,15 @@ mod tests {
             ("./x.zarr/", "https://h/d/item.json", "https://h/d/x.zarr/"),
             ("a.tif?x=../y", "https://h/d/item.json", "https://h/d/a.tif?x=../y"),
             ("https://o/a%2Fb?sig=%2B", "https://h/d/item.json", "https://o/a%2Fb?sig=%2B"),
+            ("/search?page=2", "https://h:1/d/search?page=1", "https://h:1/search?page=2"),
+            ("//o/a.tif", "https://h/d/item.json", "https://o/a.tif"),
+            ("/d/a.tif", "s3://b/d/item.json", "/d/a.tif"),
         ];
         for (href, base, expected) in cases {
             assert_eq!(absolute(href, Some(base)).unwrap(), expected, "{href} at {base}");
         }
         assert_eq!(absolute("./a.tif", None), None);
+        assert_eq!(of_asset("/d/a.tif", Some("https://h/item.json")).unwrap(), "/d/a.tif");
     }
 
     #[test]
@@ -209,6 +237,7 @@ mod tests {
     #[test]
     fn names_come_from_the_decoded_path() {
         assert_eq!(file_name("https://h/d/a%20b.tif?sig=1#x"), "a b.tif");
+        assert_eq!(file_name("https://h/d/%e4%20b.tif"), "%e4%20b.tif");
         assert_eq!(file_name("/d/a%20b.tif"), "a%20b.tif");
         assert_eq!(file_name("/d/a#b?c.tif"), "a#b?c.tif");
         assert_eq!(file_name("s3://b/d/x.zarr/"), "x.zarr");

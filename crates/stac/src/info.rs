@@ -160,6 +160,14 @@ async fn check(
                 Err(wrong_checksum(&source.href, &actual, expected))
             }
         }
+        (None, Depth::Content) if asset.checksum_text.is_some() => {
+            let written = asset.checksum_text.as_deref().unwrap_or_default();
+            let detail = format!(
+                "its file:checksum '{written}' is no multihash of an algorithm that is known here, so nothing can be compared \
+                 with it"
+            );
+            Err(Error::new(ErrorKind::Integrity, "verify", &source.href, detail))
+        }
         _ => Ok(()),
     }
 }

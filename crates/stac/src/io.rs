@@ -55,7 +55,7 @@ impl Clients {
     pub async fn read_document(&self, href: &str) -> Result<Document> {
         let location = Location { href: href.to_owned(), ..Location::default() };
         let data = self.read(&location, 0, None).await?;
-        let document = Document::from_bytes(&data).map_err(|error| {
+        let document = Document::from_file(&href::file_name(href), &data).map_err(|error| {
             Error::new(ErrorKind::Document, "read document", href, error.detail())
         })?;
         Ok(document.read_from(absolute(href)))

@@ -224,8 +224,9 @@ impl Plan {
 
 /// Where an object is: its link to itself, or where its document was read.
 pub(crate) fn base(object: &Json, document: &Document) -> Option<String> {
-    let own = document::link(object, "self").filter(|href| href::is_absolute(href));
-    own.or_else(|| document.href().map(str::to_owned))
+    let read = document.href();
+    let own = document::own_place(object, read.filter(|_| document.kind() != Kind::ItemCollection));
+    own.or_else(|| read.map(str::to_owned))
 }
 
 pub(crate) fn main_href(
@@ -239,7 +240,7 @@ pub(crate) fn main_href(
         let detail = format!("asset '{key}' of '{}' has no href", document::name_of(object));
         return Err(Error::new(ErrorKind::Href, "plan", "", detail));
     };
-    href::absolute(written, base).ok_or_else(|| {
+    href::of_asset(written, base).ok_or_else(|| {
         let detail = format!(
             "asset '{key}' of '{}' has a relative href, and the document has no absolute link to itself",
             document::name_of(object)
@@ -266,7 +267,7 @@ pub(crate) fn sources(
             );
             return Err(Error::new(ErrorKind::Href, "plan", "", detail));
         };
-        let href = href::absolute(written, base).unwrap_or_else(|| written.clone());
+        let href = href::of_asset(written, base).unwrap_or_else(|| written.clone());
         let hints = context.with(&alternate.storage, &alternate.auth).with_zarr(asset.is_zarr);
         Ok(Location { href, hints })
     };

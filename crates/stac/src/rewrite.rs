@@ -96,10 +96,26 @@ fn stirs(
             Some(Err(_)) => options.keep_failed,
             Some(Ok(_)) => false,
         };
-        let written = asset.get("href").and_then(text);
-        let moves = || written.as_deref().and_then(|href| href::absolute(href, base)) != written;
-        !stays || moves()
+        !stays || moves(asset, base) || document::alternates(asset).any(|other| moves(other, base))
     })
+}
+
+/// Whether a place has a relative href, which is another one as soon as the document moves.
+fn moves(place: &Json, base: Option<&str>) -> bool {
+    let Some(written) = place.get("href").and_then(text) else { return false };
+    href::of_asset(&written, base).is_some_and(|found| found != written)
+}
+
+/// Makes the relative hrefs of alternates absolute.
+fn locate_alternates(asset: &mut Json, base: Option<&str>) {
+    if !document::alternates(asset).any(|other| moves(other, base)) {
+        return;
+    }
+    let Some(others) = asset.get_mut("alternate").and_then(Json::as_object_mut) else { return };
+    for other in others.values_mut() {
+        let written = other.get("href").and_then(text);
+        set_href(other, written.and_then(|written| href::of_asset(&written, base)));
+    }
 }
 
 fn assets(
@@ -115,7 +131,7 @@ fn assets(
         let mut removed = HashSet::new();
         for (key, asset) in assets.iter_mut() {
             let old =
-                asset.get("href").and_then(text).and_then(|written| href::absolute(&written, base));
+                asset.get("href").and_then(text).and_then(|written| href::of_asset(&written, base));
             let done = match jobs.get(key.as_str()).map(|&at| (at, &outcomes[at])) {
                 None if options.keep_unselected => None,
                 Some((_, Err(_))) if options.keep_failed => None,
@@ -125,6 +141,7 @@ fn assets(
                 }
                 Some((at, Ok(done))) => Some((&plan.jobs[at], done)),
             };
+            locate_alternates(asset, base);
             let Some((job, done)) = done else {
                 set_href(asset, old);
                 continue;
@@ -213,9 +230,7 @@ fn links(
     base: Option<&str>,
     self_place: Option<&Place>,
 ) -> Option<Vec<Json>> {
-    let old_self = document::link(object, "self").and_then(|own| href::absolute(&own, base));
-    let old_self =
-        old_self.or_else(|| base.map(str::to_owned)).filter(|_| kind != Kind::ItemCollection);
+    let old_self = base.filter(|_| kind != Kind::ItemCollection);
     let mut fresh = Vec::new();
     let mut changed = false;
     let empty = Vec::new();
@@ -239,13 +254,12 @@ fn links(
         fresh.push(link);
     }
     if let Some(old) = old_self
-        && kind != Kind::ItemCollection
         && !fresh.iter().any(|link| {
             link.get("rel").and_then(text).as_deref() == Some("derived_from")
-                && link.get("href").and_then(text).as_deref() == Some(&old)
+                && link.get("href").and_then(text).as_deref() == Some(old)
         })
     {
-        fresh.push(new_link("derived_from", &old, None));
+        fresh.push(new_link("derived_from", old, None));
         changed = true;
     }
     if let Some(place) = self_place.filter(|_| kind != Kind::ItemCollection) {
@@ -311,6 +325,21 @@ mod tests {
             text.contains(r#"{"rel": "self", "href": "/out/i.json", "type": "application/json"}"#),
             "{text}"
         );
+    }
+
+    #[test]
+    fn alternates_stay_where_they_were() {
+        let item = ITEM.replace(
+            r#"{"href": "./a.tif"}"#,
+            r#"{"href": "./a.tif", "alternate": {"x": {"href": "../x.tif", "y": 1}, "z": {"href": "s3://b/k"}}}"#,
+        );
+        let mut document = Document::parse(&item).unwrap();
+        let place = Place::Local("/out".into());
+        let plan = Plan::make(&document, &place, &PlanOptions::default()).unwrap();
+        let outcomes = [Ok(Done::default()), failed(), failed()];
+        rewrite(&mut document, &plan, &outcomes, &RewriteOptions::default());
+        let expected = r#"{"href": "/out/a.tif", "alternate": {"x": {"href": "https://h/x.tif", "y": 1}, "z": {"href": "s3://b/k"}}}"#;
+        assert!(document.to_text().contains(expected), "{}", document.to_text());
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl Pages {
     pub async fn next(&mut self) -> Result<Option<Document>> {
         let Some(request) = self.next.clone() else { return Ok(None) };
         let mark = format!("{} {:?}", request.href, request.body);
-        if !self.seen.insert(mark) {
+        if self.seen.contains(&mark) {
             self.next = None;
             let detail = "the link to the next page leads back to a page that was read already";
             return Err(Error::new(ErrorKind::Document, "search", request.href, detail));
@@ -142,6 +142,8 @@ impl Pages {
             let detail = format!("it answered with a {}, not with a page of items", page.kind());
             return Err(Error::new(ErrorKind::Document, "search", request.href, detail));
         }
+        // A page that failed can be asked for again.
+        self.seen.insert(mark);
         self.next = Request::next(&page, &request);
         // An empty page with a link to itself is how some servers say "no more".
         if page.objects().is_empty() {

@@ -124,7 +124,8 @@ fn printed(value: &Json) -> Option<String> {
     match value.to_value() {
         Value::String(text) => Some(text),
         Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
+        // As Python writes them, where these templates come from.
+        Value::Bool(flag) => Some(if flag { "True" } else { "False" }.to_owned()),
         _ => None,
     }
 }
@@ -151,7 +152,7 @@ mod tests {
     fn fill(template: &str) -> Result<String> {
         let item = Json::parse(
             r#"{"type": "Feature", "id": "i", "collection": "c", "properties":
-                {"datetime": "2024-03-05T23:30:00-02:00", "landsat:path": "047", "eo": {"cloud": 5}}}"#,
+                {"datetime": "2024-03-05T23:30:00-02:00", "landsat:path": "047", "eo": {"cloud": 5}, "x": true}}"#,
         );
         Template::parse(template)?
             .fill(&item.unwrap(), &|name| (name == "asset.key").then(|| "B1".to_owned()))
@@ -163,7 +164,7 @@ mod tests {
             ("${collection}/${year}/${month}/${day}", "c/2024/3/5"),
             ("${date}-${id}", "2024-03-05-i"),
             ("${landsat:path}/$id/${properties.eo.cloud}", "047/i/5"),
-            ("${eo.cloud}$$${asset.key}", "5$B1"),
+            ("${eo.cloud}$$${asset.key}-${x}", "5$B1-True"),
         ] {
             assert_eq!(fill(template).unwrap(), expected);
         }

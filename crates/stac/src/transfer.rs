@@ -116,10 +116,15 @@ pub async fn transfer_assets(
     options: &TransferOptions,
     observer: Observer,
 ) -> Result<Report> {
-    if let Written::Document(name) = &options.written {
-        // What cannot be written shows before anything moves.
-        Format::of_name(name).check(document.kind())?;
-        plan.check_free(&directory.join(name))?;
+    // What cannot be written shows before anything moves.
+    match &options.written {
+        Written::Nothing => {}
+        Written::Document(name) => {
+            naming::inside(name, "the document")?;
+            Format::of_name(name).check(document.kind())?;
+            plan.check_free(&directory.join(name))?;
+        }
+        Written::Catalog(name) => naming::inside(name, "the catalog")?,
     }
     let jobs = Arc::new(plan.jobs);
     let outcomes = run(clients, jobs.clone(), &options.run, observer).await?;
@@ -155,7 +160,6 @@ async fn write(
             Ok(Vec::new())
         }
         Written::Document(name) => {
-            naming::inside(name, "the document")?;
             let place = directory.join(name);
             rewriting.self_place = Some(place.clone());
             rewrite(document, plan, outcomes, &rewriting);
@@ -165,7 +169,6 @@ async fn write(
             Ok(vec![place.href()])
         }
         Written::Catalog(name) => {
-            naming::inside(name, "the catalog")?;
             rewrite(document, plan, outcomes, &rewriting);
             write_catalog(document, directory, plan, name).await
         }
@@ -204,7 +207,8 @@ pub async fn write_catalog(
         }
         self_contained(item, &place, &root);
         let href = crate::href::relative(&place.absolute_href(), &root.absolute_href());
-        links.push(link("item", &href));
+        let is_item = Kind::of(item).is_none_or(|kind| kind == Kind::Item);
+        links.push(link(if is_item { "item" } else { "child" }, &href));
         places.push((at, place));
     }
     let items = document.objects();

@@ -170,7 +170,8 @@ impl Json {
         self.text() == Some("null")
     }
 
-    fn text(&self) -> Option<&str> {
+    /// The text, if it was not taken apart.
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.0 {
             Node::Text(raw, _) => Some(raw.get()),
             _ => None,

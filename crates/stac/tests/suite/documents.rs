@@ -5,7 +5,8 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use holdall_stac::{
-    Crawl, Document, Kind, Pages, Plan, PlanOptions, Request, TransferOptions, id, transfer,
+    Crawl, Depth, Document, Kind, Pages, Plan, PlanOptions, Request, TransferOptions, Written, id,
+    info, transfer,
 };
 use serde_json::{Value, json};
 
@@ -184,5 +185,90 @@ fn an_asset_without_a_place_is_refused_and_not_taken_for_the_directory_of_the_do
         let directory = holdall_stac::Place::Local("/out".into());
         let error = Plan::make(&document, &directory, &PlanOptions::default()).unwrap_err();
         assert!(error.to_string().contains("asset 'a' of 'i' has no href"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn links_may_be_paths_of_their_server() {
+    let server = Server::start().await;
+    let next = json!([{"rel": "next", "href": "/v1/more"}]);
+    let start = server.add("/v1/first", page(&["a"], next).to_string(), "application/json");
+    server.add("/v1/more", page(&["b"], json!([])).to_string(), "application/json");
+    let mut pages = Pages::new(clients(), Request::get(start));
+    assert_eq!(ids(&pages.next().await.unwrap().unwrap()), ["a"]);
+    assert_eq!(ids(&pages.next().await.unwrap().unwrap()), ["b"]);
+}
+
+#[tokio::test]
+async fn a_page_that_failed_can_be_asked_for_again() {
+    let server = Server::start().await;
+    let mut broken = true;
+    let answer = std::sync::Mutex::new(move || std::mem::replace(&mut broken, false));
+    server.on("/v1/search", move |_| match answer.lock().unwrap()() {
+        true => Reply::status(400),
+        false => Reply::json(&page(&["a"], json!([]))),
+    });
+    let mut pages =
+        Pages::new(clients(), Request::search(&format!("{}/v1", server.url), Default::default()));
+    let position = pages.position().cloned();
+    assert_eq!(pages.next().await.unwrap_err().status(), Some(400));
+    assert_eq!(pages.position(), position.as_ref());
+    assert_eq!(ids(&pages.next().await.unwrap().unwrap()), ["a"]);
+}
+
+#[tokio::test]
+async fn a_document_is_where_it_is_and_not_where_it_was_written() {
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(old.path().join("a.bin"), "data").unwrap();
+    let mut written = item("i", json!({"a": {"href": "./a.bin"}}));
+    let place = |dir: &tempfile::TempDir| dir.path().join("i.json").to_str().unwrap().to_owned();
+    written["links"] = json!([{"rel": "self", "href": place(&old)}]);
+    std::fs::write(place(&old), written.to_string()).unwrap();
+    for name in ["a.bin", "i.json"] {
+        std::fs::rename(old.path().join(name), new.path().join(name)).unwrap();
+    }
+    let clients = clients();
+    let document = clients.read_document(&place(&new)).await.unwrap();
+    let found = info(&clients, &document, &PlanOptions::default(), Depth::Content).await.unwrap();
+    assert!(found[0].error.is_none(), "{found:?}");
+    let out = tempfile::tempdir().unwrap();
+    let mut document = document;
+    let options = TransferOptions::download(Kind::Item, Some("i.json".to_owned()));
+    transfer(&clients, &mut document, &crate::place(&out), &options, nobody()).await.unwrap();
+    let links = document.json().to_value()["links"].clone();
+    assert_eq!(links[0], json!({"rel": "derived_from", "href": place(&new)}));
+}
+
+#[tokio::test]
+async fn a_checksum_that_nothing_can_be_compared_with_verifies_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.bin");
+    std::fs::write(&file, "data").unwrap();
+    let hex = "3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7";
+    let (whole, foreign) = (format!("1220{hex}"), format!("9999{hex}"));
+    for (checksum, is_right) in [(whole.as_str(), true), (hex, false), (&foreign, false)] {
+        let asset = json!({"href": file, "file:checksum": checksum});
+        let document = crate::document(&item("i", json!({"a": asset})));
+        let options = PlanOptions::default();
+        let found = info(&clients(), &document, &options, Depth::Content).await.unwrap();
+        assert_eq!(found[0].error.is_none(), is_right, "{checksum}: {:?}", found[0].error);
+    }
+}
+
+#[tokio::test]
+async fn a_catalog_has_items_and_children() {
+    let dir = tempfile::tempdir().unwrap();
+    let collection = json!({
+        "type": "Collection", "stac_version": "1.1.0", "id": "c", "description": "", "license": "MIT", "links": [],
+        "extent": {"spatial": {"bbox": [[0, 0, 1, 1]]}, "temporal": {"interval": [[null, null]]}}, "assets": {},
+    });
+    for (document, rel) in [(collection, "child"), (item("i", json!({})), "item")] {
+        let mut document = crate::document(&document);
+        let mut options = TransferOptions::publish(None);
+        options.written = Written::Catalog("catalog.json".to_owned());
+        transfer(&clients(), &mut document, &place(&dir), &options, nobody()).await.unwrap();
+        let catalog = std::fs::read_to_string(dir.path().join("catalog.json")).unwrap();
+        let catalog: Value = serde_json::from_str(&catalog).unwrap();
+        assert_eq!(catalog["links"][1]["rel"], json!(rel));
     }
 }
