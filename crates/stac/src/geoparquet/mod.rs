@@ -115,6 +115,19 @@ mod tests {
     }
 
     #[test]
+    fn numbers_come_back_to_the_last_digit() {
+        let text = r#"{"type":"Feature","stac_version":"1.1.0","id":"a","geometry":{"type":"Point","coordinates":[-124.27384594041735,-9.187665789119775]},"bbox":[-124.27384594041735,-9.187665789119775,-124.27384594041735,-9.187665789119775],"properties":{"datetime":null,"x":-122.53780648794415},"links":[],"assets":{}}"#;
+        let item = crate::json::Json::parse(text).unwrap();
+        let file = write(&Document::of_items(vec![item])).unwrap();
+        let text = Document::from_bytes(&file).unwrap().to_text();
+        for (number, times) in
+            [("-124.27384594041735", 3), ("-9.187665789119775", 3), ("-122.53780648794415", 1)]
+        {
+            assert_eq!(text.matches(number).count(), times, "{number} in {text}");
+        }
+    }
+
+    #[test]
     fn nothing_is_made_up() {
         let bare = item("bare", json!({"geometry": null, "assets": {}, "datetime": null}));
         let bare = [bare];
