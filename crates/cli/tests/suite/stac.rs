@@ -322,6 +322,27 @@ fn what_download_prints_can_be_piped_on() {
     child.stdin.take().unwrap().write_all(&printed.stdout).unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(names(&dir.path().join("again")), ["image.tif", "item.json", "meta.txt"]);
+    // Without a directory the files are told with whole paths, as stac-asset tells them.
+    let here = dir.path().join("here");
+    fs::create_dir(&here).unwrap();
+    let printed = out(&holdall(&here, &["stac", "download", "../in/item.json", "-i", "meta"]));
+    let document: Value = serde_json::from_str(&printed).unwrap();
+    let expected = here.canonicalize().unwrap().join("meta.txt");
+    assert_eq!(document["assets"]["meta"]["href"], expected.to_str().unwrap());
+}
+
+#[test]
+fn lines_of_items_may_be_one_or_none() {
+    let dir = tree();
+    let item: Value =
+        serde_json::from_slice(&fs::read(dir.path().join("in/item.json")).unwrap()).unwrap();
+    fs::write(dir.path().join("in/one.ndjson"), format!("{item}\n")).unwrap();
+    fs::write(dir.path().join("none.ndjson"), "").unwrap();
+    let arguments =
+        ["stac", "download", "in/one.ndjson", "out", "-i", "meta", "-f", "items.ndjson"];
+    out(&holdall(dir.path(), &arguments));
+    assert_eq!(names(&dir.path().join("out")), ["items.ndjson", "one"]);
+    assert_eq!(out(&holdall(dir.path(), &["stac", "download", "none.ndjson", "none"])), "");
 }
 
 #[test]

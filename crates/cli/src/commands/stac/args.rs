@@ -239,9 +239,9 @@ pub(crate) struct Download {
     /// The document; `-` is standard input.
     #[arg(value_name = "HREF")]
     pub(crate) href: Option<String>,
-    /// Where to put the files: a local directory or a place in any store.
-    #[arg(value_name = "DIRECTORY", default_value = ".", hide_default_value = true)]
-    pub(crate) directory: String,
+    /// Where to put the files: a local directory or a place in any store. Default: the working directory.
+    #[arg(value_name = "DIRECTORY")]
+    pub(crate) directory: Option<String>,
     /// Write the document under this name in DIRECTORY; it is printed otherwise.
     #[arg(short, long, value_name = "NAME")]
     pub(crate) file_name: Option<String>,

@@ -26,7 +26,11 @@ pub(super) async fn download(context: &Context<'_>, args: &Download) -> Result<E
     let clients = input::clients(&args.assets.client, context.common)?;
     let document = input::document(&clients, args.href.as_deref()).await?;
     let document = input::items(&clients, document, args.moving.recursive).await?;
-    let directory = target(context, &args.directory)?;
+    let directory = match &args.directory {
+        Some(directory) => target(context, directory)?,
+        // Whoever names no directory is told where the files are.
+        None => Place::Local(std::env::current_dir().context("there is no working directory")?),
+    };
     let mut options = TransferOptions::download(document.kind(), args.file_name.clone());
     options.plan = plan(&args.moving, input::plan(&args.assets.select)?)?;
     options.rewrite.keep_unselected = args.keep_non_downloaded;
