@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from holdall._holdall import StacPlan, stac_write
+from holdall._holdall import StacPlan, stac_check_name, stac_write
 
 from . import _pystac
 from ._run import Job, run_jobs
@@ -182,6 +182,8 @@ async def download_item_collection(
                 keep_non_downloaded, max_concurrent_downloads, stream,
             ),
         )  # fmt: skip
+    if file_name:
+        stac_check_name(file_name, "the document")
     plan = _pystac.Plan(config, clients, False)
     plan.add_items(item_collection, directory, path_template, keep_non_downloaded)
     await _execute(plan, messages, max_concurrent_downloads, stream)
@@ -268,6 +270,7 @@ async def move_document(
         file_name = plan.file_name()
     is_catalog = rewriting.get("hrefs") == "self-contained"
     if file_name and not is_catalog:
+        stac_check_name(file_name, "the document")
         plan.check_document(file_name)
     jobs = [
         Job(
@@ -313,7 +316,7 @@ async def move_document(
 def join(directory: str, name: str) -> str:
     """Return the place of a name in a directory, which may be a URL."""
     if "://" in directory:
-        return f"{directory.rstrip('/')}/{name}"
+        return f"{directory.rstrip('/')}/{_pystac.in_url(name)}"
     return str(Path(directory) / name)
 
 

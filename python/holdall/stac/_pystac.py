@@ -260,12 +260,14 @@ def places(
 def _alternate(
     alternates: dict[str, Any], name: str, base: str | None, context: str | None
 ) -> tuple[str, StacHints | None]:
-    from pystac.utils import make_absolute_href
-
     alternate = alternates[name]
     if not isinstance(alternate, dict) or "href" not in alternate:
         raise ValueError(f"invalid alternate asset definition (missing href): {alternates}")
-    href = make_absolute_href(alternate["href"], base, start_is_dir=False)
+    href = alternate["href"]
+    if not _is_absolute(href):
+        from pystac.utils import make_absolute_href
+
+        href = make_absolute_href(href, base, start_is_dir=False)
     own = any(key.startswith(_ACCESS) for key in alternate)
     return href, _hints(alternate, context or ("{}" if own else None))
 
@@ -319,7 +321,7 @@ def _relative(href: str, own_href: str) -> str:
 
         return str(make_relative_href(href, own_href))
     found = os.path.relpath(href, os.path.dirname(own_href))
-    return found if found.startswith(".") else f"./{found}"
+    return found if found.startswith("../") else f"./{found}"
 
 
 def _base(directory: PathLikeObject) -> str:
@@ -328,10 +330,18 @@ def _base(directory: PathLikeObject) -> str:
     return base.rstrip("/") if "://" in base else str(Path(base))
 
 
+_MISREAD = str.maketrans({mark: f"%{ord(mark):02X}" for mark in "%#?\\"})
+
+
+def in_url(name: str) -> str:
+    """Return a name as a URL has it: what would be read otherwise there is encoded."""
+    return name.translate(_MISREAD)
+
+
 def _below(base: str, name: str) -> str:
     """Return the place of a name in a directory that `_base` has returned."""
     if "://" in base:
-        return f"{base}/{name}"
+        return f"{base}/{in_url(name)}"
     if "/" in name or name in ("", ".") or base in (".", "/"):
         return str(Path(base) / name)
     # A path object for each of thousands of files takes longer than all the rest of their plan.
@@ -365,6 +375,8 @@ def _make_links_absolute(stac_object: Item | Collection) -> str | None:
 
 def _make_assets_absolute(stac_object: Item | Collection, own_href: str | None) -> None:
     for asset in stac_object.assets.values():
+        if own_href is not None and isinstance(others := asset.extra_fields.get("alternate"), dict):
+            _make_alternates_absolute(others, own_href)
         if _is_absolute(asset.href):
             continue
         if own_href is None:
@@ -374,12 +386,25 @@ def _make_assets_absolute(stac_object: Item | Collection, own_href: str | None) 
         asset.href = _absolute(asset.href, own_href)
 
 
+def _make_alternates_absolute(alternates: dict[str, Any], own_href: str) -> None:
+    """Keep the alternates where they are: what is relative is so to the place that the object leaves."""
+    for alternate in alternates.values():
+        href = alternate.get("href") if isinstance(alternate, dict) else None
+        if isinstance(href, str) and not _is_absolute(href):
+            alternate["href"] = _absolute(href, own_href)
+
+
 def _file_name(href: str) -> str:
     if "://" not in href:
         return _last(href)
     if "%" not in href and "?" not in href and "#" not in href:
         return href.rpartition("/")[2] or _last(href.partition("://")[2].partition("/")[2])
-    return _last(unquote(urlsplit(href).path))
+    path = urlsplit(href).path
+    try:
+        return _last(unquote(path, errors="strict"))
+    except UnicodeDecodeError:
+        # What is no text stays encoded: two names of another encoding are not to become one.
+        return _last(path)
 
 
 def _last(path: str) -> str:
@@ -414,7 +439,6 @@ async def save_items(
     item_collection: ItemCollection, directory: PathLikeObject, file_name: str, config: Config
 ) -> None:
     """Write a collection of items, with absolute hrefs of their assets."""
-    stac_check_name(file_name, "the document")
     for item in item_collection.items:
         for asset in item.assets.values():
             if not _is_absolute(asset.href):

@@ -294,6 +294,10 @@ async def test_clients_written_in_python(form, tmp_path):
     with pytest.raises(stac.DownloadError, match="file:size"):
         await stac.download_item(form(wrong), tmp_path / "wrong", clients=[client])
     assert list((tmp_path / "wrong").iterdir()) == []
+    # Nothing can be compared with what is no checksum.
+    foreign = make_item("i", {"x": {"href": "http://example.com/x.tif", "file:checksum": "zz"}})
+    await stac.download_item(form(foreign), tmp_path / "foreign", clients=[client])
+    assert (tmp_path / "foreign/x.tif").read_bytes() == b"DATA"
     assert await stac.read_href("http://example.com/x.tif", clients=[client]) == b"DATA"
     assert await client.href_exists("http://example.com/x.tif")
     assert Upper in stac.get_client_classes()

@@ -343,6 +343,34 @@ async def test_relative_alternates_are_those_of_the_old_place(server, tmp_path):
     for name, thing in (("d", item), ("p", pystac.Item.from_dict(item))):
         await stac.download_item(thing, tmp_path / name, config=Config(alternate_assets=["s"]))
         assert (tmp_path / name / "main.tif").read_bytes() == b"second"
+        written = json.loads((tmp_path / name / "i.json").read_text())
+        alternate = written["assets"]["x"]["alternate"]["s"]
+        assert alternate == {"href": f"{server.url}/d/second.tif"}
+
+
+async def test_local_alternates_of_what_came_from_a_server(server, form, tmp_path):
+    """As with the main href, a path is a file of this machine."""
+    (tmp_path / "mirror.tif").write_bytes(b"mirror")
+    alternate = {"local": {"href": str(tmp_path / "mirror.tif")}}
+    item = make_item("i", {"x": {"href": f"{server.url}/main.tif", "alternate": alternate}})
+    item["links"] = [{"rel": "self", "href": f"{server.url}/d/item.json"}]
+    config = Config(alternate_assets=["local"])
+    await stac.download_item(form(item), tmp_path / "out", config=config)
+    assert (tmp_path / "out/main.tif").read_bytes() == b"mirror"
+
+
+async def test_hidden_files_are_told_as_others_are(server, form, tmp_path):
+    item = make_item("i", {"x": server.add("/.hidden", b"x")})
+    await stac.download_item(form(item), tmp_path)
+    written = json.loads((tmp_path / "i.json").read_text())
+    assert written["assets"]["x"]["href"] == "./.hidden"
+
+
+async def test_names_that_are_no_text_stay_encoded(server, form, tmp_path):
+    item = make_item("i", {key: server.add(f"/%{key}.tif", key.encode()) for key in ("e4", "fc")})
+    await stac.download_item(form(item), tmp_path)
+    assert (tmp_path / "%e4.tif").read_bytes() == b"e4"
+    assert (tmp_path / "%fc.tif").read_bytes() == b"fc"
 
 
 async def test_dictionaries_keep_what_nobody_asked_to_change(item, tmp_path):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+import itertools
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -151,6 +153,44 @@ async def test_a_document_does_not_overwrite_an_asset(server, form, tmp_path):
     assert (tmp_path / "one.json").read_bytes() == b"{}"
 
 
+async def test_a_document_stays_in_its_directory(server, form, tmp_path):
+    item = make_item("one", {"a": server.add("/a", b"a")})
+    with pytest.raises(stac.PathEscapeError):
+        await stac.download_item(form(item), tmp_path / "out", file_name="../one.json")
+    many = {"type": "FeatureCollection", "features": [item]}
+    many = many if form(item) is item else pystac.ItemCollection.from_dict(many)
+    with pytest.raises(stac.PathEscapeError):
+        await stac.download_item_collection(many, tmp_path / "out", file_name="../items.json")
+    assert list(tmp_path.iterdir()) == [] and server.seen == []
+
+
+async def test_a_store_in_memory_is_found_by_its_name(item, form):
+    done = await stac.download_item(form(item), "memory://by-name/p", infer_file_name=False)
+    assets = done.assets if isinstance(done, pystac.Item) else done["assets"]
+    asset = assets["meta"]
+    href = asset["href"] if isinstance(asset, dict) else asset.href
+    assert href == "memory://by-name/p/meta.txt"
+    assert await stac.read_href(href) == b"meta"
+
+
+async def test_names_are_keys_as_they_are(form, tmp_path):
+    names = ["ä #1?.tif", "100%.tif", "a%20b.tif", "~a[1]{2}.tif", "q\"'<>.tif"]
+    for name in names:
+        (tmp_path / name).write_text(name)
+    item = make_item("ï #1", {str(n): str(tmp_path / name) for n, name in enumerate(names)})
+    await stac.upload_item(form(item), "memory://odd-names/pre fix")
+    await stac.download_item(form(item), "memory://odd-names/down")
+    for folder, name in itertools.product(("pre fix", "down"), names):
+        assert await stac.read_href(f"memory://odd-names/{folder}/{quote(name)}") == name.encode()
+    for folder in ("pre fix", "down"):
+        read = await stac.read_document(f"memory://odd-names/{folder}/ï %231.json")
+        assert [row.error for row in await stac.verify(read)] == [None] * len(names)
+    await stac.download_item_collection(
+        {"type": "FeatureCollection", "features": [read]}, tmp_path / "out"
+    )
+    assert {path.name for path in (tmp_path / "out/ï #1").iterdir()} == {*names}
+
+
 async def test_info(item, form, server):
     item["assets"]["gone"] = {
         "href": f"{server.url}/gone",
@@ -190,6 +230,11 @@ async def test_names_of_local_files_are_taken_as_they_are(form, tmp_path):
     assert {key: asset["href"] for key, asset in done["assets"].items()} == {
         name: f"./{name}" for name in names
     }
+    # An encoded name is one where there is no file of the name itself.
+    (tmp_path / "c d.txt").write_text("c d")
+    item = make_item("encoded", {"a": str(tmp_path / "c%20d.txt")})
+    await stac.download_item(form(item), tmp_path / "decoded")
+    assert (tmp_path / "decoded/c%20d.txt").read_text() == "c d"
 
 
 @pytest.mark.parametrize("template", [".", ""])
