@@ -222,7 +222,7 @@ class SyncAction:
     `SyncPlan.refused`."""
 
 
-_REFUSALS = {
+_REFUSALS: dict[str | None, str] = {
     "odd_key": "no path can hold the key {!r}",
     "broken_link": "the symbolic link {!r} leads nowhere",
 }
