@@ -12,6 +12,7 @@ use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
+    RenameTargetMode,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -259,6 +260,17 @@ impl ObjectStore for Store {
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> StoreResult<()> {
+        if from == to {
+            // Most services copy and delete, which would leave nothing.
+            let there = self.head(from).await?;
+            return match options.target_mode {
+                RenameTargetMode::Overwrite => Ok(()),
+                RenameTargetMode::Create => Err(object_store::Error::AlreadyExists {
+                    path: there.location.to_string(),
+                    source: "source and target are the same object".into(),
+                }),
+            };
+        }
         self.provider.rename_opts(&self.full_path(from), &self.full_path(to), options).await
     }
 }

@@ -287,6 +287,11 @@ impl Provider for AisStore {
         }
     }
 
+    fn identity(&self) -> String {
+        // Clusters can have buckets of the same name.
+        format!("{} {}", self.location(), self.bucket.client.endpoint())
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

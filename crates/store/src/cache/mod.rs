@@ -175,6 +175,14 @@ pub struct CachedStore {
     state: Arc<ArcSwap<blocks::State>>,
 }
 
+/// The store behind all caches.
+pub(crate) fn behind(store: &dyn Provider) -> &dyn Provider {
+    match store.as_any().downcast_ref::<CachedStore>() {
+        Some(cache) => behind(&**cache.inner()),
+        None => store,
+    }
+}
+
 impl CachedStore {
     /// A cache over `inner`.
     ///

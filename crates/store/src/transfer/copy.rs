@@ -1,5 +1,7 @@
 //! From store to store.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path as FilePath;
 use std::sync::atomic::Ordering;
 
 use object_store::path::Path;
@@ -11,9 +13,10 @@ use super::restart::Restarts;
 use super::send::Target;
 use super::source::{LocalFile, Source};
 use super::{Report, Transfer};
+use crate::cache::behind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::local::LocalStore;
-use crate::provider::CopyOutcome;
+use crate::provider::{CopyOutcome, Provider};
 use crate::store::Store;
 
 impl Transfer {
@@ -167,9 +170,7 @@ impl Transfer {
         size: Option<u64>,
     ) -> Result<Report> {
         let before = source.head(from).await.map_err(|e| source.error("move", from, e))?;
-        if std::sync::Arc::ptr_eq(source.provider(), target.provider())
-            && source.full_path(from) == target.full_path(to)
-        {
+        if is_same(source, from, target, to) {
             let detail = "source and target are the same object, which a move would delete";
             let url = source.url_of(from);
             return Err(Error::new(ErrorKind::InvalidArgument, "move", url, detail));
@@ -222,4 +223,31 @@ impl Store {
 
 fn as_local(store: &Store) -> Option<&LocalStore> {
     store.provider().as_any().downcast_ref()
+}
+
+/// Whether two names are of one object: in stores that were opened twice, or at different roots, too.
+fn is_same(source: &Store, from: &Path, target: &Store, to: &Path) -> bool {
+    let (full_from, full_to) = (source.full_path(from), target.full_path(to));
+    let (one, other) = (behind(&**source.provider()), behind(&**target.provider()));
+    if format!("{}/{full_from}", one.identity()) == format!("{}/{full_to}", other.identity()) {
+        return true;
+    }
+    let file = |store: &dyn Provider, path: &Path| {
+        store.as_any().downcast_ref::<LocalStore>()?.file_path(path).ok()
+    };
+    match (file(one, &full_from), file(other, &full_to)) {
+        (Some(from), Some(to)) => is_same_file(&from, &to),
+        _ => false,
+    }
+}
+
+/// Whether two paths lead to one entry of a directory. Two names of one file are two: to replace the one leaves the other.
+fn is_same_file(one: &FilePath, other: &FilePath) -> bool {
+    let (Ok(there), Ok(then)) = (one.symlink_metadata(), other.symlink_metadata()) else {
+        return false;
+    };
+    let directory = |path: &FilePath| path.parent().and_then(|parent| parent.canonicalize().ok());
+    (there.dev(), there.ino()) == (then.dev(), then.ino())
+        && (there.nlink() == 1
+            || (one.file_name() == other.file_name() && directory(one) == directory(other)))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use holdall_store::cache::CacheOptions;
 use holdall_store::local::{LocalOptions, LocalStore};
 use holdall_store::memory::MemoryStore;
 use holdall_store::object_store::path::Path;
@@ -387,4 +388,51 @@ async fn nothing_is_deleted_after_a_failed_copy() {
     assert!(matches!(&steps[0], Ok(Step::Copied(outcome)) if outcome.result.is_err()), "{steps:?}");
     assert!(steps[1..].iter().all(|step| matches!(step, Ok(Step::Kept { .. }))), "{steps:?}");
     assert_eq!((steps.len(), names(&dir).len()), (3, 2));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_move_onto_itself_keeps_the_object_whatever_the_stores() {
+    use std::os::unix::fs::symlink;
+
+    let (above, dir) = (tempfile::tempdir().unwrap(), "dir");
+    let path = above.path().join(dir);
+    std::fs::create_dir(&path).unwrap();
+    symlink(&path, above.path().join("link")).unwrap();
+    let open = |path: &std::path::Path| {
+        Store::new(Arc::new(LocalStore::open(path, LocalOptions::default()).unwrap()))
+    };
+    let origin = Origin::good().await;
+    let shared = MemoryStore::new();
+    let memory = Store::new(Arc::new(shared.clone()));
+    let cached = memory.cached(CacheOptions::default()).unwrap();
+    let pairs = [
+        (open(&path), open(&path), "k"),
+        (open(&path), open(above.path()), "dir/k"),
+        (open(&path), open(above.path()), "link/k"),
+        (open(above.path()).with_prefix(&dir.into()), open(&path), "k"),
+        (open(&path).cached(CacheOptions::default()).unwrap(), open(above.path()), "link/k"),
+        (cached, memory.clone(), "k"),
+        (memory, Store::new(Arc::new(shared)), "k"),
+        (origin.store(), origin.store(), "k"),
+    ];
+    for (one, other, name) in pairs {
+        let (key, name) = (Path::from("k"), Path::from(name));
+        one.put(&key, "precious".into()).await.unwrap();
+        for (from, key, to, name) in [(&one, &key, &other, &name), (&other, &name, &one, &key)] {
+            let error = Transfer::new().rename(from, key, to, name).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+            assert!(error.to_string().contains("are the same object"), "{error}");
+        }
+        assert_eq!(one.get(&key).await.unwrap().bytes().await.unwrap(), "precious");
+        one.rename(&key, &key).await.unwrap();
+        assert!(one.rename_if_not_exists(&key, &key).await.is_err());
+        assert_eq!(other.get(&name).await.unwrap().bytes().await.unwrap(), "precious");
+    }
+    // Another name of the same file is another object.
+    let (one, other) = (open(&path), open(above.path()));
+    std::fs::hard_link(path.join("k"), above.path().join("name")).unwrap();
+    Transfer::new().rename(&one, &"k".into(), &other, &"name".into()).await.unwrap();
+    assert!(!path.join("k").exists());
+    assert_eq!(std::fs::read(above.path().join("name")).unwrap(), b"precious");
 }
