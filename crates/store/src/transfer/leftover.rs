@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use sha2::{Digest, Sha256};
@@ -35,17 +35,22 @@ impl Slot {
         })
     }
 
+    /// Whether there is a journal of an upload to `target`.
+    pub(super) fn is_left(target: &str, state_dir: Option<&Path>) -> bool {
+        let own = || default_directory().map(|dir| journal_of(target, &dir.join(UPLOADS)));
+        let journal = state_dir.map(|dir| journal_of(target, &dir.join(UPLOADS))).or_else(own);
+        journal.is_some_and(|journal| journal.exists())
+    }
+
     fn try_claim(target: &str, state_dir: Option<PathBuf>) -> io::Result<Option<Self>> {
         let missing = "neither HOLDALL_STATE_DIR nor HOME is set";
         let dir = state_dir.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, missing))?;
-        let uploads = dir.join("uploads");
+        let uploads = dir.join(UPLOADS);
         std::fs::create_dir_all(&uploads)?;
         if let Err(error) = sweep(&dir, &uploads) {
             tracing::debug!(%error, "old journals of uploads could not be looked for");
         }
-        let hash = Sha256::digest(target.as_bytes());
-        let name: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = uploads.join(name).with_extension(EXTENSION);
+        let path = journal_of(target, &uploads);
         let Some(file) = open_locked(&path)? else { return Ok(None) };
         let left = Journal::read(&path).filter(|(head, _): &(UploadHead, _)| head.target == target);
         Ok(Some(Self { path, file, left }))
@@ -68,6 +73,15 @@ impl Drop for Slot {
             drop(std::fs::remove_file(&self.path));
         }
     }
+}
+
+/// Where journals are, in the folder for state.
+const UPLOADS: &str = "uploads";
+
+fn journal_of(target: &str, uploads: &Path) -> PathBuf {
+    let hash = Sha256::digest(target.as_bytes());
+    let name: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    uploads.join(name).with_extension(EXTENSION)
 }
 
 /// `HOLDALL_STATE_DIR`, or a folder for it in the user's directory for state (XDG base directories).

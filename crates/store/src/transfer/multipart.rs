@@ -106,6 +106,45 @@ impl Upload {
         Ok(upload)
     }
 
+    /// Removes what a killed process has left of an upload in parts to an object that has been written with one request since.
+    pub(super) async fn clear(target: &Target<'_>) {
+        let store = target.store;
+        if store.is_embedded() || store.provider().multipart().is_none() {
+            return;
+        }
+        let (url, dir) = (store.url_of(target.path), target.transfer.options.state_dir.clone());
+        if !Slot::is_left(&url, dir.as_deref()) {
+            return;
+        }
+        // Whoever has claimed it is at work there.
+        let Ok(Some(mut slot)) = blocking(move || Slot::claim(&url, dir)).await else { return };
+        let Some((left, _)) = slot.left.take() else { return };
+        let journal = slot.resume().ok();
+        let upload = Self {
+            store: store.clone(),
+            full: store.full_path(target.path),
+            id: left.upload,
+            size: 0,
+            sent: AtomicU64::new(0),
+            parts: Mutex::default(),
+            journal: None,
+            slot: Some(slot),
+            keep: false,
+            // What is left here the next upload finds.
+            ended: true,
+        };
+        let is_gone = match upload.id.is_empty() {
+            true => {
+                upload.abort_unnamed(left.begun).await;
+                true
+            }
+            false => upload.abort().await,
+        };
+        if let Some(journal) = journal.filter(|_| is_gone) {
+            journal.remove();
+        }
+    }
+
     fn note(&mut self, head: &UploadHead) {
         self.journal = self.slot.as_ref().and_then(|slot| {
             let begun = slot.begin(head);

@@ -78,6 +78,7 @@ impl Target<'_> {
             match checked {
                 Ok(result) => {
                     self.moved(length);
+                    Upload::clear(self).await;
                     return Ok(result.into());
                 }
                 Err(error) => backoff.again(error).await?,

@@ -1,6 +1,7 @@
 //! Uploads and jobs that were begun and cut off: continued, found again, or cleared away.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
@@ -276,4 +277,25 @@ async fn old_journals_are_removed_by_later_uploads_to_other_keys() {
     days_pass(&swept, 2);
     upload().await;
     assert!(journals(&state).is_empty());
+}
+
+#[tokio::test]
+async fn an_object_of_one_request_clears_what_was_left_of_one_of_parts() {
+    let state = tempfile::tempdir().unwrap();
+    cut_off(&state, "PUT", "k").await;
+    assert_eq!(journals(&state).len(), 1);
+    let aborted = Arc::new(AtomicBool::new(false));
+    let seen = aborted.clone();
+    let origin = Origin::start(move |request| {
+        let is_one = request.method == "DELETE" && request.target.contains("uploadId");
+        seen.fetch_or(is_one, Ordering::Relaxed);
+        None
+    })
+    .await;
+    let store = origin.store();
+    engine(&state).write("other".into(), &store, &"other".into()).await.unwrap();
+    assert!(!aborted.load(Ordering::Relaxed) && journals(&state).len() == 1);
+    engine(&state).write("short by now".into(), &store, &"k".into()).await.unwrap();
+    assert!(aborted.load(Ordering::Relaxed) && journals(&state).is_empty());
+    assert_eq!(origin.get("k").unwrap(), b"short by now");
 }
