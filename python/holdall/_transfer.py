@@ -217,14 +217,15 @@ class SyncAction:
     """The key, relative to both source and target."""
     size: int
     """Length in bytes."""
-    reason: Literal["missing", "different", "odd_key", "broken_link"] | None
-    """Why an object is copied; None for deletions; ``"odd_key"`` and ``"broken_link"`` where nothing can be done, see
-    `SyncPlan.refused`."""
+    reason: Literal["missing", "different", "odd_key", "broken_link", "unreadable"] | None
+    """Why an object is copied; None for deletions; ``"odd_key"``, ``"broken_link"`` and ``"unreadable"`` where nothing can be
+    done, see `SyncPlan.refused`."""
 
 
 _REFUSALS: dict[str | None, str] = {
     "odd_key": "no path can hold the key {!r}",
     "broken_link": "the symbolic link {!r} leads nowhere",
+    "unreadable": "the file system does not let us look at {!r}",
 }
 
 
@@ -243,7 +244,8 @@ class SyncPlan:
     skipped_bytes: int = 0
     """Their length in bytes."""
     refused: list[SyncAction] = field(default_factory=list)
-    """What would have to be done, and cannot be: no path can hold the key, or a symbolic link leads nowhere. Each is a failure when the plan is followed;
+    """What would have to be done, and cannot be: no path can hold the key, a symbolic link leads nowhere, or the file system
+    does not let us look into a directory. Each is a failure when the plan is followed;
     `exclude` leaves them out of a plan."""
 
     @property

@@ -169,6 +169,12 @@ impl Error {
         }))
     }
 
+    /// The same error as one that ends a listing.
+    pub(crate) fn ending(mut self) -> Self {
+        self.0.odd_key = None;
+        self
+    }
+
     /// Wraps an error of the `object_store` vocabulary with the operation and the target it happened on.
     pub fn from_store(
         operation: &'static str,
@@ -192,6 +198,7 @@ impl Error {
         let kind = match odd.oddity {
             Oddity::OddKey => ErrorKind::InvalidPath,
             Oddity::BrokenLink => ErrorKind::NotFound,
+            Oddity::Unreadable => ErrorKind::PermissionDenied,
         };
         let mut error = Self::new(kind, "list", target, odd.detail());
         error.0.odd_key = Some(odd);

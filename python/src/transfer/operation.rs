@@ -318,12 +318,14 @@ fn many_out(py: Python<'_>, many: Many) -> PyResult<Py<PyAny>> {
 /// Why nothing is done of an object.
 const ODD_KEY: &str = "odd_key";
 const BROKEN_LINK: &str = "broken_link";
+const UNREADABLE: &str = "unreadable";
 
 /// The reason of that name.
 pub(super) fn oddity(reason: &str) -> Option<Oddity> {
     match reason {
         ODD_KEY => Some(Oddity::OddKey),
         BROKEN_LINK => Some(Oddity::BrokenLink),
+        UNREADABLE => Some(Oddity::Unreadable),
         _ => None,
     }
 }
@@ -345,6 +347,7 @@ fn action_out<'py>(py: Python<'py>, action: &Action) -> PyResult<Bound<'py, PyTu
             };
             let reason = match reason {
                 Oddity::BrokenLink => BROKEN_LINK,
+                Oddity::Unreadable => UNREADABLE,
                 _ => ODD_KEY,
             };
             (needs, &**path, size, Some(reason))

@@ -2,7 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::fs::Permissions;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -84,4 +87,72 @@ fn a_pipe_is_not_replaced_by_a_file() {
     }
     assert!(!fs::metadata(dir.path().join("pipe")).unwrap().is_file());
     assert!(dir.path().join("file").exists());
+}
+
+/// A command of a user for whom permissions count: not of root, as whom tests may run.
+#[cfg(target_os = "linux")]
+fn command_of_a_user(dir: &Path, arguments: &[&str]) -> Command {
+    if fs::metadata("/proc/self").is_ok_and(|own| own.uid() != 0) {
+        return command(dir, arguments);
+    }
+    // Where the program is, only root may get.
+    let program = dir.join("holdall");
+    if !program.exists() {
+        let built = env!("CARGO_BIN_EXE_holdall");
+        fs::hard_link(built, &program).or_else(|_| fs::copy(built, &program).map(drop)).unwrap();
+    }
+    let mut command = Command::new(program);
+    command.current_dir(dir).args(arguments).uid(NOBODY).gid(NOBODY);
+    command
+}
+
+#[cfg(target_os = "linux")]
+const NOBODY: u32 = 65534;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_nobody_may_look_into_keeps_nothing_else_from_being_copied() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let mode =
+        |name: &str, mode| fs::set_permissions(path(name), Permissions::from_mode(mode)).unwrap();
+    for directory in ["tree/closed/in", "tree/blind", "tree/z", "copy/closed"] {
+        fs::create_dir_all(path(directory)).unwrap();
+    }
+    for file in ["a", "closed/in/b", "blind/c", "no", "z/d"] {
+        fs::write(path("tree").join(file), file).unwrap();
+    }
+    fs::write(path("copy/closed/old"), "from when it was open").unwrap();
+    for directory in ["", "copy", "copy/closed"] {
+        mode(directory, 0o777);
+    }
+    // One can be neither listed nor entered, the other one listed only.
+    let closed = [("tree/closed", 0o000), ("tree/blind", 0o444), ("tree/no", 0o000)];
+    closed.iter().for_each(|(name, bits)| mode(name, *bits));
+    let run = |arguments: &[&str]| {
+        let arguments = [arguments, &["--json"]].concat();
+        command_of_a_user(dir.path(), &arguments).output().unwrap()
+    };
+    let copied = run(&["cp", "-r", "tree", "copy"]);
+    let listed = run(&["ls", "-r", "tree"]);
+    let synced = run(&["sync", "--delete", "tree", "copy"]);
+    let patterns = ["closed/**", "blind/**", "no"].map(|pattern| format!("--exclude={pattern}"));
+    let patterns = patterns.each_ref().map(String::as_str);
+    let without = run(&[&["sync", "--delete", "tree", "copy"][..], &patterns].concat());
+    closed.iter().for_each(|(name, _)| mode(name, 0o777));
+
+    assert_eq!(copied.status.code(), Some(3), "{copied:?}");
+    let told = err(&copied);
+    for (name, _) in closed {
+        let url = format!("file://{}", path(name).display());
+        assert!(told.contains(&format!(" {url}")), "{name}: {told}");
+    }
+    assert_eq!(told.matches("permission denied").count(), 3, "{told}");
+    assert!(path("copy/a").exists() && path("copy/z/d").exists());
+    // A listing that is asked for alone ends there, and says where.
+    assert_eq!(listed.status.code(), Some(1), "{listed:?}");
+    assert!(err(&listed).contains("tree/blind/c: permission denied"), "{}", err(&listed));
+    assert_eq!(synced.status.code(), Some(3), "{synced:?}");
+    out(&without);
+    assert!(path("copy/closed/old").exists(), "what cannot be seen may be there");
 }

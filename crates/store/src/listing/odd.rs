@@ -5,8 +5,9 @@
 //! whole that is not, and one that ended because of it would keep people from everything beside it. So it goes through a
 //! listing as an error of its own, which names it, and the listing goes on: [`Error::odd_key`](crate::Error::odd_key).
 //!
-//! Symbolic links that lead nowhere go the same way, but only where everything is to be copied
-//! ([`Store::sources`](crate::Store::sources)): listings have objects, and such a link is none.
+//! Symbolic links that lead nowhere, and directories that we may not look into, go the same way, but only where everything is to
+//! be copied ([`Store::sources`](crate::Store::sources)): other listings have objects, and such a link is none; and they end at
+//! what they cannot see.
 
 use chrono::{DateTime, Utc};
 use object_store::list::PaginatedListResult;
@@ -25,6 +26,8 @@ pub enum Oddity {
     OddKey,
     /// It is a symbolic link that leads nowhere, or round in a circle.
     BrokenLink,
+    /// It is a directory, or in one, that the file system does not let us look into.
+    Unreadable,
 }
 
 /// An object of a listing whose key has an empty segment, a segment `.` or `..`, a slash in front, or a control character; or
@@ -87,8 +90,15 @@ impl OddKey {
     }
 
     pub(crate) fn detail(&self) -> String {
-        if self.oddity == Oddity::BrokenLink {
-            return "the symbolic link leads nowhere: mend or remove it, or exclude it".to_owned();
+        match self.oddity {
+            Oddity::OddKey => {}
+            Oddity::BrokenLink => {
+                return "the symbolic link leads nowhere: mend or remove it, or exclude it".into();
+            }
+            Oddity::Unreadable => {
+                return "the file system does not let us look: see that we may, or exclude it"
+                    .into();
+            }
         }
         let key = self.key.escape_debug();
         // Of services all keys are UTF-8, and names of files come with what is not replaced.

@@ -52,6 +52,9 @@ impl Root {
             match entry.object {
                 Some(Ok(meta)) => result.objects.push(meta),
                 Some(Err(object)) if is_broken_link(&object) => {}
+                Some(Err(object)) if object.oddity == Oddity::Unreadable => {
+                    return Err(not_ours(&entry.path, &object));
+                }
                 Some(Err(object)) => odd.objects.push((result.objects.len(), *object)),
                 None if holds_files(&entry) => match entry.is_odd {
                     true => odd.prefixes.push(entry.key),
@@ -74,6 +77,19 @@ fn holds_files(entry: &Entry) -> bool {
     walk.any(|item| !matches!(item, Ok(Err(odd)) if is_broken_link(&odd)))
 }
 
+/// The error that a listing ends with that cannot go on beside such an entry.
+pub(super) fn not_ours(path: &std::path::Path, odd: &OddKey) -> object_store::Error {
+    let path = path.display().to_string();
+    object_store::Error::PermissionDenied { path, source: odd.detail().into() }
+}
+
+/// The entry for what we may not look at.
+fn unreadable(key: String, path: PathBuf) -> Entry {
+    let mut odd = OddKey::new(key.clone(), 0);
+    odd.oddity = Oddity::Unreadable;
+    Entry { key, path, is_odd: false, object: Some(Err(Box::new(odd))) }
+}
+
 fn is_broken_link(odd: &OddKey) -> bool {
     odd.oddity == Oddity::BrokenLink
 }
@@ -90,6 +106,10 @@ impl Walk {
     fn descend(&mut self, dir: &Entry) {
         match entries(dir) {
             Ok(entries) => self.levels.push(entries.into_iter()),
+            Err(object_store::Error::PermissionDenied { .. }) if !dir.key.is_empty() => {
+                let key = dir.key.trim_end_matches('/').to_owned();
+                self.levels.push(vec![unreadable(key, dir.path.clone())].into_iter());
+            }
             Err(error) => self.failed = Some(error),
         }
     }
@@ -191,6 +211,10 @@ fn entries(of: &Entry) -> Result<Vec<Entry>> {
             },
             () => match entry.metadata() {
                 Ok(metadata) => Some(metadata),
+                Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+                    found.push(unreadable(format!("{}{name}", of.key), path));
+                    continue;
+                }
                 Err(_) => continue,
             },
         };

@@ -14,10 +14,10 @@ use object_store::{
     Result,
 };
 
-use super::list::Walk;
+use super::list::{Walk, not_ours};
 use super::upload::Upload;
 use super::{LocalStore, Root};
-use crate::listing::Entry;
+use crate::listing::{Entry, Oddity};
 
 /// Objects listed, or keys deleted, in one task of the blocking pool.
 const BATCH: usize = 1024;
@@ -121,12 +121,19 @@ impl LocalStore {
         after: Option<&Path>,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
         let entries = self.walk(prefix, after);
-        let objects = entries.try_filter_map(|entry| {
-            let object = entry.inspect_err(|odd| {
-                let (file, why) = (odd.key.escape_debug(), odd.detail());
-                tracing::warn!(%file, "left out: {why}");
-            });
-            future::ready(Ok(object.ok()))
+        let root = self.root.clone();
+        let objects = entries.try_filter_map(move |entry| {
+            future::ready(match entry {
+                Ok(object) => Ok(Some(object)),
+                Err(odd) if odd.oddity == Oddity::Unreadable => {
+                    Err(not_ours(&root.path.join(&odd.key), &odd))
+                }
+                Err(odd) => {
+                    let (file, why) = (odd.key.escape_debug(), odd.detail());
+                    tracing::warn!(%file, "left out: {why}");
+                    Ok(None)
+                }
+            })
         });
         objects.boxed()
     }

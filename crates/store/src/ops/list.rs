@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures::future::ready;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use object_store::list::{PaginatedListOptions, PaginatedListResult};
@@ -56,6 +57,14 @@ impl ListOptions {
         self.max_items = Some(max_items);
         self
     }
+}
+
+/// What a plain listing makes of an entry.
+enum Shown {
+    Item(Result<ObjectMeta>),
+    Nothing,
+    /// An error before it has ended the listing.
+    End,
 }
 
 /// One level of a store: the objects directly below a prefix, and the prefixes of those further down.
@@ -191,14 +200,28 @@ impl Store {
         prefix: Option<&Path>,
         after: Option<&Path>,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        let is_object = |item: &Result<ObjectMeta>| {
-            let odd = item.as_ref().err().and_then(Error::odd_key);
-            futures::future::ready(odd.is_none_or(|odd| odd.oddity == Oddity::OddKey))
-        };
-        self.all_entries(prefix, after).filter(is_object).boxed()
+        let mut ended = false;
+        let entries = self.all_entries(prefix, after).map(move |item| {
+            let odd = item.as_ref().err().and_then(Error::odd_key).map(|odd| odd.oddity);
+            match (ended, odd) {
+                (true, _) => Shown::End,
+                (_, Some(Oddity::BrokenLink)) => Shown::Nothing,
+                (_, Some(Oddity::Unreadable)) => {
+                    ended = true;
+                    Shown::Item(item.map_err(Error::ending))
+                }
+                _ => Shown::Item(item),
+            }
+        });
+        let entries = entries.take_while(|shown| ready(!matches!(shown, Shown::End)));
+        let items = entries.filter_map(|shown| match shown {
+            Shown::Item(item) => ready(Some(item)),
+            Shown::Nothing | Shown::End => ready(None),
+        });
+        items.boxed()
     }
 
-    /// The same with links that lead nowhere.
+    /// The same with links that lead nowhere; it goes on beside directories that we may not look into.
     pub(crate) fn all_entries(
         &self,
         prefix: Option<&Path>,

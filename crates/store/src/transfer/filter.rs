@@ -3,8 +3,8 @@
 use globset::GlobMatcher;
 use object_store::ObjectMeta;
 
-use crate::error::Result;
-use crate::listing::key_of;
+use crate::error::{Error, Result};
+use crate::listing::{Oddity, key_of};
 use crate::ops::glob_matcher;
 
 /// Rules in order: the first one that matches a key decides; a key that no rule matches takes part unless the rules
@@ -41,18 +41,34 @@ impl Filter {
     /// Whether an item of a listing takes part: as its key does, also where no path can hold that; errors that end a listing
     /// are kept.
     pub fn keeps(&self, item: &Result<ObjectMeta>) -> bool {
-        key_of(item).is_none_or(|key| self.allows(key))
+        let unseen = item.as_ref().err().and_then(Error::odd_key);
+        match unseen.filter(|odd| odd.oddity == Oddity::Unreadable) {
+            Some(unseen) => !self.excludes_all(&unseen.key),
+            None => key_of(item).is_none_or(|key| self.allows(key)),
+        }
+    }
+
+    /// Whether a directory is left out with whatever may be in it.
+    fn excludes_all(&self, directory: &str) -> bool {
+        // Of a name that nobody writes into a pattern.
+        let inside = ["\u{1}", "\u{1}/\u{1}"].map(|below| format!("{directory}/{below}"));
+        let is_excluded = |key: &String| self.rule_for(key).is_some_and(|takes_in| !takes_in);
+        inside.iter().all(is_excluded)
     }
 
     /// Whether a key takes part.
     pub fn allows(&self, key: &str) -> bool {
+        let otherwise = || !self.rules.first().is_some_and(|(takes_in, ..)| *takes_in);
+        self.rule_for(key).unwrap_or_else(otherwise)
+    }
+
+    /// Whether the first rule that matches a key takes it in.
+    fn rule_for(&self, key: &str) -> Option<bool> {
         let name = key.rsplit('/').next().unwrap_or(key);
-        for (takes_in, matcher, whole) in &self.rules {
-            if matcher.is_match(if *whole { key } else { name }) {
-                return *takes_in;
-            }
-        }
-        !self.rules.first().is_some_and(|(takes_in, ..)| *takes_in)
+        let matches = |(_, matcher, whole): &&(bool, GlobMatcher, bool)| {
+            matcher.is_match(if *whole { key } else { name })
+        };
+        self.rules.iter().find(matches).map(|(takes_in, ..)| *takes_in)
     }
 }
 
@@ -66,6 +82,12 @@ mod tests {
         assert!(filter.allows("a/b.txt") && !filter.allows("a/b.log") && !filter.allows("tmp/x/y"));
         let filter = Filter::new().include("*.tif").unwrap().exclude("**").unwrap();
         assert!(filter.allows("a/b.tif") && !filter.allows("a/b.txt"));
+        for (pattern, excludes) in
+            [("tmp/**", true), ("**", true), ("tmp", false), ("tmp/*", false), ("*.log", false)]
+        {
+            assert_eq!(Filter::new().exclude(pattern).unwrap().excludes_all("tmp"), excludes);
+            assert!(!Filter::new().include(pattern).unwrap().excludes_all("tmp"));
+        }
         let only = Filter::new().include("*.tif").unwrap();
         assert!(only.allows("a/b.tif") && !only.allows("a/b.txt"));
     }
