@@ -99,14 +99,7 @@ impl Document {
     /// Reads a document from bytes; see [`parse`](Self::parse). With the feature `geoparquet`, Parquet is read as well. What is
     /// compressed with gzip is unpacked.
     pub fn from_bytes(input: &[u8]) -> Result<Self> {
-        let unpacked;
-        let input = match input.starts_with(crate::format::GZIP) {
-            true => {
-                unpacked = crate::format::unpack(input)?;
-                &unpacked
-            }
-            false => input,
-        };
+        let input = &*crate::format::unpacked(input)?;
         if input.starts_with(crate::format::PARQUET) {
             return crate::format::read_parquet(input);
         }
@@ -118,9 +111,10 @@ impl Document {
     /// Reads a document from the bytes of a file; see [`from_bytes`](Self::from_bytes). A name that ends in `.ndjson` or `.jsonl`,
     /// with or without `.gz`, says that each line is an item: one alone is a collection of one, and none is an empty one.
     pub fn from_file(name: &str, input: &[u8]) -> Result<Self> {
-        if Format::of_name(name.strip_suffix(".gz").unwrap_or(name)) != Format::Lines {
+        if Format::of_name(name) != Format::Lines {
             return Self::from_bytes(input);
         }
+        let input = &*crate::format::unpacked(input)?;
         if input.trim_ascii().is_empty() {
             return Self::list(Json::from(Vec::new()), Form::Lines, Style::compact());
         }

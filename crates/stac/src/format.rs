@@ -1,8 +1,11 @@
 //! The forms in which documents are written to files.
 
-use std::io::Read;
+use std::borrow::Cow;
+use std::io::{Read, Write};
 
+use flate2::Compression;
 use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
 
 use crate::document::{Document, Kind};
 use crate::error::{Error, ErrorKind, Result};
@@ -11,13 +14,13 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) const PARQUET: &[u8] = b"PAR1";
 
 /// How a compressed file begins: what a server sends with `Content-Encoding: gzip` unasked, and `….json.gz`.
-pub(crate) const GZIP: &[u8] = &[0x1f, 0x8b];
+const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// Most bytes of a document that was compressed. A text of them is all in memory, and few bytes can unpack to very many.
 const UNPACKED_BYTES: u64 = 4 << 30;
 
 /// What a compressed document holds.
-pub(crate) fn unpack(input: &[u8]) -> Result<Vec<u8>> {
+fn unpack(input: &[u8]) -> Result<Vec<u8>> {
     let failed = |detail: String| Error::new(ErrorKind::Document, "read document", "", detail);
     let mut output = Vec::new();
     MultiGzDecoder::new(input)
@@ -27,6 +30,14 @@ pub(crate) fn unpack(input: &[u8]) -> Result<Vec<u8>> {
     match output.len() as u64 > UNPACKED_BYTES {
         true => Err(failed("it unpacks to more than 4 GiB".to_owned())),
         false => Ok(output),
+    }
+}
+
+/// What a file holds that may be compressed.
+pub(crate) fn unpacked(input: &[u8]) -> Result<Cow<'_, [u8]>> {
+    match input.starts_with(GZIP) {
+        true => unpack(input).map(Cow::Owned),
+        false => Ok(Cow::Borrowed(input)),
     }
 }
 
@@ -45,14 +56,20 @@ pub enum Format {
 
 impl Format {
     /// The form that the extension of a name stands for: `.parquet` and `.geoparquet`, `.ndjson` and `.jsonl`; JSON for all
-    /// others.
+    /// others. A `.gz` after it says nothing of the form.
     pub fn of_name(name: &str) -> Self {
-        let ends = |of: &str| name.to_ascii_lowercase().ends_with(of);
-        match name {
-            _ if ends(".parquet") || ends(".geoparquet") => Self::GeoParquet,
-            _ if ends(".ndjson") || ends(".jsonl") => Self::Lines,
-            _ => Self::Json,
+        let name = name.to_ascii_lowercase();
+        let ends = |of: &str| name.strip_suffix(".gz").unwrap_or(&name).ends_with(of);
+        match () {
+            () if ends(".parquet") || ends(".geoparquet") => Self::GeoParquet,
+            () if ends(".ndjson") || ends(".jsonl") => Self::Lines,
+            () => Self::Json,
         }
+    }
+
+    /// Whether a file of this name is compressed with gzip.
+    pub fn is_packed(name: &str) -> bool {
+        name.to_ascii_lowercase().ends_with(".gz")
     }
 
     /// The media type of a file.
@@ -113,6 +130,24 @@ impl Document {
             Format::GeoParquet => unreachable!("refused by the check"),
         }
     }
+
+    /// The content of a file of this name, in the form that the name stands for and compressed if it says so, and its media type.
+    ///
+    /// # Errors
+    /// Those of [`to_format`](Self::to_format).
+    pub fn to_file(&self, name: &str) -> Result<(Vec<u8>, &'static str)> {
+        let format = Format::of_name(name);
+        let content = self.to_format(format)?;
+        if !Format::is_packed(name) {
+            return Ok((content, format.media_type(self.kind())));
+        }
+        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+        let packed = packed.write_all(&content).and_then(|()| packed.finish());
+        let failed = |e: std::io::Error| {
+            Error::new(ErrorKind::Document, "write document", name, e.to_string())
+        };
+        Ok((packed.map_err(failed)?, "application/gzip"))
+    }
 }
 
 #[cfg(test)]
@@ -125,6 +160,8 @@ mod tests {
         assert_eq!(Format::of_name("items.geoparquet"), Format::GeoParquet);
         assert_eq!(Format::of_name("items.ndjson"), Format::Lines);
         assert_eq!(Format::of_name("item.json"), Format::Json);
+        assert_eq!(Format::of_name("items.NDJSON.gz"), Format::Lines);
+        assert!(Format::is_packed("items.json.GZ") && !Format::is_packed("items.json"));
         assert!(Format::Lines.check(Kind::Collection).is_err());
         assert!(Format::Json.check(Kind::Catalog).is_ok());
     }
@@ -137,5 +174,18 @@ mod tests {
         ));
         let lines = document.unwrap().to_format(Format::Lines).unwrap();
         assert_eq!(String::from_utf8(lines).unwrap(), format!("{item}\n{item}\n"));
+    }
+
+    #[test]
+    fn a_name_may_say_that_a_file_is_compressed() {
+        let text = r#"{"type": "Feature", "id": "a", "assets": {}}"#;
+        let document = Document::parse(text).unwrap();
+        for name in ["a.json.gz", "a.ndjson.gz"] {
+            let (content, media_type) = document.to_file(name).unwrap();
+            assert!(content.starts_with(GZIP) && media_type == "application/gzip");
+            let read = Document::from_file(name, &content).unwrap();
+            assert_eq!((read.objects().len(), read.to_text().trim_end()), (1, text));
+        }
+        assert_eq!(document.to_file("a.json").unwrap().0, text.as_bytes());
     }
 }

@@ -163,9 +163,8 @@ async fn write(
             let place = directory.join(name);
             rewriting.self_place = Some(place.clone());
             rewrite(document, plan, outcomes, &rewriting);
-            let format = Format::of_name(name);
-            let media_type = format.media_type(document.kind());
-            place.write(document.to_format(format)?, media_type).await?;
+            let (content, media_type) = document.to_file(name)?;
+            place.write(content, media_type).await?;
             Ok(vec![place.href()])
         }
         Written::Catalog(name) => {

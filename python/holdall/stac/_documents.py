@@ -45,7 +45,7 @@ async def write_document(document: Any, href: PathLikeObject, config: Config | N
     Args:
         document: A pystac object or a dictionary
         href: A path, or a URL of any store. Names that end with ``.parquet`` or ``.geoparquet`` get stac-geoparquet, those
-            with ``.ndjson`` or ``.jsonl`` an item per line, all others JSON.
+            with ``.ndjson`` or ``.jsonl`` an item per line, all others JSON; with ``.gz`` after that, it is compressed.
         config: Its ``target_config`` is that of the store
     """
     as_dict = document if isinstance(document, dict) else document.to_dict()

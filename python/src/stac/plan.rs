@@ -150,15 +150,14 @@ pub(super) fn stac_write(
     text: String,
     config: Option<BTreeMap<String, String>>,
 ) -> PyResult<Bound<'_, PyAny>> {
-    let format = Format::of_name(&place);
-    let place = Arc::new(settings::place(&place, &config.unwrap_or_default())?);
+    let name = place;
+    let place = Arc::new(settings::place(&name, &config.unwrap_or_default())?);
     let write = async move {
-        if format == Format::Json {
+        if Format::of_name(&name) == Format::Json && !Format::is_packed(&name) {
             return place.write(text, "application/json").await;
         }
-        let document = Document::parse(&text)?;
-        let media_type = format.media_type(document.kind());
-        place.write(document.to_format(format)?, media_type).await
+        let (content, media_type) = Document::parse(&text)?.to_file(&name)?;
+        place.write(content, media_type).await
     };
     future_into_py(py, false, write, |py, written| {
         written.map_err(StacError)?;

@@ -17,12 +17,17 @@ def collection(count: int) -> dict[str, object]:
     return {"type": "FeatureCollection", "features": items}
 
 
-@pytest.mark.parametrize("name", ["items.json", "items.ndjson", "items.parquet"])
-async def test_what_is_written_is_read(tmp_path, name):
-    document = collection(3)
+@pytest.mark.parametrize("count", [0, 1, 3])
+@pytest.mark.parametrize(
+    "name", ["items.json", "items.ndjson", "items.parquet", "items.json.gz", "items.ndjson.gz"]
+)
+async def test_what_is_written_is_read(tmp_path, name, count):
+    document = collection(count)
     await stac.write_document(document, tmp_path / name)
     assert await stac.read_document(tmp_path / name) == document
-    assert (tmp_path / name).read_bytes().startswith(b"PAR1") == name.endswith(".parquet")
+    written = (tmp_path / name).read_bytes()
+    assert written.startswith(b"PAR1") == name.endswith(".parquet")
+    assert written.startswith(b"\x1f\x8b") == name.endswith(".gz")
 
 
 async def test_a_document_knows_where_it_was(server, tmp_path):

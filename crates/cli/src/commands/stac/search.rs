@@ -50,9 +50,8 @@ pub(super) async fn run(context: &Context<'_>, args: &Search) -> Result<Exit> {
     }
     context.printer.note(&format!("{} items", items.len()));
     if let Some(output) = &args.output {
-        let (format, document) = (Format::of_name(output), Document::of_items(items));
-        let place = target(context, output)?;
-        place.write(document.to_format(format)?, format.media_type(document.kind())).await?;
+        let (content, media_type) = Document::of_items(items).to_file(output)?;
+        target(context, output)?.write(content, media_type).await?;
     } else {
         let mut text = Document::of_items(items).to_text();
         text.push('\n');
