@@ -46,6 +46,7 @@ mod pages;
 mod provider;
 mod redact;
 mod registry;
+mod sha256;
 mod store;
 pub mod transfer;
 pub mod url;

@@ -18,7 +18,8 @@ use object_store::{
 };
 use url::Url;
 
-use super::{Opened, S3Store};
+use super::{Opened, S3Store, crypto};
+use crate::Provider as _;
 use crate::config::S3Key;
 
 impl S3Store {
@@ -33,6 +34,14 @@ impl S3Store {
         let store = self.clone();
         let opening = async move { store.opened().await.map(open) };
         stream::once(opening).try_flatten().boxed()
+    }
+
+    /// Makes a request that carries `payload`.
+    async fn signed<T>(&self, payload: PutPayload, request: impl Future<Output = T>) -> T {
+        match self.signs_content() {
+            true => crypto::signed(payload, request).await,
+            false => request.await,
+        }
     }
 }
 
@@ -50,7 +59,8 @@ impl ObjectStore for S3Store {
         payload: PutPayload,
         opts: PutOptions,
     ) -> Result<PutResult> {
-        self.opened().await?.s3.put_opts(location, payload, opts).await
+        let put = self.opened().await?.s3.put_opts(location, payload.clone(), opts);
+        self.signed(payload, put).await
     }
 
     async fn put_multipart_opts(
@@ -156,7 +166,8 @@ impl MultipartStore for S3Store {
         part_idx: usize,
         data: PutPayload,
     ) -> Result<PartId> {
-        self.opened().await?.s3.put_part(path, id, part_idx, data).await
+        let put = self.opened().await?.s3.put_part(path, id, part_idx, data.clone());
+        self.signed(data, put).await
     }
 
     async fn complete_multipart(

@@ -8,6 +8,7 @@
 
 mod checksums;
 mod copy;
+mod crypto;
 mod encryption;
 mod forward;
 mod open;

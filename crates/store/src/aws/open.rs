@@ -7,6 +7,7 @@ use object_store::client::HttpClient;
 use tokio::sync::OnceCell;
 
 use super::copy::SINGLE_COPY_BYTES;
+use super::crypto::Crypto;
 use super::profile::{Ambient, Profile};
 use super::request::bucket_url;
 use super::{Opened, S3Options, S3Store, region};
@@ -59,6 +60,7 @@ impl S3Store {
         let mut builder = AmazonS3Builder::new()
             .with_client_options(client.to_object_store())
             .with_http_connector(SharedConnector::new(client.clone()))
+            .with_crypto_provider(Arc::new(Crypto))
             .with_retry(options.retry.clone());
         let credentials = credentials(&options, &mut settings, &http, &builder)?;
         for (key, value) in settings.iter() {
