@@ -1,9 +1,11 @@
-"""Servers of S3 that are not the ceiling: nginx gives what a folder holds, `holdall serve` takes what is written."""
+"""Servers of S3 that are not the ceiling: nginx gives what a folder holds, `holdall serve` takes what is written, and
+`bench.sink` drops it."""
 
 from __future__ import annotations
 
 import getpass
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +78,23 @@ def taken(command: str, bucket: str, folder: Path) -> Iterator[str]:
         request = urllib.request.Request(f"{endpoint}/{bucket}", method="PUT")
         urllib.request.urlopen(request).close()
         yield endpoint
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def dropped() -> Iterator[str]:
+    """Run a server that takes uploads and keeps no content; yield the endpoint.
+
+    Most of what a server that keeps large objects does is to hash and to write them: of 4 GiB, four times the client's work.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.sink"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
     finally:
         process.terminate()
         process.wait()

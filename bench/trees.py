@@ -2,9 +2,10 @@
 
 `python -m bench.trees`, with the services of `services/up` in the environment (`source .services/env`). Every contestant is
 a process of its own, measured from outside: elapsed time, processor time, most memory. For large files there is a
-ceiling, too: a loop of receiving and writing that checks nothing (`bench.bare`). `--delay 20` puts that many
+ceiling, too: a loop of receiving and writing that checks nothing (`bench.bare`), with `--light` also one of reading, hashing and sending. `--delay 20` puts that many
 milliseconds between client and server, in each direction of the answers, and adds a client that does one request at a time.
-`--light` takes servers that cost little: nginx gives the files, `holdall serve` takes them; with others the time is theirs.
+`--light` takes servers that cost little: nginx gives the files, `holdall serve` takes small ones, and `bench.sink` drops
+large ones; with others the time is theirs.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from . import bucket
 
 KIB, MIB = 1024, 1024 * 1024
+LARGE = 64 * MIB
 CEILING = "ceiling"
 BUCKET = os.environ.get("HOLDALL_TEST_S3_BUCKET", "")
 
@@ -146,16 +148,19 @@ def file_name(number: int) -> str:
     return f"{number // 100:04}/{number % 100:02}.bin"
 
 
-def bare(count: int, size: int):
-    """Return what makes the command of the ceiling, which downloads what `holdall` has uploaded."""
+def bare(count: int, size: int, is_light: bool):
+    """Return what makes the command of the ceiling, which downloads what `holdall` has uploaded, and uploads to light servers."""
 
     def command(way: str, prefix: str, folder: Path, endpoint: str) -> list[str]:
+        if way == "up" and is_light:
+            url = f"{endpoint}/{BUCKET}/{prefix}"
+            return [sys.executable, "-m", "bench.bare", "up", str(folder), url]
         if way == "up":
             return holdall(way, prefix, folder, endpoint)
         urls = [f"s3://{BUCKET}/{prefix}/{file_name(number)}" for number in range(count)]
         signed = subprocess.check_output([COMMAND, "sign", *urls], env=settings(endpoint))
         urls = signed.decode().split()
-        return [sys.executable, "-m", "bench.bare", str(size), str(folder), *urls]
+        return [sys.executable, "-m", "bench.bare", "down", str(size), str(folder), *urls]
 
     return command
 
@@ -175,6 +180,14 @@ def check(folder: Path, count: int, size: int) -> None:
     sizes = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
     if sizes != [size] * count:
         raise SystemExit(f"{folder} has {len(sizes)} files with {sum(sizes)} bytes")
+
+
+def check_taken(prefix: str, count: int, size: int, endpoint: str) -> None:
+    """End with an error when a server has not got a whole tree."""
+    command = [COMMAND, "du", f"s3://{BUCKET}/{prefix}/"]
+    told = subprocess.check_output(command, env=settings(endpoint), text=True).split()[:2]
+    if told != [str(count * size), str(count)]:
+        raise SystemExit(f"{prefix} has {told[1]} objects with {told[0]} bytes")
 
 
 class Delay:
@@ -209,7 +222,8 @@ def measure(count: int, size: int, rounds: int, contestants: dict, endpoint: str
         with ExitStack() as servers:
             takes, gives = endpoint, endpoint
             if endpoint is None:
-                takes = servers.enter_context(bucket.taken(COMMAND, BUCKET, place / "taken"))
+                taken = bucket.taken(COMMAND, BUCKET, place / "taken")
+                takes = servers.enter_context(bucket.dropped() if size >= LARGE else taken)
                 given = bucket.given(place / "source", BUCKET, "trees", place / "given")
                 gives = servers.enter_context(given)
             for turn in range(rounds):
@@ -218,6 +232,7 @@ def measure(count: int, size: int, rounds: int, contestants: dict, endpoint: str
                     target = place / "target"
                     cost = run(command("up", prefix, place / "source", takes), takes)
                     costs.setdefault(("up", name), []).append(cost)
+                    check_taken(prefix, count, size, takes)
                     target.mkdir()
                     source = prefix if endpoint else "trees"
                     cost = run(command("down", source, target, gives), gives)
@@ -231,7 +246,7 @@ def measure(count: int, size: int, rounds: int, contestants: dict, endpoint: str
         print(f"{count} x {size // KIB} KiB {way}")
         ours = statistics.median(cost.wall for cost in costs[way, "holdall"])
         for name in contestants:
-            if (way, name) == ("up", CEILING):
+            if (way, name) == ("up", CEILING) and endpoint:
                 continue
             runs = costs[way, name]
             wall = statistics.median(cost.wall for cost in runs)
@@ -280,7 +295,7 @@ def main() -> None:
         race(options.small, 10 * KIB, {})
     if options.large:
         size = 1024 * MIB
-        race(options.large, size, {CEILING: bare(options.large, size)})
+        race(options.large, size, {CEILING: bare(options.large, size, options.light)})
 
 
 if __name__ == "__main__":
