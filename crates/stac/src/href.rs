@@ -11,8 +11,8 @@ use url::Url;
 pub fn scheme(href: &str) -> Option<String> {
     let (scheme, rest) = href.split_once(':')?;
     let valid = scheme.len() > 1
-        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+        && scheme.as_bytes()[0].is_ascii_alphabetic()
+        && scheme.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.'));
     let follows =
         rest.starts_with('/') || !rest.contains('/') || scheme.eq_ignore_ascii_case("data");
     (valid && follows).then(|| scheme.to_ascii_lowercase())
@@ -84,7 +84,11 @@ pub(crate) fn is_web(href: &str) -> bool {
 
 /// `scheme://authority` and the rest.
 fn split_root(href: &str) -> (&str, &str) {
-    let Some(start) = href.find("://").map(|at| at + 3) else { return ("", href) };
+    // The first colon is that of a scheme, as a rule.
+    let colon = href.find(':').filter(|&at| href[at..].starts_with("://"));
+    let Some(start) = colon.or_else(|| href.find("://")).map(|at| at + 3) else {
+        return ("", href);
+    };
     let end = href[start..].find('/').map_or(href.len(), |at| start + at);
     href.split_at(end)
 }
@@ -170,6 +174,9 @@ pub fn path(href: &str) -> Cow<'_, str> {
     }
     let (_, rest) = split_root(href);
     let path = rest.split(['?', '#']).next().unwrap_or_default();
+    if !path.contains('%') {
+        return Cow::Borrowed(path);
+    }
     // What is no text stays encoded: two names of another encoding are not to become one.
     percent_decode_str(path).decode_utf8().unwrap_or(Cow::Borrowed(path))
 }

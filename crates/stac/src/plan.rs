@@ -95,6 +95,9 @@ pub struct Plan {
     pub directories: Vec<Option<Place>>,
 }
 
+/// The jobs by where they go.
+type Taken = HashMap<Identity, usize, foldhash::fast::RandomState>;
+
 impl Plan {
     /// Plans the assets of `document` into `directory`.
     ///
@@ -109,7 +112,7 @@ impl Plan {
         };
         let template = options.path_template.as_ref().or(default.as_ref());
         let mut plan = Self::default();
-        let mut taken = HashMap::new();
+        let mut taken = Taken::default();
         for (at, object) in document.objects().iter().enumerate() {
             let directory = match template {
                 Some(template) => {
@@ -137,7 +140,7 @@ impl Plan {
         base: Option<&str>,
         directory: &Place,
         options: &PlanOptions,
-        taken: &mut HashMap<Identity, usize>,
+        taken: &mut Taken,
     ) -> Result<()> {
         let Some(assets) = object.get("assets").and_then(Json::as_object) else { return Ok(()) };
         let owner = id(object);

@@ -17,8 +17,9 @@ use serde_json::value::RawValue;
 
 pub use style::Style;
 
-/// The members of an object, in their order.
-pub type Members = IndexMap<String, Json>;
+/// The members of an object, in their order. Most objects are small, and the usual hash would be half of what it takes to look
+/// inside them.
+pub type Members = IndexMap<String, Json, foldhash::fast::RandomState>;
 
 /// A value that is written as it was read until it is changed.
 #[derive(Debug, Clone)]
@@ -63,7 +64,7 @@ impl Json {
 
     /// An object without members.
     pub fn object() -> Self {
-        Self(Node::Object(Members::new()))
+        Self(Node::Object(Members::default()))
     }
 
     fn inside(&self) -> Either<'_> {

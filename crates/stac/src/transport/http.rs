@@ -191,9 +191,11 @@ pub(super) async fn open(source: &HttpSource, span: Span, version: Option<&str>)
     let ranges = text(ACCEPT_RANGES).is_none_or(|unit| unit != "none");
     let (version, media_type) =
         (tag.filter(|_| ranges).map(str::to_owned), text(CONTENT_TYPE).map(str::to_owned));
-    let name = source.name();
+    let url = source.url.clone();
     let body = BodyDataStream::new(reply.into_body())
-        .map(move |piece| piece.map_err(|error| transport("download", &name, &error)))
+        .map(move |piece| {
+            piece.map_err(|error| transport("download", &redacted(url.as_str()), &error))
+        })
         .boxed();
     Ok(Opened { start, size, media_type, version, body })
 }
