@@ -878,8 +878,8 @@ class StacClients:
     def __new__(cls, config: str) -> Self: ...
     def kind(self, href: str) -> str:
         """The name of the client that reads `href`."""
-    def run(self, jobs: Sequence[tuple[Any, ...]], options: str, events: bool) -> StacRun:
-        """Starts jobs; `events` says whether anybody listens to what happens."""
+    def run(self, jobs: Sequence[Any], options: str, events: bool) -> StacRun:
+        """Starts jobs, which have what came of them at the end; `events` says whether anybody listens to what happens."""
     def open(
         self, href: str, content_type: str | None = None, hints: StacHints | None = None
     ) -> Coroutine[Any, Any, StacBody]:
@@ -946,8 +946,8 @@ class StacRun:
     """Jobs that run. Events come in batches, results at the end, both to be awaited."""
     def events(self) -> Coroutine[Any, Any, list[tuple[Any, ...]] | None]:
         """What happened since the last call; `None` after the last."""
-    def result(self) -> Coroutine[Any, Any, list[tuple[Any, ...]]]:
-        """The outcomes of all jobs, in their order; to be awaited once."""
+    def result(self) -> Coroutine[Any, Any, list[Exception]]:
+        """The warnings of all jobs, which know then what came of them; to be awaited once."""
 
 @final
 class StacPlan:

@@ -272,20 +272,12 @@ async def move_document(
     if file_name and not is_catalog:
         stac_check_name(file_name, "the document")
         plan.check_document(file_name)
-    jobs = [
-        Job(
-            key,
-            owner,
-            places,
-            target,
-            media_type=kind,
-            size=size,
-            checksum=sum_,
-            same_as=same,
-            error=refused,
-        )
-        for key, owner, places, target, kind, size, sum_, same, refused in plan.jobs()
-    ]
+    jobs = []
+    for key, owner, places, target, kind, size, sum_, same, refused in plan.jobs():
+        (href, hints), *others = places
+        job = Job(key, owner, href, target, hints, others, kind, size, sum_)
+        job.same_as, job.error = same, refused
+        jobs.append(job)
     cache = Clients(config, clients)
     try:
         await run_jobs(jobs, cache, config, messages, max_concurrent, stream)
@@ -357,7 +349,8 @@ async def download_asset(
         raise ValueError(
             f"asset '{key}' does not have an absolute href: its href is relative, and it has no owner with a self href"
         )
-    job = _pystac.job(key, asset, places, path)
+    job = _pystac.job(key, asset, asset.href, str(path), getattr(asset, "owner", None))
+    (job.href, job.hints), *job.others = places
     own = config.copy()
     own.overwrite, own.fail_fast = True, False
     try:
@@ -491,7 +484,7 @@ async def download_file(
     cache = Clients(config, clients)
     own = config.copy()
     own.overwrite, own.make_directory, own.fail_fast = True, False, False
-    job = Job(None, None, [(href, None)], os.fspath(destination))
+    job = Job(None, None, href, os.fspath(destination))
     try:
         await run_jobs([job], cache, own, None, 1, None)
     finally:

@@ -36,8 +36,14 @@ class Plan:
         self.config.validate()
         self.clients = Clients(self.config, clients)
         self.jobs: list[Job] = []
-        self._owners: list[tuple[Item | Collection, str, Asset]] = []
+        self._assets: list[Asset] = []
+        self._owners: list[Item | Collection] = []
         self._taken: dict[str, int] = {}
+        self._include = frozenset(self.config.include)
+        self._exclude = frozenset(self.config.exclude)
+        self.config._naming()  # refuses what is no strategy
+        self._by_key = self.config.file_name_strategy == FileNameStrategy.KEY
+        self._one_place = not (self.config.alternate_assets or self.config.fallback)
         self._extended = any(
             (
                 self.config.naming,
@@ -68,8 +74,6 @@ class Plan:
         file_name: str | None,
         keep_non_downloaded: bool,
     ) -> None:
-        from pystac import Link
-
         own_href = _make_links_absolute(stac_object)
         _make_assets_absolute(stac_object, own_href)
         names = self._names(stac_object)
@@ -87,6 +91,8 @@ class Plan:
             chosen[key] = asset
             self._job(stac_object, key, asset, _below(base, name), own_href, context)
         if own_href:
+            from pystac import Link
+
             stac_object.add_link(Link(rel="derived_from", target=own_href))
         if file_name:
             stac_check_name(file_name, "the document")
@@ -114,30 +120,27 @@ class Plan:
             below = item.id if template is None else template.substitute(item)
             if template is None or below not in ("", ".", "./"):
                 stac_check_name(below, item.id)
-            own_href = item.get_self_href()
-            if own_href is not None:
-                # Relative hrefs are those of the place where the item was.
-                _make_links_absolute(item)
-                _make_assets_absolute(item, own_href)
-            _forget_self_href(item)
+            if item.links:
+                own_href = item.get_self_href()
+                if own_href is not None:
+                    # Relative hrefs are those of the place where the item was.
+                    _make_links_absolute(item)
+                    _make_assets_absolute(item, own_href)
+                _forget_self_href(item)
             self._add(item, _below(base, below), None, keep_non_downloaded)
 
     def _names(self, stac_object: Item | Collection) -> list[tuple[str, str]]:
         """Return the selected keys and the names of their files."""
-        config = self.config
         if self._extended:
             return self._names_of_plan(stac_object)
         found = []
-        by_key = config.file_name_strategy == FileNameStrategy.KEY
-        if not by_key:
-            config._naming()  # refuses what is no strategy
-        include, exclude = set(config.include), set(config.exclude)
+        include, exclude = self._include, self._exclude
         for key, asset in stac_object.assets.items():
             if (include and key not in include) or key in exclude:
                 continue
             name = _file_name(asset.href)
-            if by_key:
-                name = _flat(key, config.subdirectories) + _suffix(name)
+            if self._by_key:
+                name = _flat(key, self.config.subdirectories) + _suffix(name)
             if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
                 if not name:
                     raise ValueError(
@@ -161,61 +164,65 @@ class Plan:
         own_href: str | None,
         context: str | None,
     ) -> None:
-        problem: Exception | None = None
-        try:
-            where = places(asset, self.config, own_href, context, whole=True)
-        except ValueError as error:
-            # One malformed alternate keeps nobody from the other assets.
-            where, problem = [(asset.href, None)], error
-        made = job(key, asset, where, target)
-        made.error = problem
-        made.owner_id = owner.id
+        made = job(key, asset, asset.href, target, owner)
+        if self._one_place and "://" in asset.href:
+            made.hints = _hints(asset.extra_fields, context)
+        else:
+            try:
+                where = places(asset, self.config, own_href, context, whole=True)
+                (made.href, made.hints), *made.others = where
+            except ValueError as error:
+                # One malformed alternate keeps nobody from the other assets.
+                made.error = error
         known = self._taken.get(target)
         if known is not None:
             if self.jobs[known].href != made.href:
                 raise AssetOverwriteError([self.jobs[known].href, made.href])
             made.same_as = known
-        self._taken.setdefault(target, len(self.jobs))
+        else:
+            self._taken[target] = len(self.jobs)
         self.jobs.append(made)
-        self._owners.append((owner, key, asset))
+        self._assets.append(asset)
+        self._owners.append(owner)
 
     def finish(self) -> None:
         """Point the assets to their files, and remove those that failed."""
         keep = self.config.error_strategy == ErrorStrategy.KEEP
-        for made, (owner, key, asset) in zip(self.jobs, self._owners, strict=True):
+        config = self.config
+        for made, owner, asset in zip(self.jobs, self._owners, self._assets, strict=True):
             if made.error is None:
-                if self.config.keep_alternate is not None:
+                if config.keep_alternate is not None:
                     alternates = asset.extra_fields.setdefault("alternate", {})
-                    alternates.setdefault(self.config.keep_alternate, {"href": asset.href})
+                    alternates.setdefault(config.keep_alternate, {"href": asset.href})
                 asset.href = made.target
-                if made.digest is not None and self.config.checksum is not None:
+                if made.digest is not None and config.checksum is not None:
                     asset.extra_fields["file:size"] = made.bytes
                     asset.extra_fields["file:checksum"] = made.digest
             elif not keep:
-                del owner.assets[key]
+                del owner.assets[made.key]
 
 
 def _is_pattern(keys: list[str]) -> bool:
     return any(mark in key for key in keys for mark in "*?[{")
 
 
-def job(key: str | None, asset: Asset, where: list[tuple[str, Any]], target: str | Path) -> Job:
+def job(
+    key: str | None,
+    asset: Asset,
+    href: str,
+    target: str,
+    owner: Item | Collection | None,
+) -> Job:
     """Return the job for an asset."""
+    made = Job(key, None if owner is None else owner.id, href, target)
+    made.media_type = asset.media_type
     more = asset.extra_fields
-    size, checksum = (
-        more.get("file:size"),
-        more.get("file:checksum", more.get("checksum:multihash")),
-    )
-    owner = getattr(asset, "owner", None)
-    return Job(
-        key,
-        owner.id if owner is not None else None,
-        where,
-        str(target),
-        media_type=asset.media_type,
-        size=size if isinstance(size, int) and size >= 0 else None,
-        checksum=checksum if isinstance(checksum, str) else None,
-    )
+    if more:
+        size = more.get("file:size")
+        checksum = more.get("file:checksum", more.get("checksum:multihash"))
+        made.size = size if isinstance(size, int) and size >= 0 else None
+        made.checksum = checksum if isinstance(checksum, str) else None
+    return made
 
 
 def places(
@@ -282,19 +289,22 @@ def _hints(extra: dict[str, Any], context: str | None) -> StacHints | None:
 def _context(stac_object: Item | Collection) -> str | None:
     """Return what an object says of access to its assets, as JSON; None if it says nothing."""
     properties = getattr(stac_object, "properties", None) or {}
+    speaks = _speaks(properties) or _speaks(stac_object.extra_fields)
+    for asset in stac_object.assets.values():
+        speaks = speaks or _speaks(asset.extra_fields)
+    if not speaks:
+        return None
     own = {key: value for key, value in properties.items() if key.startswith(_ACCESS)}
     top = {key: value for key, value in stac_object.extra_fields.items() if key.startswith(_ACCESS)}
-    if (
-        own
-        or top
-        or any(
-            key.startswith(_ACCESS)
-            for asset in stac_object.assets.values()
-            for key in asset.extra_fields
-        )
-    ):
-        return json.dumps(top | {"properties": own}, default=str)
-    return None
+    return json.dumps(top | {"properties": own}, default=str)
+
+
+def _speaks(members: dict[str, Any]) -> bool:
+    """Return whether any member speaks of access."""
+    for key in members:  # noqa: SIM110  # a generator for each of thousands of assets takes three times as long
+        if key.startswith(_ACCESS):
+            return True
+    return False
 
 
 def _is_absolute(href: str) -> bool:
@@ -349,7 +359,7 @@ def _below(base: str, name: str) -> str:
 
 
 def _forget_self_href(stac_object: Item | Collection) -> None:
-    if any(link.rel == "self" for link in stac_object.links):
+    if stac_object.links and any(link.rel == "self" for link in stac_object.links):
         stac_object.set_self_href(None)
 
 
@@ -377,7 +387,7 @@ def _make_assets_absolute(stac_object: Item | Collection, own_href: str | None) 
     for asset in stac_object.assets.values():
         if own_href is not None and isinstance(others := asset.extra_fields.get("alternate"), dict):
             _make_alternates_absolute(others, own_href)
-        if _is_absolute(asset.href):
+        if "://" in asset.href or _is_absolute(asset.href):
             continue
         if own_href is None:
             from pystac import STACError

@@ -8,7 +8,7 @@ import json
 import tempfile
 import warnings
 from asyncio import QueueFull
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,8 @@ from .messages import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from holdall._holdall import StacClients, StacHints
 
     from .types import MessageQueue
@@ -39,40 +41,30 @@ class Job:
 
     key: str | None
     owner_id: str | None
-    places: list[tuple[str, StacHints | None]]
+    href: str
     target: str
+    hints: StacHints | None = None
+    others: Sequence[tuple[str, StacHints | None]] = ()
+    """Where else the bytes are, with what is known of access to each place, in the order in which they are tried."""
+
     media_type: str | None = None
     size: int | None = None
     checksum: str | None = None
-    same_as: int | None = None
-    announced: bool = False
+    same_as: int | None = field(default=None, init=False)
+    announced: bool = field(default=False, init=False)
     """Whether somebody else tells when it begins and ends."""
 
-    error: Exception | None = None
-    bytes: int = 0
-    skipped: bool = False
-    digest: str | None = None
-    server_media_type: str | None = None
+    # What came of it; of the class until then, as there may be many thousands.
+    error: Exception | None = field(default=None, init=False)
+    bytes: int = field(default=0, init=False)
+    skipped: bool = field(default=False, init=False)
+    digest: str | None = field(default=None, init=False)
+    server_media_type: str | None = field(default=None, init=False)
 
     @cached_property
     def path(self) -> Path:
         """The target as a path, for messages and for clients of the caller."""
         return Path(self.target)
-
-    @property
-    def href(self) -> str:
-        return self.places[0][0]
-
-    def native(self) -> tuple[Any, ...]:
-        return (
-            self.key or "",
-            self.owner_id,
-            self.places,
-            self.target,
-            self.media_type,
-            self.size,
-            self.checksum,
-        )
 
 
 async def run_jobs(
@@ -97,14 +89,17 @@ async def run_jobs(
                 raise job.error
             continue
         try:
-            client = await clients.get_client(job.href)
+            client = clients.present(job.href) or await clients.get_client(job.href)
         except Exception as error:
             if config.fail_fast:
                 raise
             # Nothing has begun, so there is nothing to tell; stac-asset's users count on that.
             job.error = error
             continue
-        groups.setdefault(id(client), (client, []))[1].append(job)
+        group = groups.get(id(client))
+        if group is None:
+            group = groups[id(client)] = (client, [])
+        group[1].append(job)
     running = []
     for client, own in groups.values():
         core = client._core() if isinstance(client, Client) else None
@@ -140,25 +135,21 @@ async def run_native(
     max_concurrent: int,
 ) -> None:
     """Run jobs in the native half."""
-    run = core.run(
-        [job.native() for job in jobs], config._run_json(max_concurrent), messages is not None
-    )
+    run = core.run(jobs, config._run_json(max_concurrent), messages is not None)
     result = run.result()
     if messages is None:
-        outcomes = await result
+        suspicions = await result
     else:
         teller = asyncio.ensure_future(_tell(run, jobs, messages))
         try:
-            outcomes = await result
+            suspicions = await result
         except BaseException:
             teller.cancel()
             await asyncio.gather(teller, return_exceptions=True)
             raise
         await teller
-    for job, outcome in zip(jobs, outcomes, strict=True):
-        job.error, job.bytes, job.skipped, _, job.digest, job.server_media_type, warning = outcome
-        if warning is not None:
-            warnings.warn(str(warning), stacklevel=2)
+    for suspicion in suspicions:
+        warnings.warn(str(suspicion), stacklevel=2)
 
 
 async def _tell(run: Any, jobs: list[Job], messages: MessageQueue) -> None:
@@ -298,7 +289,7 @@ async def _one_python_into_store(
                 messages=messages,
                 **_stream(client.download_href, stream),
             )
-            second = replace(job, places=[(str(local), None)])
+            second = replace(job, href=str(local), hints=None, others=())
             own = config.copy()
             own.overwrite, own.fail_fast = True, False
             await run_native(core, [second], own, None, 1)

@@ -305,7 +305,7 @@ class _NativeClient(Client):
         config = (self._config or Config()).copy()
         config.clean, config.overwrite, config.make_directory = clean, True, False
         config.fail_fast = False
-        job = Job(None, None, [(href, None)], os.fspath(path), media_type=content_type)
+        job = Job(None, None, href, os.fspath(path), media_type=content_type)
         job.announced = True
         await run_native(self._get_core(), [job], config, messages, 1)
         if job.error is not None:
@@ -345,16 +345,20 @@ class Clients:
         Args:
             href: The file href to download
         """
-        name = self.config.client_override or _client_name(href)
         # Whoever is there needs no lock.
-        present = self.clients.get(name)
+        present = self.present(href)
         if present is not None:
             return present
+        name = self.config.client_override or _client_name(href)
         async with self.lock:
             if name not in self.clients:
                 client_class = _get_client_class_by_name(name)
                 self.clients[name] = await client_class.from_config(self.config)
             return self.clients[name]
+
+    def present(self, href: str) -> Client | None:
+        """Return the client for an href, if there is one already."""
+        return self.clients.get(self.config.client_override or _client_name(href))
 
     async def close_all(self) -> None:
         """Close the clients that were made here. Those that were given belong to their giver."""

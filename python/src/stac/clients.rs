@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use super::errors::{StacError, exception};
 use super::hints::{StacHints, location};
-use super::run::{JobIn, StacRun};
+use super::run::StacRun;
 use super::settings;
 use crate::awaitable::future_into_py;
 use crate::bytes::Bytes;
@@ -36,11 +36,11 @@ impl StacClients {
         Ok(self.0.kind(href).map_err(StacError)?.name())
     }
 
-    /// Starts jobs; `events` says whether anybody listens to what happens.
-    fn run<'py>(
+    /// Starts jobs, which have what came of them at the end; `events` says whether anybody listens to what happens.
+    fn run(
         &self,
-        py: Python<'py>,
-        jobs: Vec<JobIn<'py>>,
+        py: Python<'_>,
+        jobs: Vec<Py<PyAny>>,
         options: &str,
         events: bool,
     ) -> PyResult<StacRun> {

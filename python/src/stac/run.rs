@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use holdall::stac::multihash::Multihash;
 use holdall::stac::{Clients, Event, Job, Outcome, Place, Stores, run::run};
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use tokio::sync::Notify;
@@ -14,36 +15,37 @@ use super::hints::{StacHints, location};
 use super::settings;
 use crate::awaitable::future_into_py;
 
-/// A job as Python gives it: key, owner, places (href and hints), target, media type, size, checksum.
-pub(super) type JobIn<'py> = (
-    String,
-    Option<String>,
-    Vec<(String, Option<Bound<'py, StacHints>>)>,
-    String,
-    Option<String>,
-    Option<u64>,
-    Option<String>,
-);
+/// What is read of a job of Python's.
+#[derive(FromPyObject)]
+struct JobIn<'py> {
+    key: Option<String>,
+    owner_id: Option<String>,
+    href: String,
+    hints: Option<Bound<'py, StacHints>>,
+    others: Vec<(String, Option<Bound<'py, StacHints>>)>,
+    target: String,
+    media_type: Option<String>,
+    size: Option<u64>,
+    checksum: Option<String>,
+}
 
-fn job(
-    (key, owner, places, target, media_type, size, checksum): JobIn<'_>,
-    stores: &Stores,
-    settings: &[(String, String)],
-) -> PyResult<Job> {
-    let places =
-        places.into_iter().map(|(href, hints)| location(href, hints.as_ref().map(Bound::get)));
-    Ok(Job {
-        object: 0,
-        owner,
-        key,
-        sources: places.collect(),
-        target: Place::open_among(stores, &target, settings).map_err(StacError)?,
-        media_type,
-        size,
-        checksum: checksum.as_deref().and_then(Multihash::parse),
-        same_as: None,
-        refused: None,
-    })
+impl JobIn<'_> {
+    fn job(self, stores: &Stores, settings: &[(String, String)]) -> PyResult<Job> {
+        let places = std::iter::once((self.href, self.hints)).chain(self.others);
+        let places = places.map(|(href, hints)| location(href, hints.as_ref().map(Bound::get)));
+        Ok(Job {
+            object: 0,
+            owner: self.owner_id,
+            key: self.key.unwrap_or_default(),
+            sources: places.collect(),
+            target: Place::open_among(stores, &self.target, settings).map_err(StacError)?,
+            media_type: self.media_type,
+            size: self.size,
+            checksum: self.checksum.as_deref().and_then(Multihash::parse),
+            same_as: None,
+            refused: None,
+        })
+    }
 }
 
 /// Jobs that run. Events come in batches, results at the end, both to be awaited.
@@ -116,19 +118,21 @@ impl Drop for AtEnd {
 }
 
 impl StacRun {
-    /// Starts jobs; `events` says whether anybody listens.
-    pub(super) fn start<'py>(
-        py: Python<'py>,
+    /// Starts jobs, which have what came of them at the end; `events` says whether anybody listens.
+    pub(super) fn start(
+        py: Python<'_>,
         clients: &Clients,
-        jobs: Vec<JobIn<'py>>,
+        given: Vec<Py<PyAny>>,
         options: &str,
         events: bool,
     ) -> PyResult<Self> {
         let settings = settings::read::<settings::Run>(options)?;
         let target_config: Vec<_> = settings.target_config.clone().into_iter().collect();
         let stores = Stores::default();
-        let jobs = jobs.into_iter().map(|one| job(one, &stores, &target_config));
-        let jobs = jobs.collect::<PyResult<Vec<_>>>()?;
+        let jobs = given
+            .iter()
+            .map(|one| one.extract::<JobIn<'_>>(py)?.job(&stores, &target_config))
+            .collect::<PyResult<Vec<_>>>()?;
         let options = settings.options()?;
         let queue =
             Arc::new(Queue { wanted: events, waiting: Mutex::default(), news: Notify::new() });
@@ -140,31 +144,39 @@ impl StacRun {
             drop(at_end);
             outcomes
         };
-        let result = future_into_py(py, false, work, |py, outcomes| {
+        let result = future_into_py(py, false, work, move |py, outcomes| {
             let outcomes = outcomes.map_err(StacError)?;
-            let outcomes = outcomes.iter().map(|outcome| outcome_out(py, outcome));
-            Ok(outcomes.collect::<PyResult<Vec<_>>>()?.into_pyobject(py)?.into_any().unbind())
+            let mut warnings = Vec::new();
+            for (job, outcome) in given.iter().zip(&outcomes) {
+                warnings.extend(tell(job.bind(py), outcome)?);
+            }
+            Ok(warnings.into_pyobject(py)?.into_any().unbind())
         })?;
         Ok(Self { queue, result: Mutex::new(Some(result.unbind())) })
     }
 }
 
-/// `(error, bytes, skipped, server_side, checksum, media_type, warning)`.
-fn outcome_out<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyTuple>> {
-    match outcome {
-        Ok(done) => {
-            let checksum = done.checksum.as_ref().map(ToString::to_string);
-            let warning =
-                done.warning.as_ref().map(|warning| exception(py, warning)).transpose()?;
-            let media_type = done.media_type.as_deref();
-            (py.None(), done.bytes, done.skipped, done.server_side, checksum, media_type, warning)
-                .into_pyobject(py)
-        }
+/// Tells a job of Python's what came of it, as far as it does not think so anyway. Returns the warning, if there is one.
+fn tell<'py>(job: &Bound<'py, PyAny>, outcome: &Outcome) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = job.py();
+    let done = match outcome {
+        Ok(done) => done,
         Err(error) => {
-            let none = py.None();
-            (exception(py, error)?, 0, false, false, &none, &none, &none).into_pyobject(py)
+            job.setattr(intern!(py, "error"), exception(py, error)?)?;
+            return Ok(None);
         }
+    };
+    job.setattr(intern!(py, "bytes"), done.bytes)?;
+    if done.skipped {
+        job.setattr(intern!(py, "skipped"), true)?;
     }
+    if let Some(checksum) = &done.checksum {
+        job.setattr(intern!(py, "digest"), checksum.to_string())?;
+    }
+    if let Some(media_type) = &done.media_type {
+        job.setattr(intern!(py, "server_media_type"), media_type)?;
+    }
+    done.warning.as_ref().map(|warning| exception(py, warning)).transpose()
 }
 
 #[pymethods]
@@ -181,7 +193,7 @@ impl StacRun {
         })
     }
 
-    /// The outcomes of all jobs, in their order. To be awaited once; who stops waiting stops the jobs.
+    /// The warnings of all jobs, which know then what came of them. To be awaited once; who stops waiting stops the jobs.
     fn result(&self) -> PyResult<Py<PyAny>> {
         let result = self.result.lock().unwrap_or_else(PoisonError::into_inner).take();
         result.ok_or_else(|| PyRuntimeError::new_err("the result has been taken already"))
