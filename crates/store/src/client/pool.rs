@@ -142,12 +142,13 @@ impl Pool {
 #[async_trait]
 impl HttpService for Pool {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let direct = self.direct.as_ref().and_then(|direct| Some((direct, direct.host(&request)?)));
-        let Some((direct, host)) = direct else { return self.pooled(request).await };
+        let direct =
+            self.direct.as_ref().and_then(|direct| Some((direct, direct.place(&request)?)));
+        let Some((direct, place)) = direct else { return self.pooled(request).await };
         let uri = request.uri().clone();
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let pass = pacing::enter(authority).await;
-        match direct.send(&host, request).await? {
+        match direct.send(&place, request).await? {
             Sent::Answered(mut reply) => {
                 pass.replied(authority, reply.status(), reply.headers());
                 Integrity::note(&mut reply);

@@ -46,6 +46,16 @@ async fn serve(listener: &TcpListener, most: &AtomicUsize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn few_connections_are_opened_that_nobody_waits_for() {
+    crowd(false).await;
+}
+
+/// Connections to a proxy are not those of whoever waits, but of tasks of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_are_they_by_way_of_a_proxy() {
+    crowd(true).await;
+}
+
+async fn crowd(proxied: bool) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -58,6 +68,7 @@ async fn few_connections_are_opened_that_nobody_waits_for() {
 
     let mut options = OpenOptions::default();
     options.client.allow_http = true;
+    options.client.proxy_url = proxied.then(|| format!("http://{address}"));
     let store = Registry::default().open(&format!("http://{address}"), &options).unwrap().0;
     let read = |i: usize| {
         let store = store.clone();

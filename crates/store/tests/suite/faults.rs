@@ -1,6 +1,7 @@
 //! Services that misbehave: every fault ends, within the retry policy, in a typed error that names operation and target.
 //!
-//! This file is a module twice: as `faults_alone` its requests are those of a thread that does nothing else.
+//! This file is a module three times: as `faults_alone` its requests are those of a thread that does nothing else, and as
+//! `faults_proxied` the service is its own proxy, whose connections are driven by tasks of their own.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -28,6 +29,7 @@ fn open(endpoint: &str) -> Store {
         .with("access_key_id", "AK")
         .with("secret_access_key", "hunter2");
     options.use_env = false;
+    options.client.proxy_url = module_path!().ends_with("proxied").then(|| endpoint.to_owned());
     options.client.timeout = Some(Duration::from_millis(500));
     options.retry = RetryConfig {
         max_retries: 2,

@@ -10,8 +10,8 @@ use hyper::body::Incoming;
 use object_store::client::{HttpError, HttpErrorKind};
 
 use super::connection::{Connection, Silence};
-use super::idle::{Host, Idle};
-use super::{doze, transport_error};
+use super::idle::{Idle, Place};
+use super::transport_error;
 use crate::client::progress::Stalled;
 
 /// The body of a reply, and the connection it comes through; which is free for others when the body ends.
@@ -19,7 +19,7 @@ pub(super) struct DirectBody {
     incoming: Incoming,
     connection: Option<Box<Connection>>,
     idle: Idle,
-    host: Host,
+    place: Place,
     limit: Option<Duration>,
     /// Counted while the caller waits: a slow reader is not a silent server.
     silence: Option<Silence>,
@@ -30,11 +30,11 @@ impl DirectBody {
         incoming: Incoming,
         connection: Box<Connection>,
         idle: Idle,
-        host: Host,
+        place: Place,
         limit: Option<Duration>,
     ) -> Self {
         let connection = Some(connection);
-        let mut body = Self { incoming, connection, idle, host, limit, silence: None };
+        let mut body = Self { incoming, connection, idle, place, limit, silence: None };
         body.release_at_end();
         body
     }
@@ -59,7 +59,7 @@ impl DirectBody {
         if let Some(mut connection) = self.connection.take()
             && connection.is_reusable()
         {
-            self.idle.put(&self.host, connection);
+            self.idle.put(&self.place, connection);
         }
     }
 }
@@ -123,7 +123,7 @@ impl Body for DirectBody {
                     this.connection = None;
                     return Poll::Ready(Some(Err(stalled)));
                 }
-                left => std::task::ready!(doze(cx, socket, left)),
+                left => std::task::ready!(socket.doze(cx, left)),
             }
         }
     }

@@ -1,7 +1,6 @@
 //! One connection, driven by whoever waits for what comes through it.
 
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use hyper::client::conn::http1;
 use object_store::client::{HttpError, HttpErrorKind, HttpRequestBody};
 
 use super::socket::{Socket, State};
-use super::{doze, transport_error};
+use super::transport_error;
 use crate::client::progress::Stalled;
 
 pub(super) type Message = http::Request<HttpRequestBody>;
@@ -20,7 +19,7 @@ pub(super) struct Connection {
     requests: http1::SendRequest<HttpRequestBody>,
     /// None when the connection has ended.
     driver: Option<http1::Connection<Socket, HttpRequestBody>>,
-    socket: Arc<State>,
+    socket: State,
     /// Since when the connection has been idle.
     pub(super) idle_since: Instant,
 }
@@ -63,7 +62,7 @@ impl Connection {
         limit: Option<Duration>,
     ) -> Result<http::Response<Incoming>, (HttpError, Option<Message>)> {
         let mut reply = pin!(self.requests.try_send_request(message));
-        let (driver, socket) = (&mut self.driver, &self.socket);
+        let (driver, socket) = (&mut self.driver, &mut self.socket);
         let mut silence = Silence::new(socket.moved());
         std::future::poll_fn(|cx| {
             loop {
@@ -94,15 +93,15 @@ impl Connection {
                         let stalled = Stalled(limit, "waiting for the response").into_http();
                         return Poll::Ready(Err((stalled, None)));
                     }
-                    left => std::task::ready!(doze(cx, socket, left)),
+                    left => std::task::ready!(socket.doze(cx, left)),
                 }
             }
         })
         .await
     }
 
-    pub(super) fn socket(&self) -> &State {
-        &self.socket
+    pub(super) fn socket(&mut self) -> &mut State {
+        &mut self.socket
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -1,11 +1,15 @@
 //! Connections that wait for their next request.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use http::Uri;
+use tokio::runtime;
+use tokio::sync::oneshot;
 
 use super::connection::Connection;
 use crate::client::pool::generation;
@@ -36,14 +40,36 @@ impl Host {
     }
 }
 
-/// In boxes: each request takes one from here and brings it back.
-type Connections = HashMap<Host, Vec<Box<Connection>>>;
+/// Which connections serve a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::client) struct Place {
+    pub(super) host: Host,
+    /// The runtime that watches the sockets; none where threads sleep on them.
+    pub(super) runtime: Option<runtime::Id>,
+}
+
+/// In a box: each request takes one and brings it back.
+type Idler = Box<Connection>;
+
+/// The connections of one place that nobody uses.
+#[derive(Default)]
+struct Lane {
+    connections: Vec<Idler>,
+    /// Those who would rather have one that is handed back than the one that they are opening.
+    waiting: VecDeque<oneshot::Sender<Idler>>,
+}
 
 #[derive(Default)]
 struct Shelf {
     /// In which process the connections were opened.
     generation: u64,
-    connections: Mutex<Connections>,
+    lanes: Mutex<HashMap<Place, Lane>>,
+}
+
+impl Shelf {
+    fn lanes(&self) -> MutexGuard<'_, HashMap<Place, Lane>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The idle connections of one pool, for all threads of the process.
@@ -72,20 +98,17 @@ impl Idle {
         if shelf.generation == now {
             return shelf;
         }
-        let new = Arc::new(Shelf { generation: now, connections: Mutex::default() });
+        let new = Arc::new(Shelf { generation: now, lanes: Mutex::default() });
         std::mem::forget(self.shelf.compare_and_swap(&shelf, new));
         std::mem::forget(shelf);
         self.shelf.load_full()
     }
 
     /// The connection that was used last and is still open.
-    pub(super) fn take(&self, host: &Host) -> Option<Box<Connection>> {
+    pub(super) fn take(&self, place: &Place) -> Option<Idler> {
+        let shelf = self.shelf();
         loop {
-            let shelf = self.shelf();
-            let mut connection = {
-                let mut all = shelf.connections.lock().unwrap_or_else(PoisonError::into_inner);
-                all.get_mut(host)?.pop()?
-            };
+            let mut connection = shelf.lanes().get_mut(place)?.connections.pop()?;
             let idle = connection.idle_since.elapsed();
             if idle < STALE || (idle < self.kept && connection.is_open()) {
                 return Some(connection);
@@ -93,24 +116,88 @@ impl Idle {
         }
     }
 
-    pub(super) fn put(&self, host: &Host, mut connection: Box<Connection>) {
+    /// The next connection that is handed back.
+    pub(super) fn next(&self, place: &Place) -> Next {
+        let (sender, receiver) = oneshot::channel();
+        self.with_lane(place, |lane| lane.waiting.push_back(sender));
+        Next { receiver, idle: self.clone(), place: place.clone() }
+    }
+
+    pub(super) fn put(&self, place: &Place, mut connection: Idler) {
         connection.idle_since = Instant::now();
-        let shelf = self.shelf();
-        let mut ended = Vec::new();
-        {
-            let mut all = shelf.connections.lock().unwrap_or_else(PoisonError::into_inner);
-            let of_host = match all.get_mut(host) {
-                Some(of_host) => of_host,
-                None => all.entry(host.clone()).or_default(),
-            };
-            // The first has been idle for the longest time.
-            let surplus = (of_host.len() + 1).saturating_sub(self.most);
-            let old = of_host.iter().take_while(|c| c.idle_since.elapsed() > self.kept).count();
-            ended.extend(of_host.drain(..surplus.max(old).min(of_host.len())));
-            if self.most > 0 {
-                of_host.push(connection);
+        // What is closed is closed when nobody waits for the lock.
+        let ended = self.with_lane(place, |lane| {
+            while let Some(waiting) = lane.waiting.pop_front() {
+                match waiting.send(connection) {
+                    Ok(()) => return Vec::new(),
+                    Err(back) => connection = back,
+                }
             }
-        }
+            // The first has been idle for the longest time.
+            let all = &mut lane.connections;
+            let surplus = (all.len() + 1).saturating_sub(self.most);
+            let old = all.iter().take_while(|c| c.idle_since.elapsed() > self.kept).count();
+            let mut ended: Vec<_> = all.drain(..surplus.max(old).min(all.len())).collect();
+            match self.most {
+                0 => ended.push(connection),
+                _ => all.push(connection),
+            }
+            ended
+        });
         drop(ended);
+    }
+
+    fn with_lane<T>(&self, place: &Place, change: impl FnOnce(&mut Lane) -> T) -> T {
+        let shelf = self.shelf();
+        let mut lanes = shelf.lanes();
+        if let Some(lane) = lanes.get_mut(place) {
+            return change(lane);
+        }
+        let mut lane = Lane::default();
+        let changed = change(&mut lane);
+        // The time for a look at the others, whose runtimes may be gone.
+        let mut old = Vec::new();
+        lanes.retain(|_, lane| {
+            lane.waiting.retain(|waiting| !waiting.is_closed());
+            let last = lane.connections.last();
+            let kept = !lane.waiting.is_empty()
+                || last.is_some_and(|last| last.idle_since.elapsed() <= self.kept);
+            if !kept {
+                old.append(&mut lane.connections);
+            }
+            kept
+        });
+        lanes.insert(place.clone(), lane);
+        drop(lanes);
+        drop(old);
+        changed
+    }
+}
+
+/// See [`Idle::next`]. A connection that comes too late goes to the next one who wants it.
+pub(super) struct Next {
+    receiver: oneshot::Receiver<Idler>,
+    idle: Idle,
+    place: Place,
+}
+
+impl Future for Next {
+    type Output = Idler;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Idler> {
+        match Pin::new(&mut self.receiver).poll(cx) {
+            Poll::Ready(Ok(connection)) => Poll::Ready(connection),
+            // Nobody hands one to this place any more.
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Next {
+    fn drop(&mut self) {
+        self.receiver.close();
+        if let Ok(connection) = self.receiver.try_recv() {
+            self.idle.put(&self.place, connection);
+        }
     }
 }

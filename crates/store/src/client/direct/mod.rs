@@ -1,29 +1,34 @@
-//! Requests of a thread that waits for one reply and has nothing else to do.
+//! Requests whose connection is driven by whoever waits for the reply: no task of its own, no wake-ups between the two, which
+//! costs several times what a short request does. HTTP itself is hyper's; plain `http://` only, for with TLS the cost is
+//! elsewhere.
 //!
-//! Such a thread gains nothing from a reactor: it writes the request to its socket, sleeps on that socket, and reads the
-//! reply. What is left out (tasks, wake-ups, an event queue) costs several times what a short request does. HTTP itself
-//! is hyper's; plain `http://` only, for with TLS the cost is elsewhere.
-//!
-//! A caller marks the polls of such a future with [`alone`]. Waits are cut into slices, after which the future is pending
-//! and asks to be polled again, so that the caller can look around.
+//! Tasks wait beside others, and the reactor of their runtime watches the sockets (`watch`). A thread that waits for one
+//! reply and has nothing else to do gains nothing from a reactor: it writes the request to its socket, sleeps on that socket,
+//! and reads the reply (`sleep`). A caller marks the polls of such a future with [`alone`]. Waits are cut into slices, after
+//! which the future is pending and asks to be polled again, so that the caller can look around.
 
 mod body;
+mod connect;
 mod connection;
 mod idle;
+mod sleep;
 mod socket;
+mod watch;
 
 use std::cell::Cell;
-use std::task::{Context, Poll};
+use std::pin::pin;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures::future::{Either, select};
 use http::header::{ACCEPT, HOST, LOCATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Uri};
 use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody};
 
 use self::body::DirectBody;
 use self::connection::{Connection, Message};
-use self::idle::{Host, Idle};
+use self::idle::{Host, Idle, Place};
+use self::socket::Socket;
 use super::ClientOptions;
 use super::file_body::UploadFile;
 use super::pool::transport_error;
@@ -99,27 +104,35 @@ impl Direct {
         }))
     }
 
-    /// The host of a request that can be sent from here: the thread has nothing else to do, and the host does not
-    /// redirect, whose rules are not repeated here.
-    pub(super) fn host(&self, request: &HttpRequest) -> Option<Host> {
-        let here = is_alone()
-            && request.uri().scheme() == Some(&http::uri::Scheme::HTTP)
+    /// Whose connections a request takes that can be sent from here: to a host that does not redirect, whose rules are not
+    /// repeated here.
+    pub(super) fn place(&self, request: &HttpRequest) -> Option<Place> {
+        let here = request.uri().scheme() == Some(&http::uri::Scheme::HTTP)
             && request.extensions().get::<UploadFile>().is_none();
+        let runtime = match is_alone() {
+            true => None,
+            false => Some(tokio::runtime::Handle::try_current().ok()?.id()),
+        };
         let host = if here { Host::of(request.uri()) } else { None };
-        host.filter(|host| !self.redirecting.load().contains(host))
+        let host = host.filter(|host| !self.redirecting.load().contains(host))?;
+        Some(Place { host, runtime })
     }
 
     /// Sends a request and waits for the head of the reply.
-    pub(super) async fn send(&self, host: &Host, request: HttpRequest) -> Result<Sent, HttpError> {
+    pub(super) async fn send(
+        &self,
+        place: &Place,
+        request: HttpRequest,
+    ) -> Result<Sent, HttpError> {
         let limit = patience(request.method(), request.uri(), request.extensions(), self.timeout);
         let again = self.follow.then(|| request.clone());
-        let reply = self.exchange(host, self.message(request)?, limit).await?;
+        let reply = self.exchange(place, self.message(request)?, limit).await?;
         let is_redirect = reply.status().is_redirection() && reply.headers().contains_key(LOCATION);
         match again {
             Some(request) if is_redirect => {
                 self.redirecting.rcu(|hosts| {
                     let mut hosts = Vec::clone(hosts);
-                    hosts.push(host.clone());
+                    hosts.push(place.host.clone());
                     hosts
                 });
                 Ok(Sent::Redirected(request))
@@ -130,16 +143,16 @@ impl Direct {
 
     async fn exchange(
         &self,
-        host: &Host,
+        place: &Place,
         message: Message,
         limit: Option<Duration>,
     ) -> Result<HttpResponse, HttpError> {
         let mut message = message;
         loop {
-            let (mut connection, used) = match self.idle.take(host) {
+            let (mut connection, used) = match self.idle.take(place) {
                 Some(connection) => (connection, true),
                 // In a box: seldom needed, and large.
-                None => (Box::pin(self.connect(host)).await?, false),
+                None => Box::pin(self.connection(place)).await?,
             };
             let reply = match connection.send(message, limit).await {
                 Ok(reply) => reply,
@@ -152,13 +165,31 @@ impl Direct {
             };
             let (parts, incoming) = reply.into_parts();
             let idle = self.idle.clone();
-            let body = DirectBody::new(incoming, connection, idle, host.clone(), self.body_timeout);
+            let (place, limit) = (place.clone(), self.body_timeout);
+            let body = DirectBody::new(incoming, connection, idle, place, limit);
             return Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)));
         }
     }
 
-    async fn connect(&self, host: &Host) -> Result<Box<Connection>, HttpError> {
-        let socket = socket::connect(host, self.connect_timeout, self.shuffle).await?;
+    /// A new connection, or one that somebody hands back before it is there; and whether it has been used. What nobody waits
+    /// for any longer is given up: where connections take much longer than replies, as with a service whose queue is full,
+    /// each of thousands of requests would leave one, until the process can open no more files.
+    async fn connection(&self, place: &Place) -> Result<(Box<Connection>, bool), HttpError> {
+        let opened = pin!(self.connect(place));
+        if place.runtime.is_none() {
+            // This thread sees nothing that others do meanwhile.
+            return Ok((opened.await?, false));
+        }
+        match select(self.idle.next(place), opened).await {
+            Either::Left((connection, _)) => Ok((connection, true)),
+            Either::Right((opened, _)) => Ok((opened?, false)),
+        }
+    }
+
+    async fn connect(&self, place: &Place) -> Result<Box<Connection>, HttpError> {
+        let stream = connect::connect(&place.host, self.connect_timeout, self.shuffle).await?;
+        let socket = Socket::new(stream, place.runtime.is_none());
+        let socket = socket.map_err(|error| HttpError::new(HttpErrorKind::Connect, error))?;
         Ok(Box::new(Connection::new(socket).await?))
     }
 
@@ -192,20 +223,4 @@ fn has_proxy(options: &ClientOptions) -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     options.proxy_url.is_some()
         || ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].into_iter().any(set)
-}
-
-/// Sleeps for a slice, if this thread may; when nothing has come it asks to be polled again.
-fn doze(cx: &Context<'_>, socket: &socket::State, left: Option<Duration>) -> Poll<()> {
-    let woken = match is_alone() {
-        true if socket.wait_in_read() => true,
-        true if socket.is_full() => socket.wait(left.map_or(SLICE, |left| left.min(SLICE))),
-        true => false,
-        // A future that wandered off to a thread with other work must not stop that.
-        false => socket.wait(Duration::from_millis(1)),
-    };
-    if woken {
-        return Poll::Ready(());
-    }
-    cx.waker().wake_by_ref();
-    Poll::Pending
 }

@@ -1,244 +1,135 @@
-//! Sockets, and the sleep until they can be used again.
+//! Sockets of the two kinds, as hyper sees them and as whoever waits does.
 
-use std::io;
-use std::mem::MaybeUninit;
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use object_store::client::{HttpError, HttpErrorKind};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
 
-use super::SLICE;
-use super::idle::Host;
+use super::{SLICE, is_alone, sleep, watch};
 
-/// A reply that comes within this time is watched for: falling asleep and being woken takes a processor longer than
-/// that, above all a virtual one (`bench`: `http: get().bytes(), 4 KiB`).
-const PROMPT: Duration = Duration::from_micros(100);
-
-/// Whether somebody else can run while this thread watches.
-static MANY_CORES: LazyLock<bool> =
-    LazyLock::new(|| thread::available_parallelism().is_ok_and(|cores| cores.get() > 1));
-
-/// Connects to the first address of a host that answers.
-pub(super) async fn connect(
-    host: &Host,
-    limit: Option<Duration>,
-    shuffle: bool,
-) -> Result<Socket, HttpError> {
-    let failed = |e: io::Error| HttpError::new(HttpErrorKind::Connect, e);
-    let found = tokio::net::lookup_host((host.name(), host.port())).await;
-    let mut addresses: Vec<SocketAddr> = found.map_err(failed)?.collect();
-    if shuffle {
-        fastrand::shuffle(&mut addresses);
-    }
-    // The time is for all addresses together: one that does not answer must leave some to the others.
-    let share = limit.map(|limit| limit / u32::try_from(addresses.len()).unwrap_or(1).max(1));
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in addresses {
-        let connecting = tokio::net::TcpStream::connect(address);
-        let connected = match share {
-            Some(share) => tokio::time::timeout(share, connecting)
-                .await
-                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
-            None => connecting.await,
-        };
-        match connected.and_then(tokio::net::TcpStream::into_std) {
-            Ok(stream) => {
-                return State::new(stream).map(|state| Socket(Arc::new(state))).map_err(failed);
-            }
-            Err(error) => last = error,
-        }
-    }
-    let kind = match last.kind() {
-        io::ErrorKind::TimedOut => HttpErrorKind::Timeout,
-        _ => HttpErrorKind::Connect,
-    };
-    Err(HttpError::new(kind, last))
+/// The end of a connection that hyper reads and writes.
+pub(super) enum Socket {
+    /// A thread sleeps on it.
+    Slept(sleep::Socket),
+    /// The reactor of a runtime watches it.
+    Watched(watch::Socket),
 }
-
-/// The end of a connection that hyper reads and writes; it shares its state with whoever sleeps on it.
-pub(super) struct Socket(Arc<State>);
 
 impl Socket {
-    pub(super) fn state(&self) -> Arc<State> {
-        self.0.clone()
-    }
-}
-
-/// What is known of a socket. It blocks, for at most a slice of time, but only reads that are told to.
-pub(super) struct State {
-    stream: TcpStream,
-    /// Bytes that went either way.
-    moved: AtomicU64,
-    /// Whether the last write could not be done.
-    full: AtomicBool,
-    /// Whether there is nothing to read, as far as is known.
-    empty: AtomicBool,
-    /// Whether the next read sleeps until there is something.
-    patient: AtomicBool,
-    /// Whether the last patient read took less than [`PROMPT`].
-    prompt: AtomicBool,
-}
-
-impl State {
-    fn new(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(SLICE))?;
-        Ok(Self {
-            stream,
-            moved: AtomicU64::new(0),
-            full: AtomicBool::new(false),
-            empty: AtomicBool::new(false),
-            patient: AtomicBool::new(false),
-            prompt: AtomicBool::new(false),
+    pub(super) fn new(stream: TcpStream, slept: bool) -> io::Result<Self> {
+        Ok(match slept {
+            true => Self::Slept(sleep::Socket::new(stream.into_std()?)?),
+            false => Self::Watched(watch::Socket::new(stream)?),
         })
     }
 
+    pub(super) fn state(&self) -> State {
+        match self {
+            Self::Slept(socket) => State::Slept(socket.state()),
+            Self::Watched(socket) => State::Watched { state: socket.state(), alarm: None },
+        }
+    }
+}
+
+/// What is known of a socket while hyper has it, and how its next movement is waited for.
+pub(super) enum State {
+    Slept(Arc<sleep::State>),
+    Watched {
+        state: Arc<watch::State>,
+        /// Rings when nothing has moved for too long, or earlier: it is not set anew for each wait, which would cost more
+        /// than to look at the clock when it rings.
+        alarm: Option<Pin<Box<Sleep>>>,
+    },
+}
+
+impl State {
+    /// Bytes that went either way.
     pub(super) fn moved(&self) -> u64 {
-        self.moved.load(Ordering::Relaxed)
+        match self {
+            Self::Slept(state) => state.moved(),
+            Self::Watched { state, .. } => state.moved(),
+        }
     }
 
     /// Lets no read sleep.
     pub(super) fn hurry(&self) {
-        self.patient.store(false, Ordering::Relaxed);
+        if let Self::Slept(state) = self {
+            state.hurry();
+        }
     }
 
     /// Lets the next read look for itself.
     pub(super) fn forget(&self) {
-        self.empty.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether hyper has something to write that the socket does not take.
-    pub(super) fn is_full(&self) -> bool {
-        self.full.load(Ordering::Relaxed)
-    }
-
-    /// Lets the next read sleep, where nothing is left to write; false when it has slept in vain.
-    pub(super) fn wait_in_read(&self) -> bool {
-        let slept = self.patient.load(Ordering::Relaxed);
-        let sleeps = !slept && !self.is_full();
-        self.patient.store(sleeps, Ordering::Relaxed);
-        if sleeps {
-            self.forget();
-        }
-        sleeps
-    }
-
-    /// Sleeps until the socket can be read, or written where that was not possible; false when the time is over, or a
-    /// signal came.
-    pub(super) fn wait(&self, most: Duration) -> bool {
-        self.forget();
-        let mut wanted = PollFlags::IN;
-        if self.is_full() {
-            wanted |= PollFlags::OUT;
-        }
-        let most = Timespec { tv_sec: most.as_secs() as _, tv_nsec: most.subsec_nanos().into() };
-        // An error of the socket makes it readable, and the read tells which.
-        matches!(poll(&mut [PollFd::new(&self.stream, wanted)], Some(&most)), Ok(1..))
-    }
-
-    fn write(&self, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        loop {
-            let sent = match slices {
-                [one] => send(&self.stream, one, flags),
-                many => sendmsg(&self.stream, many, &mut SendAncillaryBuffer::default(), flags),
-            };
-            return match sent {
-                Ok(count) => {
-                    self.moved.fetch_add(count as u64, Ordering::Relaxed);
-                    self.full.store(false, Ordering::Relaxed);
-                    // The answer takes longer than hyper does to ask for it.
-                    self.empty.store(true, Ordering::Relaxed);
-                    Poll::Ready(Ok(count))
-                }
-                Err(Errno::INTR) => continue,
-                Err(Errno::AGAIN) => {
-                    self.full.store(true, Ordering::Relaxed);
-                    Poll::Pending
-                }
-                Err(error) => Poll::Ready(Err(error.into())),
-            };
+        match self {
+            Self::Slept(state) => state.forget(),
+            Self::Watched { state, .. } => state.look(),
         }
     }
 
-    fn read(&self, buffer: &mut [MaybeUninit<u8>]) -> Poll<io::Result<usize>> {
-        if self.empty.load(Ordering::Relaxed) {
-            return Poll::Pending;
-        }
-        let room = buffer.len();
-        let received = match self.patient.load(Ordering::Relaxed) {
-            true => self.receive_patiently(buffer),
-            false => self.receive(buffer, RecvFlags::DONTWAIT),
-        };
-        match received {
-            Ok(count) => {
-                self.moved.fetch_add(count as u64, Ordering::Relaxed);
-                self.patient.store(false, Ordering::Relaxed);
-                // After the end there is always something to read: the end.
-                self.empty.store(count > 0 && count < room, Ordering::Relaxed);
-                Poll::Ready(Ok(count))
-            }
-            Err(Errno::AGAIN | Errno::INTR) => {
-                self.empty.store(true, Ordering::Relaxed);
-                Poll::Pending
-            }
-            Err(error) => Poll::Ready(Err(error.into())),
+    /// Waits for the next movement, or until `left` is over. Whoever is pending is woken; when he is not, he looks again.
+    pub(super) fn doze(&mut self, cx: &mut Context<'_>, left: Option<Duration>) -> Poll<()> {
+        match self {
+            Self::Slept(state) => doze(cx, state, left),
+            // The reactor has the waker since the socket was read in vain.
+            Self::Watched { alarm, .. } => match left {
+                Some(left) => ring(alarm, cx, left),
+                None => Poll::Pending,
+            },
         }
     }
+}
 
-    /// Watches for bytes where the last ones came at once, then sleeps until there are some.
-    fn receive_patiently(&self, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Errno> {
-        let start = Instant::now();
-        if *MANY_CORES && self.prompt.load(Ordering::Relaxed) {
-            while start.elapsed() < PROMPT {
-                match self.receive(buffer, RecvFlags::DONTWAIT) {
-                    // Whoever else wants the processor gets it.
-                    Err(Errno::AGAIN) => thread::yield_now(),
-                    received => return received,
-                }
-            }
-        }
-        let received = self.receive(buffer, RecvFlags::empty());
-        self.prompt.store(start.elapsed() < PROMPT, Ordering::Relaxed);
-        received
+/// Sleeps for a slice, if this thread may; when nothing has come it asks to be polled again.
+fn doze(cx: &Context<'_>, socket: &sleep::State, left: Option<Duration>) -> Poll<()> {
+    let woken = match is_alone() {
+        true if socket.wait_in_read() => true,
+        true if socket.is_full() => socket.wait(left.map_or(SLICE, |left| left.min(SLICE))),
+        true => false,
+        // A future that wandered off to a thread with other work must not stop that.
+        false => socket.wait(Duration::from_millis(1)),
+    };
+    if woken {
+        return Poll::Ready(());
     }
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
 
-    fn receive(&self, buffer: &mut [MaybeUninit<u8>], flags: RecvFlags) -> Result<usize, Errno> {
-        recv(&self.stream, buffer, flags).map(|(_, count)| count)
+/// Ready when the time is over, and perhaps before.
+fn ring(alarm: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>, left: Duration) -> Poll<()> {
+    let until = Instant::now() + left;
+    let alarm = alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+    if alarm.deadline() > until || alarm.is_elapsed() {
+        alarm.as_mut().reset(until);
     }
+    alarm.as_mut().poll(cx)
 }
 
 impl Read for Socket {
     fn poll_read(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        #[expect(
-            unsafe_code,
-            reason = "the system call only writes to the buffer, and says how much of it it has written"
-        )]
-        self.0.read(unsafe { buffer.as_mut() }).map_ok(|count| unsafe { buffer.advance(count) })
+        match &mut *self {
+            Self::Slept(socket) => socket.poll_read(buffer),
+            Self::Watched(socket) => socket.poll_read(cx, buffer),
+        }
     }
 }
 
 impl Write for Socket {
     fn poll_write(
         self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.0.write(&[io::IoSlice::new(data)])
+        self.poll_write_vectored(cx, &[IoSlice::new(data)])
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -246,18 +137,24 @@ impl Write for Socket {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.0.write(slices)
+        match &mut *self {
+            Self::Slept(socket) => socket.poll_write(slices),
+            Self::Watched(socket) => socket.poll_write(cx, slices),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.stream.shutdown(std::net::Shutdown::Write))
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Slept(socket) => socket.poll_shutdown(),
+            Self::Watched(socket) => socket.poll_shutdown(cx),
+        }
     }
 }
