@@ -129,6 +129,7 @@ pub async fn run(
         next: AtomicUsize::new(0),
         ended: AtomicUsize::new(0),
         turns: Semaphore::new(first),
+        is_fresh: is_fresh(&jobs),
         clients: clients.clone(),
         jobs: jobs.clone(),
         options: options.clone(),
@@ -196,6 +197,8 @@ struct Work {
     ended: AtomicUsize,
     /// A worker that has one runs jobs until there are no more.
     turns: Semaphore,
+    /// Whether no file can be there already.
+    is_fresh: bool,
     clients: Clients,
     jobs: Arc<Vec<Job>>,
     options: RunOptions,
@@ -209,7 +212,7 @@ async fn worker(work: Arc<Work>) -> Result<Vec<(usize, Outcome)>> {
     let _turn = work.turns.acquire().await;
     while let Some(&at) = work.order.get(work.next.fetch_add(1, Relaxed)) {
         let (job, options) = (&work.jobs[at], &work.options);
-        match one(&work.clients, at, job, options, &work.observer).await {
+        match one(&work, at, job, options).await {
             Err(error) if options.fail_fast => return Err(error),
             outcome => outcomes.push((at, outcome)),
         }
@@ -218,18 +221,13 @@ async fn worker(work: Arc<Work>) -> Result<Vec<(usize, Outcome)>> {
     Ok(outcomes)
 }
 
-async fn one(
-    clients: &Clients,
-    at: usize,
-    job: &Job,
-    options: &RunOptions,
-    observer: &Observer,
-) -> Outcome {
+async fn one(work: &Work, at: usize, job: &Job, options: &RunOptions) -> Outcome {
+    let observer = &work.observer;
     if let Some(error) = &job.refused {
         observer(at, Event::Error(error.clone()));
         return Err(error.clone());
     }
-    if !options.overwrite
+    if !(options.overwrite || work.is_fresh)
         && let Some(bytes) = complete(job, options).await
     {
         observer(at, Event::Skip);
@@ -240,7 +238,7 @@ async fn one(
         check_directory(job)?;
     }
     observer(at, Event::Start);
-    let fetched = fetch(clients, at, job, options, observer).await;
+    let fetched = fetch(&work.clients, at, job, options, observer).await;
     observer(
         at,
         match &fetched {
@@ -333,6 +331,23 @@ async fn fetch_from(
     }
 }
 
+/// Whether all files go into one directory that does not exist: none of them has to be looked for.
+fn is_fresh(jobs: &[Job]) -> bool {
+    let mut common: Option<&FsPath> = None;
+    for job in jobs {
+        let Some(parent) = job.target.local().and_then(FsPath::parent) else { return false };
+        let mut shared = common.unwrap_or(parent);
+        while !parent.starts_with(shared) {
+            let Some(above) = shared.parent() else { return false };
+            shared = above;
+        }
+        common = Some(shared);
+    }
+    // An empty path is the working directory.
+    let found = common.filter(|path| !path.as_os_str().is_empty()).map(FsPath::symlink_metadata);
+    found.is_some_and(|found| found.is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound))
+}
+
 /// The length of what is there already, if it is all that the document says of the file.
 async fn complete(job: &Job, options: &RunOptions) -> Option<u64> {
     let size = match &job.target {
@@ -367,5 +382,46 @@ pub(crate) fn hash_file(path: &FsPath, algorithm: Algorithm) -> std::io::Result<
             0 => return Ok(hasher.finish()),
             read => hasher.update(&buffer[..read]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jobs(targets: &[&str], dir: &FsPath) -> Vec<Job> {
+        let job = |target: &&str| Job {
+            object: 0,
+            owner: None,
+            key: String::new(),
+            sources: Vec::new(),
+            target: Place::Local(dir.join(target)),
+            media_type: None,
+            size: None,
+            checksum: None,
+            same_as: None,
+            refused: None,
+        };
+        targets.iter().map(job).collect()
+    }
+
+    #[test]
+    fn files_are_looked_for_wherever_one_can_be() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("there")).unwrap();
+        std::os::unix::fs::symlink("nowhere", dir.path().join("link")).unwrap();
+        for (targets, fresh) in [
+            (&["out/a/x", "out/b/y", "out/z"][..], true),
+            (&["out/a/x", "out/a/y"], true),
+            (&["out/x", "outer/y"], false),
+            (&["there/x"], false),
+            (&["there/new/x", "there/new/y"], true),
+            (&["there/new/x", "there/y"], false),
+            (&["link/x"], false),
+            (&[], false),
+        ] {
+            assert_eq!(is_fresh(&jobs(targets, dir.path())), fresh, "{targets:?}");
+        }
+        assert!(!is_fresh(&jobs(&["x"], FsPath::new(""))));
     }
 }

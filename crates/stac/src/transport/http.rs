@@ -183,6 +183,11 @@ pub(super) async fn open(source: &HttpSource, span: Span, version: Option<&str>)
             let detail = "the server sent a part of the file and does not say which";
             Error::new(ErrorKind::Integrity, "download", source.name(), detail).passing()
         })?,
+        // Archives answer so for what they have to fetch from tapes, and the body says when (RFC 9110, 15.3.3).
+        StatusCode::ACCEPTED => {
+            let detail = "Accepted: the server does not have the file yet, ask again later";
+            return Err(Error::status_of("download", &source.name(), 202, detail));
+        }
         _ => (0, length(reply.headers())),
     };
     let text = |name| reply.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());

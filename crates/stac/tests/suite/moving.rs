@@ -246,6 +246,22 @@ async fn a_reply_whose_head_is_broken_is_asked_for_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_does_not_have_yet_is_no_file() {
+    let server = Server::start().await;
+    server.on("/a.bin", |_| Reply {
+        status: 202,
+        body: b"in an hour".to_vec(),
+        ..Reply::default()
+    });
+    let assets = json!({"a": {"href": format!("{}/a.bin", server.url)}});
+    let dir = tempfile::tempdir().unwrap();
+    let (report, _) = download(&clients(), &item("i", assets), &place(&dir)).await;
+    let (_, error) = report.failures().next().unwrap();
+    assert!(error.to_string().contains("ask again later"), "{error}");
+    assert!(!dir.path().join("a.bin").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_place_is_tried_when_one_fails() {
     let server = Server::start().await;
     let good = server.add("/good.bin", "right", "text/plain");
