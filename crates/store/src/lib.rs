@@ -48,6 +48,7 @@ mod redact;
 mod registry;
 mod sha256;
 mod store;
+mod task;
 pub mod transfer;
 pub mod url;
 mod whole;

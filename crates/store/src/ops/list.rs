@@ -1,19 +1,16 @@
 //! Listing by substring prefix and key range.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
 use futures::future::ready;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use object_store::list::{PaginatedListOptions, PaginatedListResult};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
-use tokio::task::{JoinError, JoinHandle};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::listing::{OddKey, OddKeys, Oddity, entries, key_of, page};
 use crate::store::Store;
+use crate::task::Task;
 
 /// Which keys a listing has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -272,7 +269,7 @@ impl Store {
                     Some(token) if !ahead || pages.store.is_embedded() => Next::Ask(Some(token)),
                     Some(token) => {
                         let fetch = async move { pages.fetch(Some(token)).await };
-                        Next::Coming(Task(tokio::spawn(fetch)))
+                        Next::Coming(Task::spawn(fetch))
                     }
                 };
                 Ok::<_, object_store::Error>(Some((entries, (following, next))))
@@ -308,23 +305,6 @@ enum Next {
     /// The page is on its way.
     Coming(Task<object_store::Result<PaginatedListResult>>),
     End,
-}
-
-/// A task that ends with its handle.
-struct Task<T>(JoinHandle<T>);
-
-impl<T> Future for Task<T> {
-    type Output = std::result::Result<T, JoinError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx)
-    }
-}
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// What all pages of a listing have in common.

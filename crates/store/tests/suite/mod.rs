@@ -9,6 +9,7 @@ mod faults;
 #[expect(clippy::duplicate_mod, reason = "the same tests, run in another way")]
 #[path = "faults.rs"]
 mod faults_alone;
+#[expect(clippy::duplicate_mod, reason = "the same tests, run in another way")]
 #[path = "faults.rs"]
 mod faults_proxied;
 mod hedged;

@@ -8,16 +8,21 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use object_store::client::{HttpError, HttpErrorKind};
+use tokio::task::AbortHandle;
 
 use super::connection::{Connection, Silence};
 use super::idle::{Idle, Place};
-use super::transport_error;
+use super::socket::State;
+use super::{has_threads, is_large, transport_error};
 use crate::client::progress::Stalled;
 
 /// The body of a reply, and the connection it comes through; which is free for others when the body ends.
 pub(super) struct DirectBody {
     incoming: Incoming,
     connection: Option<Box<Connection>>,
+    /// Where the connection of a large body is driven, and its socket as seen from here.
+    elsewhere: Option<(AbortHandle, State)>,
+    ended: bool,
     idle: Idle,
     place: Place,
     limit: Option<Duration>,
@@ -34,9 +39,44 @@ impl DirectBody {
         limit: Option<Duration>,
     ) -> Self {
         let connection = Some(connection);
-        let mut body = Self { incoming, connection, idle, place, limit, silence: None };
+        let mut body = Self {
+            incoming,
+            connection,
+            elsewhere: None,
+            ended: false,
+            idle,
+            place,
+            limit,
+            silence: None,
+        };
+        if body.incoming.size_hint().exact().is_none_or(is_large) {
+            body.drive_elsewhere();
+        }
         body.release_at_end();
         body
+    }
+
+    /// Lets a task read what comes, while others take what came.
+    fn drive_elsewhere(&mut self) {
+        let beside = self.connection.as_mut().and_then(|connection| connection.socket().beside());
+        let Some(socket) = beside.filter(|_| has_threads()) else { return };
+        let Some(mut connection) = self.connection.take() else { return };
+        let (idle, place) = (self.idle.clone(), self.place.clone());
+        let task = tokio::spawn(async move {
+            if connection.finish().await {
+                idle.put(&place, connection);
+            }
+        });
+        self.elsewhere = Some((task.abort_handle(), socket));
+    }
+
+    /// Ends the task that has the connection, unless all has arrived: then it is handed back in a moment.
+    fn give_up(&mut self) {
+        if let Some((task, _)) = self.elsewhere.take()
+            && !(self.ended || self.incoming.is_end_stream())
+        {
+            task.abort();
+        }
     }
 
     fn release_at_end(&mut self) {
@@ -82,7 +122,17 @@ impl Drop for DirectBody {
             }
         }
         self.release_at_end();
+        self.give_up();
     }
+}
+
+fn cut() -> HttpError {
+    let cut = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+    HttpError::new(HttpErrorKind::Interrupted, cut)
+}
+
+fn stalled(limit: Option<Duration>) -> HttpError {
+    Stalled(limit.unwrap_or_default(), "receiving the response body").into_http()
 }
 
 impl Body for DirectBody {
@@ -96,13 +146,27 @@ impl Body for DirectBody {
         let this = &mut *self;
         loop {
             if let Poll::Ready(frame) = Pin::new(&mut this.incoming).poll_frame(cx) {
+                if frame.is_none() && this.incoming.size_hint().lower() > 0 {
+                    // The task that drove the connection has ended with its runtime.
+                    return Poll::Ready(Some(Err(cut())));
+                }
+                this.ended |= frame.is_none();
                 this.took(&frame);
                 return Poll::Ready(frame.map(|frame| frame.map_err(transport_error)));
             }
+            if let Some((_, socket)) = &mut this.elsewhere {
+                let silence = this.silence.get_or_insert_with(|| Silence::new(socket.moved()));
+                match silence.left(socket.moved(), this.limit) {
+                    Some(Duration::ZERO) => {
+                        this.give_up();
+                        return Poll::Ready(Some(Err(stalled(this.limit))));
+                    }
+                    left => std::task::ready!(socket.doze(cx, left)),
+                }
+                continue;
+            }
             let Some(connection) = &mut this.connection else {
-                let cut = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-                let cut = HttpError::new(HttpErrorKind::Interrupted, cut);
-                return Poll::Ready(Some(Err(cut)));
+                return Poll::Ready(Some(Err(cut())));
             };
             connection.work(cx);
             let ended = connection.has_ended();
@@ -118,10 +182,8 @@ impl Body for DirectBody {
             let silence = this.silence.get_or_insert_with(|| Silence::new(socket.moved()));
             match silence.left(socket.moved(), this.limit) {
                 Some(Duration::ZERO) => {
-                    let limit = this.limit.unwrap_or_default();
-                    let stalled = Stalled(limit, "receiving the response body").into_http();
                     this.connection = None;
-                    return Poll::Ready(Some(Err(stalled)));
+                    return Poll::Ready(Some(Err(stalled(this.limit))));
                 }
                 left => std::task::ready!(socket.doze(cx, left)),
             }

@@ -100,6 +100,19 @@ impl Connection {
         .await
     }
 
+    /// Reads the rest of a reply for whoever takes it from hyper; true when another request can be sent then.
+    pub(super) async fn finish(&mut self) -> bool {
+        std::future::poll_fn(|cx| {
+            self.work(cx);
+            match self.driver.is_some() {
+                true if self.requests.is_ready() => Poll::Ready(true),
+                true => Poll::Pending,
+                false => Poll::Ready(false),
+            }
+        })
+        .await
+    }
+
     pub(super) fn socket(&mut self) -> &mut State {
         &mut self.socket
     }

@@ -1,6 +1,6 @@
 //! Requests whose connection is driven by whoever waits for the reply: no task of its own, no wake-ups between the two, which
-//! costs several times what a short request does. HTTP itself is hyper's; plain `http://` only, for with TLS the cost is
-//! elsewhere.
+//! costs several times what a short request does. Large content has a task that reads or writes it beside whoever takes or makes
+//! it. HTTP itself is hyper's; plain `http://` only, for with TLS the cost is elsewhere.
 //!
 //! Tasks wait beside others, and the reactor of their runtime watches the sockets (`watch`). A thread that waits for one
 //! reply and has nothing else to do gains nothing from a reactor: it writes the request to its socket, sleeps on that socket,
@@ -24,6 +24,8 @@ use futures::future::{Either, select};
 use http::header::{ACCEPT, HOST, LOCATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Uri};
 use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::JoinError;
 
 use self::body::DirectBody;
 use self::connection::{Connection, Message};
@@ -34,6 +36,7 @@ use super::file_body::UploadFile;
 use super::pool::transport_error;
 use super::progress::patience;
 use crate::error::Result as StoreResult;
+use crate::task::Task;
 
 thread_local! {
     static ALONE: Cell<bool> = const { Cell::new(false) };
@@ -111,7 +114,7 @@ impl Direct {
             && request.extensions().get::<UploadFile>().is_none();
         let runtime = match is_alone() {
             true => None,
-            false => Some(tokio::runtime::Handle::try_current().ok()?.id()),
+            false => Some(Handle::try_current().ok()?.id()),
         };
         let host = if here { Host::of(request.uri()) } else { None };
         let host = host.filter(|host| !self.redirecting.load().contains(host))?;
@@ -154,7 +157,18 @@ impl Direct {
                 // In a box: seldom needed, and large.
                 None => Box::pin(self.connection(place)).await?,
             };
-            let reply = match connection.send(message, limit).await {
+            let is_large = is_large(message.body().content_length() as u64);
+            let (reply, connection) = match is_large && has_threads() {
+                true => {
+                    let sent =
+                        Task::spawn(
+                            async move { (connection.send(message, limit).await, connection) },
+                        );
+                    joined(sent.await)?
+                }
+                false => (connection.send(message, limit).await, connection),
+            };
+            let reply = match reply {
                 Ok(reply) => reply,
                 // Closed while it was idle, and nothing was sent.
                 Err((_, Some(unsent))) if used => {
@@ -216,6 +230,25 @@ impl Direct {
         *message.headers_mut() = headers;
         Ok(message)
     }
+}
+
+/// Content of so many bytes is worth a task of its own, on another processor perhaps than who makes it or takes it.
+fn is_large(bytes: u64) -> bool {
+    bytes > 256 * 1024
+}
+
+/// Whether tasks of this runtime run beside each other.
+fn has_threads() -> bool {
+    !is_alone()
+        && Handle::try_current()
+            .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
+}
+
+fn joined<T>(result: Result<T, JoinError>) -> Result<T, HttpError> {
+    result.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(ended) => HttpError::new(HttpErrorKind::Interrupted, ended),
+    })
 }
 
 /// Whether plain requests may have to go through a proxy.

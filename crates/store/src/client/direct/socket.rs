@@ -71,6 +71,16 @@ impl State {
         }
     }
 
+    /// The same, for somebody who does not drive the connection; none for threads, which do.
+    pub(super) fn beside(&self) -> Option<Self> {
+        match self {
+            Self::Slept(_) => None,
+            Self::Watched { state, .. } => {
+                Some(Self::Watched { state: state.clone(), alarm: None })
+            }
+        }
+    }
+
     /// Waits for the next movement, or until `left` is over. Whoever is pending is woken; when he is not, he looks again.
     pub(super) fn doze(&mut self, cx: &mut Context<'_>, left: Option<Duration>) -> Poll<()> {
         match self {
