@@ -198,7 +198,7 @@ class Plan:
                 if made.digest is not None and config.checksum is not None:
                     asset.extra_fields["file:size"] = made.bytes
                     asset.extra_fields["file:checksum"] = made.digest
-            elif not keep:
+            elif not keep and made.key is not None:
                 del owner.assets[made.key]
 
 

@@ -19,7 +19,7 @@ use super::direct::{Direct, Sent};
 use super::file_body::{FileBody, UploadFile};
 use super::pacing;
 use super::progress::{Download, Movement, Stalled, Upload, patience};
-use super::redirect::{self, Elsewhere};
+use super::redirect::{self, Elsewhere, Onward};
 use super::surplus::{self, GiveUp};
 use super::{ClientOptions, Integrity, tls};
 use crate::error::{Error, ErrorKind, Result};
@@ -154,9 +154,16 @@ impl HttpService for Pool {
                 Integrity::note(&mut reply);
                 Ok(reply)
             }
-            Sent::Redirected(again) => {
+            Sent::Redirected(request, reply) => {
                 drop(pass);
-                self.pooled(again).await
+                let onward = redirect::onward(&request, reply.status(), reply.headers());
+                drop(reply);
+                match onward? {
+                    // The pool follows what comes after it.
+                    Onward::Within(next) => self.pooled(next).await,
+                    Onward::Elsewhere(next) => self.leave(next).await,
+                    Onward::Unclear => self.pooled(*request).await,
+                }
             }
         }
     }
@@ -205,10 +212,7 @@ impl Pool {
             && let Some(request) =
                 elsewhere.request(reply.status(), reply.headers(), reply.url())?
         {
-            let bare = ClientOptions { default_headers: Vec::new(), ..self.options.clone() };
-            let client =
-                shared_client(&bare).map_err(|e| HttpError::new(HttpErrorKind::Request, e))?;
-            return client.execute(request).await;
+            return self.leave(request).await;
         }
         let reply: http::Response<reqwest::Body> = reply.into();
         let (parts, body) = reply.into_parts();
@@ -217,6 +221,15 @@ impl Pool {
         let mut response = HttpResponse::from_parts(parts, HttpResponseBody::new(body));
         Integrity::note(&mut response);
         Ok(response)
+    }
+}
+
+impl Pool {
+    /// Follows a redirect to another origin, where headers that the caller configured are nobody's business.
+    async fn leave(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let bare = ClientOptions { default_headers: Vec::new(), ..self.options.clone() };
+        let client = shared_client(&bare).map_err(|e| HttpError::new(HttpErrorKind::Request, e))?;
+        client.execute(request).await
     }
 }
 

@@ -12,6 +12,8 @@ use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpRequestBod
 use reqwest::redirect::{Attempt, Policy};
 use url::Url;
 
+use super::ParsedUrl;
+
 /// Redirects of one request, as browsers count them.
 const MOST: usize = 10;
 
@@ -44,6 +46,44 @@ pub(super) fn target(status: StatusCode, headers: &HeaderMap, url: &Url) -> Opti
         return None;
     }
     url.join(headers.get(LOCATION)?.to_str().ok()?).ok()
+}
+
+/// Where a redirected request goes.
+pub(super) enum Onward {
+    /// To another place of the same origin, as it is.
+    Within(HttpRequest),
+    /// To another origin, with what may be sent there.
+    Elsewhere(HttpRequest),
+    /// That is not for us to say: it writes something, or the place is not one.
+    Unclear,
+}
+
+/// Where a request goes that was answered with a redirect.
+///
+/// # Errors
+/// Those of [`Elsewhere::request`].
+pub(super) fn onward(
+    request: &HttpRequest,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Result<Onward, HttpError> {
+    let here = Url::parse(&request.uri().to_string()).ok();
+    let there = here.as_ref().and_then(|here| target(status, headers, here));
+    let (Some(here), Some(mut there)) = (here, there) else { return Ok(Onward::Unclear) };
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(Onward::Unclear);
+    }
+    if here.origin() != there.origin() {
+        let (parts, _) = request.clone().into_parts();
+        let next = Elsewhere::of(&parts).request(status, headers, &here)?;
+        return Ok(next.map_or(Onward::Unclear, Onward::Elsewhere));
+    }
+    there.set_fragment(None);
+    let Ok(uri) = there.as_str().parse() else { return Ok(Onward::Unclear) };
+    let mut next = request.clone();
+    *next.uri_mut() = uri;
+    next.extensions_mut().remove::<ParsedUrl>();
+    Ok(Onward::Within(next))
 }
 
 /// What of a request may be sent elsewhere.

@@ -12,7 +12,7 @@ use holdall_store::client;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 use holdall_store::{OpenOptions, Registry, Store};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Runtime, RuntimeFlavor};
 
 /// What the server does with one request.
 enum Answer {
@@ -276,8 +276,13 @@ fn a_body_can_be_read_by_another_thread_and_by_a_busy_one() {
         });
         assert!(read == long);
 
+        if !caller.alone && caller.runtime.handle().runtime_flavor() == RuntimeFlavor::CurrentThread
+        {
+            // Nobody would watch its sockets meanwhile.
+            return;
+        }
         let got = caller.wait(store.get(&key)).unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
         assert!(runtime.block_on(got.bytes()).unwrap() == long);
     });
 }
@@ -310,12 +315,18 @@ fn redirects_are_followed() {
         let there = Server::start((0..2).map(|_| Answer::Keep(object(b"there"))));
         let location = format!("Location: http://{}/k\r\nContent-Length: 0\r\n", there.address);
         let moved = || Answer::Keep(reply("307 Temporary Redirect", &location, b""));
-        let here = Server::start((0..3).map(|_| moved()));
+        let here = Server::start((0..2).map(|_| moved()));
         let store = here.store();
         assert_eq!(caller.wait(read(&store, "k")).unwrap(), b"there");
         assert_eq!(caller.wait(read(&store, "k")).unwrap(), b"there");
-        // The first was sent twice: only then was it known that this service redirects.
-        assert_eq!(here.requests().len(), 3);
+        assert_eq!(here.requests().len(), 2);
+
+        let moved = reply("302 Found", "Location: /other?x=1#y\r\nContent-Length: 0\r\n", b"");
+        let server = Server::start([Answer::Keep(moved), Answer::Keep(object(b"here"))]);
+        assert_eq!(caller.wait(read(&server.store(), "k")).unwrap(), b"here");
+        let requests = server.requests();
+        assert!(requests[1].starts_with("get /other?x=1 http/1.1\r\n"), "{requests:?}");
+        assert_eq!(requests.len(), 2);
     });
 }
 

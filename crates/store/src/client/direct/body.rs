@@ -49,7 +49,8 @@ impl DirectBody {
             limit,
             silence: None,
         };
-        if body.incoming.size_hint().exact().is_none_or(is_large) {
+        // Where the length is not known, a short body is more likely.
+        if body.incoming.size_hint().exact().is_some_and(is_large) {
             body.drive_elsewhere();
         }
         body.release_at_end();

@@ -62,8 +62,8 @@ fn is_alone() -> bool {
 /// What became of a request.
 pub(super) enum Sent {
     Answered(HttpResponse),
-    /// The host redirects, whose rules are not repeated here: the request, to be sent elsewise.
-    Redirected(HttpRequest),
+    /// The host redirects, whose rules are not repeated here: the request, and the reply.
+    Redirected(Box<HttpRequest>, HttpResponse),
 }
 
 /// Longest sleep within one poll.
@@ -138,7 +138,7 @@ impl Direct {
                     hosts.push(place.host.clone());
                     hosts
                 });
-                Ok(Sent::Redirected(request))
+                Ok(Sent::Redirected(Box::new(request), reply))
             }
             _ => Ok(Sent::Answered(reply)),
         }
