@@ -22,6 +22,7 @@ use super::send::{Sent, Target};
 use crate::checksum::{Algorithm, Checksum};
 use crate::client::stated;
 use crate::error::{Error, ErrorKind, Result};
+use crate::provider::OpenUpload;
 use crate::store::Store;
 
 /// How far the clock of a service may be behind that of this machine.
@@ -41,6 +42,8 @@ pub(super) struct Upload {
     journal: Option<Journal>,
     /// Holds the lock on the journal.
     slot: Option<Slot>,
+    /// What a killed process began here, and until when the service may have begun it.
+    left: Option<(UploadHead, DateTime<Utc>)>,
     keep: bool,
     ended: bool,
 }
@@ -69,6 +72,7 @@ impl Upload {
             parts: Mutex::default(),
             journal: None,
             slot,
+            left: None,
             keep: options.resume && identity.is_some(),
             ended: false,
         };
@@ -84,17 +88,12 @@ impl Upload {
             head.upload.clone_from(&left.upload);
             head.begun = left.begun;
             upload.id.clone_from(&left.upload);
-            if upload.keep
-                && !left.upload.is_empty()
-                && left == head
-                && upload.take_over(&parts, grid).await
-            {
+            let goes_on = upload.keep && !left.upload.is_empty() && left == head;
+            upload.left = Some((left, Utc::now()));
+            if goes_on && upload.take_over(&parts, grid).await {
                 return Ok(upload);
             }
-            match left.upload.is_empty() {
-                true => upload.abort_unnamed(left.begun).await,
-                false => drop(upload.abort().await),
-            }
+            upload.clear_left().await;
         }
         // Noted before it begins: a process that is killed in between leaves an upload whose name nobody knows.
         head.upload.clear();
@@ -123,23 +122,18 @@ impl Upload {
         let upload = Self {
             store: store.clone(),
             full: store.full_path(target.path),
-            id: left.upload,
+            id: left.upload.clone(),
             size: 0,
             sent: AtomicU64::new(0),
             parts: Mutex::default(),
             journal: None,
             slot: Some(slot),
+            left: Some((left, Utc::now())),
             keep: false,
             // What is left here the next upload finds.
             ended: true,
         };
-        let is_gone = match upload.id.is_empty() {
-            true => {
-                upload.abort_unnamed(left.begun).await;
-                true
-            }
-            false => upload.abort().await,
-        };
+        let is_gone = upload.clear_left().await;
         if let Some(journal) = journal.filter(|_| is_gone) {
             journal.remove();
         }
@@ -152,9 +146,24 @@ impl Upload {
         });
     }
 
-    /// Aborts the upload that a process began and was killed before it knew the name: the one to this key that is not
-    /// older. Only one process of a user uploads to a key at a time; the journal is locked.
-    async fn abort_unnamed(&self, begun: DateTime<Utc>) {
+    /// Aborts what a killed process has left here; whether nothing is left of it.
+    ///
+    /// This is done once more when the upload in its place has ended: what the process had sent may reach the service late,
+    /// and then an upload begins, or a part brings one back, after it was aborted.
+    async fn clear_left(&self) -> bool {
+        match &self.left {
+            Some((left, until)) if left.upload.is_empty() => {
+                self.abort_unnamed(left.begun, *until).await;
+                true
+            }
+            Some((left, _)) => self.abort_named(&left.upload).await,
+            None => true,
+        }
+    }
+
+    /// Aborts the upload that a process began and was killed before it knew the name: the one to this key that was begun
+    /// between these times. Only one process of a user uploads to a key at a time; the journal is locked.
+    async fn abort_unnamed(&self, begun: DateTime<Utc>, until: DateTime<Utc>) {
         let open = match self.store.provider().open_uploads(&self.full).await {
             Ok(open) => open,
             Err(error) => {
@@ -163,8 +172,9 @@ impl Upload {
                 return;
             }
         };
-        let since = begun - CLOCKS_DIFFER;
-        for upload in open.into_iter().filter(|upload| upload.begun.is_some_and(|at| at >= since)) {
+        let then = begun - CLOCKS_DIFFER..=until + CLOCKS_DIFFER;
+        let is_it = |upload: &OpenUpload| upload.begun.is_some_and(|at| then.contains(&at));
+        for upload in open.into_iter().filter(is_it) {
             self.abort_named(&upload.id).await;
         }
     }
@@ -187,7 +197,7 @@ impl Upload {
             }
             target.transfer.events.retried();
             // Perhaps it had begun, and the answer was lost.
-            self.abort_unnamed(begun).await;
+            self.abort_unnamed(begun, Utc::now()).await;
         }
     }
 
@@ -293,6 +303,7 @@ impl Upload {
         match done {
             Ok(done) => {
                 self.ended = true;
+                self.clear_left().await;
                 if let Some(journal) = self.journal.take() {
                     journal.remove();
                 }
@@ -349,6 +360,7 @@ impl Upload {
         // What could not be aborted stays in the journal, for the next upload to this key.
         if !self.keep
             && self.abort().await
+            && self.clear_left().await
             && let Some(journal) = self.journal.take()
         {
             journal.remove();

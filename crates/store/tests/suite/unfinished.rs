@@ -1,7 +1,7 @@
 //! Uploads and jobs that were begun and cut off: continued, found again, or cleared away.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
@@ -298,4 +298,25 @@ async fn an_object_of_one_request_clears_what_was_left_of_one_of_parts() {
     engine(&state).write("short by now".into(), &store, &"k".into()).await.unwrap();
     assert!(aborted.load(Ordering::Relaxed) && journals(&state).is_empty());
     assert_eq!(origin.get("k").unwrap(), b"short by now");
+}
+
+#[tokio::test]
+async fn what_a_killed_upload_had_sent_may_arrive_late() {
+    let state = tempfile::tempdir().unwrap();
+    cut_off(&state, "PUT", "k").await;
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = asked.clone();
+    let origin = Origin::start(move |request| {
+        if request.target.contains("uploadId") && request.method != "PUT" {
+            seen.lock().unwrap().push(request.method.clone());
+        }
+        None
+    })
+    .await;
+    let source = memory();
+    source.put(&"k".into(), data(2 * PART).into()).await.unwrap();
+    engine(&state).copy(&source, &"k".into(), &origin.store(), &"k".into()).await.unwrap();
+    // One of its parts may have brought the upload back after it was aborted.
+    assert_eq!(*asked.lock().unwrap(), ["DELETE", "POST", "DELETE"]);
+    assert!(journals(&state).is_empty());
 }
