@@ -38,10 +38,12 @@ pub mod gcp;
 pub mod http;
 
 mod error;
+mod line;
 mod listing;
 pub mod local;
 pub mod memory;
 mod ops;
+mod own;
 mod pages;
 mod provider;
 mod redact;

@@ -5,18 +5,17 @@
 //! that is done takes the next piece itself. Only where files are behind a network, and threads wait for that, each piece of
 //! work gets its own.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
-use arc_swap::ArcSwap;
 use rustix::fs::fstatfs;
 use tokio::sync::oneshot;
 
-use crate::client::generation;
+use crate::line::Line;
+use crate::own::Own;
 
 /// File systems on disks and in the memory of this machine (`linux/magic.h`, and the sources of those that are not there).
 const OF_THIS_MACHINE: [u32; 9] = [
@@ -33,42 +32,12 @@ const OF_THIS_MACHINE: [u32; 9] = [
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// The lane of a store in this process.
-#[derive(Debug, Default)]
-pub(super) struct Lanes(ArcSwap<Lane>);
-
-impl Lanes {
-    pub(super) fn own(&self) -> Arc<Lane> {
-        let lane = self.0.load_full();
-        if lane.generation == generation() {
-            return lane;
-        }
-        // The threads of the parent are not here, and one of them may have held the lock at the fork.
-        std::mem::forget(self.0.compare_and_swap(&lane, Arc::default()));
-        std::mem::forget(lane);
-        self.0.load_full()
-    }
-}
-
 /// Where work waits for a thread.
+#[derive(Default)]
 pub(crate) struct Lane {
-    /// In which process its threads are.
-    generation: u64,
-    line: Mutex<Line>,
+    line: Arc<Line<Work>>,
     /// Most threads at once; zero until a file has told.
     most: AtomicUsize,
-}
-
-impl Default for Lane {
-    fn default() -> Self {
-        Self { generation: generation(), line: Mutex::default(), most: AtomicUsize::new(0) }
-    }
-}
-
-#[derive(Default)]
-struct Line {
-    waiting: VecDeque<Work>,
-    threads: usize,
 }
 
 impl fmt::Debug for Lane {
@@ -80,7 +49,7 @@ impl fmt::Debug for Lane {
 impl Lane {
     /// Runs `work` when it is its turn; `None` when the runtime ends before that. Dropped before, it is not run.
     pub(crate) async fn run<T: Send + 'static>(
-        self: &Arc<Self>,
+        &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let (done, result) = oneshot::channel();
@@ -89,9 +58,16 @@ impl Lane {
                 drop(done.send(catch_unwind(AssertUnwindSafe(work))));
             }
         };
-        if self.push(Box::new(work)) {
-            let thread = Thread(Some(self.clone()));
-            tokio::task::spawn_blocking(move || thread.work());
+        let most = match self.most.load(Ordering::Relaxed) {
+            0 => few(),
+            most => most,
+        };
+        if let Some(mut thread) = self.line.push(Box::new(work), |threads| threads < most) {
+            tokio::task::spawn_blocking(move || {
+                while let Some(work) = thread.take_or_end() {
+                    work();
+                }
+            });
         }
         result.await.ok().map(|ended| ended.unwrap_or_else(|panic| resume_unwind(panic)))
     }
@@ -104,33 +80,12 @@ impl Lane {
             self.most.store(most, Ordering::Relaxed);
         }
     }
-
-    /// Whether a thread has to begin.
-    fn push(&self, work: Work) -> bool {
-        let most = match self.most.load(Ordering::Relaxed) {
-            0 => few(),
-            most => most,
-        };
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        line.waiting.push_back(work);
-        let begins = line.threads < most;
-        line.threads += usize::from(begins);
-        begins
-    }
-
-    /// The next piece of work; the thread that gets none ends.
-    fn next(&self) -> Option<Work> {
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        let work = line.waiting.pop_front();
-        line.threads -= usize::from(work.is_none());
-        work
-    }
 }
 
 /// Where work with files waits that are no store's.
 pub(crate) fn common() -> Arc<Lane> {
-    static LANES: LazyLock<Lanes> = LazyLock::new(Lanes::default);
-    LANES.own()
+    static LANE: LazyLock<Own<Lane>> = LazyLock::new(Own::default);
+    LANE.get()
 }
 
 /// Runs short `work` with a file that is no store's, in a line that all of those share; `None` when the runtime ends before that.
@@ -141,35 +96,6 @@ pub async fn in_line<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
 /// Threads that keep the processors busy while some of them wait for a disk.
 fn few() -> usize {
     std::thread::available_parallelism().map_or(4, |cores| (cores.get() * 2).max(4))
-}
-
-/// A thread, from when it is asked for.
-struct Thread(Option<Arc<Lane>>);
-
-impl Thread {
-    fn work(mut self) {
-        if let Some(lane) = self.0.take() {
-            while let Some(work) = lane.next() {
-                work();
-            }
-        }
-    }
-}
-
-impl Drop for Thread {
-    /// A runtime that ends drops what it has not begun: nobody would do the work that waits.
-    fn drop(&mut self) {
-        if let Some(lane) = self.0.take() {
-            let mut line = lane.line.lock().unwrap_or_else(PoisonError::into_inner);
-            line.threads -= 1;
-            let lost = match line.threads {
-                0 => std::mem::take(&mut line.waiting),
-                _ => VecDeque::new(),
-            };
-            drop(line);
-            drop(lost);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -200,7 +126,7 @@ mod tests {
         }
         assert_eq!(sum, 199 * 200 / 2);
         assert!(most.load(Ordering::SeqCst) <= few());
-        while lane.line.lock().unwrap().threads > 0 {
+        while lane.line.threads() > 0 {
             tokio::task::yield_now().await;
         }
     }
@@ -217,7 +143,7 @@ mod tests {
             })
             .await
         });
-        while lane.line.lock().unwrap().threads == 0 {
+        while lane.line.threads() == 0 {
             tokio::task::yield_now().await;
         }
         let ran = Arc::new(AtomicUsize::new(0));

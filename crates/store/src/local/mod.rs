@@ -20,7 +20,6 @@ mod upload;
 mod write;
 
 pub(crate) use attributes::write_attributes;
-use lane::Lanes;
 pub use lane::in_line;
 pub(crate) use lane::{Lane, common};
 pub(crate) use paths::{JOURNAL, PARTIAL};
@@ -40,6 +39,7 @@ use object_store::{Attributes, Result};
 
 use crate::error::{Error, ErrorKind};
 use crate::listing::Entry;
+use crate::own::Own;
 use crate::provider::{Provider, Tags};
 
 /// How a directory is opened and written.
@@ -89,7 +89,7 @@ struct Root {
     path: PathBuf,
     options: LocalOptions,
     /// For work that takes less time than to wake a thread.
-    lanes: Lanes,
+    lane: Own<Lane>,
 }
 
 impl LocalStore {
@@ -125,7 +125,7 @@ impl LocalStore {
     }
 
     fn new(path: PathBuf, options: LocalOptions) -> Self {
-        Self { root: Arc::new(Root { path, options, lanes: Lanes::default() }), inline: false }
+        Self { root: Arc::new(Root { path, options, lane: Own::default() }), inline: false }
     }
 
     /// The directory.
@@ -176,7 +176,7 @@ impl LocalStore {
 
     /// Where work with one small file of this store waits for a thread.
     pub(crate) fn lane(&self) -> Arc<Lane> {
-        self.root.lanes.own()
+        self.root.lane.get()
     }
 }
 

@@ -46,7 +46,7 @@ impl Root {
     pub(super) fn open_file(&self, location: &Path) -> Result<(File, Metadata)> {
         let path = self.file_path(location)?;
         let file = open(&path).map_err(|e| io_error("open", &path, e))?;
-        self.lanes.own().look_at(&file);
+        self.lane.get().look_at(&file);
         let metadata = file.metadata().map_err(|e| io_error("stat", &path, e))?;
         if metadata.is_dir() {
             let source = "it is a directory".into();

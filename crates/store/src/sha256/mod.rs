@@ -7,17 +7,17 @@
 mod content;
 mod lanes;
 
-use std::collections::VecDeque;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
-use arc_swap::ArcSwap;
 use object_store::PutPayload;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 use self::content::Content;
 use self::lanes::compress;
-use crate::client::generation;
+use crate::line::{Line, Thread};
+use crate::own::Own;
 
 /// Smaller content is hashed where it is: another thread takes as long to wake.
 const LEAST_BYTES: usize = 256 * 1024;
@@ -39,119 +39,80 @@ pub(crate) async fn digest(payload: &PutPayload) -> Option<[u8; 32]> {
     if runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
         return None;
     }
-    Line::own().digest(payload.clone(), &runtime).await
+    HASHER.get().digest(payload.clone(), &runtime).await
 }
 
 struct Job {
     content: Content,
     done: oneshot::Sender<[u8; 32]>,
+    _counted: Counted,
+}
+
+/// One more, until it is dropped.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Where content waits for a lane, in this process.
 #[derive(Default)]
-struct Line {
-    generation: u64,
-    queue: Mutex<Queue>,
+struct Hasher {
+    line: Arc<Line<Job>>,
+    /// How many contents wait or are being hashed.
+    contents: Arc<AtomicUsize>,
 }
 
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Job>,
-    threads: usize,
-    /// How many are being hashed.
-    taken: usize,
-}
+static HASHER: LazyLock<Own<Hasher>> = LazyLock::new(Own::default);
 
-static LINE: LazyLock<ArcSwap<Line>> = LazyLock::new(|| ArcSwap::from_pointee(Line::new()));
-
-impl Line {
-    fn new() -> Self {
-        Self { generation: generation(), ..Self::default() }
-    }
-
-    fn own() -> Arc<Self> {
-        let line = LINE.load_full();
-        if line.generation == generation() {
-            return line;
-        }
-        // The threads of the parent are not here, and one of them may have held the lock at the fork.
-        std::mem::forget(LINE.compare_and_swap(&line, Arc::new(Self::new())));
-        std::mem::forget(line);
-        LINE.load_full()
-    }
-
+impl Hasher {
     /// The hash of some content when it is its turn; `None` when the runtime ends before that.
-    async fn digest(self: &Arc<Self>, payload: PutPayload, runtime: &Handle) -> Option<[u8; 32]> {
+    async fn digest(&self, payload: PutPayload, runtime: &Handle) -> Option<[u8; 32]> {
         let (done, digest) = oneshot::channel();
-        if self.push(Job { content: Content::new(payload), done }) {
-            let thread = Thread(Some(self.clone()));
-            runtime.spawn_blocking(move || thread.work());
+        let job =
+            Job { content: Content::new(payload), done, _counted: Counted::new(&self.contents) };
+        let all = self.contents.load(Ordering::Relaxed);
+        let most = std::thread::available_parallelism().map_or(1, usize::from);
+        // When those that work have no lane to spare, and there is a processor for it.
+        let thread = self.line.push(job, |threads| threads < most && all > threads * 2);
+        if let Some(thread) = thread {
+            runtime.spawn_blocking(move || hash(thread));
         }
         digest.await.ok()
     }
+}
 
-    /// Whether a thread has to begin: when those that work have no lane to spare, and there is a processor for it.
-    fn push(&self, job: Job) -> bool {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.waiting.push_back(job);
-        let all = queue.taken + queue.waiting.len();
-        let most = std::thread::available_parallelism().map_or(1, usize::from);
-        let begins = queue.threads < most && all > queue.threads * 2;
-        queue.threads += usize::from(begins);
-        begins
-    }
-
-    /// Fills a thread's lanes; false when nothing is left, and the thread ends.
-    fn fill(&self, lanes: &mut [Option<Job>; 2]) -> bool {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        for lane in lanes.iter_mut().filter(|lane| lane.is_none()) {
-            *lane = queue.waiting.pop_front();
-            queue.taken += usize::from(lane.is_some());
+/// Takes two contents at a time from the line until nothing is left.
+fn hash(mut thread: Thread<Job>) {
+    let mut lanes = [None, None];
+    loop {
+        if lanes.iter().all(Option::is_none) {
+            lanes[0] = thread.take_or_end();
         }
-        let has_work = lanes.iter().any(Option::is_some);
-        queue.threads -= usize::from(!has_work);
-        has_work
-    }
-
-    /// Takes a content that is done, or given up, off its lane.
-    fn clear(&self, lane: &mut Option<Job>) {
-        if let Some(Job { content, done }) =
-            lane.take_if(|job| job.done.is_closed() || job.content.next().1.is_empty())
-        {
-            self.queue.lock().unwrap_or_else(PoisonError::into_inner).taken -= 1;
-            // Of one that is given up nobody asks what it is.
-            let _ = done.send(content.digest());
+        match &mut lanes {
+            [None, None] => return,
+            [Some(_), empty @ None] | [empty @ None, Some(_)] => *empty = thread.take(),
+            [Some(_), Some(_)] => {}
         }
+        step(&mut lanes);
+        lanes.iter_mut().for_each(clear);
     }
 }
 
-/// A thread, from when it is asked for.
-struct Thread(Option<Arc<Line>>);
-
-impl Thread {
-    fn work(mut self) {
-        let Some(line) = self.0.take() else { return };
-        let mut lanes = [None, None];
-        while line.fill(&mut lanes) {
-            step(&mut lanes);
-            lanes.iter_mut().for_each(|lane| line.clear(lane));
-        }
-    }
-}
-
-impl Drop for Thread {
-    /// A runtime that ends drops what it has not begun: nobody would hash what waits.
-    fn drop(&mut self) {
-        if let Some(line) = self.0.take() {
-            let mut queue = line.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            queue.threads -= 1;
-            let lost = match queue.threads {
-                0 => std::mem::take(&mut queue.waiting),
-                _ => VecDeque::new(),
-            };
-            drop(queue);
-            drop(lost);
-        }
+/// Takes a content that is done, or given up, off its lane.
+fn clear(lane: &mut Option<Job>) {
+    if let Some(job) = lane.take_if(|job| job.done.is_closed() || job.content.next().1.is_empty()) {
+        // Of one that is given up nobody asks what it is.
+        let _ = job.done.send(job.content.digest());
     }
 }
 
@@ -193,11 +154,11 @@ mod tests {
         (0..5).map(|_| piece()).collect()
     }
 
-    /// Whether the line has hashed a content; the hash must be the right one.
-    async fn is_hashed(line: Arc<Line>, seed: u64) -> bool {
+    /// Whether it has hashed a content; the hash must be the right one.
+    async fn is_hashed(hasher: Arc<Hasher>, seed: u64) -> bool {
         let payload = content(seed);
         let whole: Vec<u8> = payload.iter().flatten().copied().collect();
-        let digest = line.digest(payload, &Handle::current()).await;
+        let digest = hasher.digest(payload, &Handle::current()).await;
         let known = Checksum::of(Algorithm::Sha256, &whole);
         digest.is_some_and(|digest| {
             assert_eq!(digest[..], *known.as_bytes());
@@ -205,42 +166,44 @@ mod tests {
         })
     }
 
-    fn line() -> Option<Arc<Line>> {
+    fn hasher() -> Option<Arc<Hasher>> {
         lanes::are_fast().then(Arc::default)
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn many_contents_at_once_have_the_hashes_that_they_have_alone() {
-        let Some(line) = line() else { return };
-        let hashed = (0..12).map(|seed| tokio::spawn(is_hashed(line.clone(), seed)));
+        let Some(hasher) = hasher() else { return };
+        let hashed = (0..12).map(|seed| tokio::spawn(is_hashed(hasher.clone(), seed)));
         assert!(join_all(hashed).await.into_iter().all(|hashed| hashed.unwrap()));
-        let queue = line.queue.lock().unwrap();
-        assert_eq!((queue.waiting.len(), queue.taken), (0, 0));
+        while hasher.line.threads() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(hasher.contents.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn those_who_give_up_leave_the_lanes_to_others() {
-        let Some(line) = line() else { return };
-        let mut given_up: Vec<_> = (0..9).map(|_| Box::pin(is_hashed(line.clone(), 1))).collect();
+        let Some(hasher) = hasher() else { return };
+        let mut given_up: Vec<_> = (0..9).map(|_| Box::pin(is_hashed(hasher.clone(), 1))).collect();
         for hashed in &mut given_up {
             assert!(futures::poll!(hashed).is_pending());
         }
         drop(given_up);
-        assert!(is_hashed(line, 2).await);
+        assert!(is_hashed(hasher, 2).await);
     }
 
     #[test]
     fn a_runtime_that_ends_leaves_nobody_waiting() {
-        let Some(line) = line() else { return };
+        let Some(hasher) = hasher() else { return };
         for seed in 0..6 {
             let runtime = Runtime::new().unwrap();
             for more in 0..3 {
-                runtime.spawn(is_hashed(line.clone(), seed + more));
+                runtime.spawn(is_hashed(hasher.clone(), seed + more));
             }
             runtime.shutdown_background();
             let other = Runtime::new().unwrap();
             // Hashed or not, as it may have waited for a thread of the runtime that has ended.
-            other.block_on(async { tokio::spawn(is_hashed(line.clone(), seed)).await.unwrap() });
+            other.block_on(async { tokio::spawn(is_hashed(hasher.clone(), seed)).await.unwrap() });
         }
     }
 

@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use http::Uri;
 use tokio::runtime;
 use tokio::sync::oneshot;
 
 use super::connection::Connection;
-use crate::client::pool::generation;
+use crate::own::Own;
 
 /// How long a connection is kept, unless the options say otherwise; as long as reqwest's pools do.
 const KEPT: Duration = Duration::from_secs(90);
@@ -61,8 +60,6 @@ struct Lane {
 
 #[derive(Default)]
 struct Shelf {
-    /// In which process the connections were opened.
-    generation: u64,
     lanes: Mutex<HashMap<Place, Lane>>,
 }
 
@@ -75,7 +72,7 @@ impl Shelf {
 /// The idle connections of one pool, for all threads of the process.
 #[derive(Clone)]
 pub(super) struct Idle {
-    shelf: Arc<ArcSwap<Shelf>>,
+    shelf: Arc<Own<Shelf>>,
     kept: Duration,
     most: usize,
 }
@@ -91,22 +88,9 @@ impl Idle {
         Self { shelf: Arc::default(), kept: kept.unwrap_or(KEPT), most: most.unwrap_or(usize::MAX) }
     }
 
-    /// The shelf of this process; a forked child leaves the parent's alone, whose lock may be held for ever.
-    fn shelf(&self) -> Arc<Shelf> {
-        let shelf = self.shelf.load_full();
-        let now = generation();
-        if shelf.generation == now {
-            return shelf;
-        }
-        let new = Arc::new(Shelf { generation: now, lanes: Mutex::default() });
-        std::mem::forget(self.shelf.compare_and_swap(&shelf, new));
-        std::mem::forget(shelf);
-        self.shelf.load_full()
-    }
-
     /// The connection that was used last and is still open.
     pub(super) fn take(&self, place: &Place) -> Option<Idler> {
-        let shelf = self.shelf();
+        let shelf = self.shelf.get();
         loop {
             let mut connection = shelf.lanes().get_mut(place)?.connections.pop()?;
             let idle = connection.idle_since.elapsed();
@@ -148,7 +132,7 @@ impl Idle {
     }
 
     fn with_lane<T>(&self, place: &Place, change: impl FnOnce(&mut Lane) -> T) -> T {
-        let shelf = self.shelf();
+        let shelf = self.shelf.get();
         let mut lanes = shelf.lanes();
         if let Some(lane) = lanes.get_mut(place) {
             return change(lane);
