@@ -37,6 +37,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Accept-Ranges", "bytes")
         if status == 206:
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(LARGE)}")
+        if self.server.stated:
+            self.send_header("x-goog-hash", self.server.stated)
         self.send_header("ETag", '"one"')
         self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
         self.send_header("Content-Length", str(len(data)))
@@ -58,7 +60,7 @@ def server(request):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.has_ranges = request.param
-    server.asked, server.matched = [], []
+    server.asked, server.matched, server.stated = [], [], None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -84,6 +86,18 @@ async def test_large_bodies_come_by_several_requests_async(server):
     got = await holdall.get_async(store_of(server), "k")
     assert await got.bytes_async() == LARGE
     assert (len(server.asked) > 1) == server.has_ranges
+
+
+def test_large_bodies_have_the_checksum_that_is_stated_of_them(server):
+    server.stated = "crc32c=AAAAAA=="
+    store = store_of(server)
+    wrong = "its checksum is crc32c:00000000, what arrived has"
+    with pytest.raises(holdall.exceptions.BaseError, match=wrong):
+        holdall.get(store, "k").bytes()
+    with pytest.raises(holdall.exceptions.BaseError, match=wrong):
+        holdall.get(store, "k").readinto(bytearray(len(LARGE)))
+    with pytest.raises(holdall.exceptions.BaseError, match=wrong):
+        list(holdall.get(store, "k").stream())
 
 
 def test_hundreds_of_parts_that_are_there_at_once():

@@ -16,6 +16,7 @@ use object_store::{
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use crate::checksum::Checksum;
 use crate::error::Error;
 use crate::listing::OddKey;
 use crate::provider::Provider;
@@ -147,6 +148,31 @@ impl Store {
         meta.location = self.relative_path(meta.location);
         meta
     }
+
+    /// The same as `get_opts`, for those who compare checksums themselves.
+    pub(crate) async fn get_uncompared(
+        &self,
+        location: &Path,
+        options: GetOptions,
+    ) -> StoreResult<GetResult> {
+        self.get_with(location, options, |_| None).await
+    }
+
+    async fn get_with(
+        &self,
+        location: &Path,
+        options: GetOptions,
+        sum: impl FnOnce(&GetResult) -> Option<Checksum>,
+    ) -> StoreResult<GetResult> {
+        let head = options.head;
+        let mut result = self.provider.get_opts(&self.full_path(location), options).await?;
+        result.meta = self.relative_meta(result.meta);
+        if !head && !self.is_embedded() {
+            let sum = sum(&result);
+            result = whole::checked(result, sum);
+        }
+        Ok(result)
+    }
 }
 
 /// Builds a path out of pieces of valid paths, whose segments need no second check.
@@ -180,13 +206,7 @@ impl ObjectStore for Store {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
-        let head = options.head;
-        let mut result = self.provider.get_opts(&self.full_path(location), options).await?;
-        result.meta = self.relative_meta(result.meta);
-        if !head && !self.is_embedded() {
-            result = whole::checked(result);
-        }
-        Ok(result)
+        self.get_with(location, options, whole::stated_checksum).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> StoreResult<Vec<Bytes>> {

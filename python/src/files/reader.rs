@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes as RustBytes, BytesMut};
 use holdall::store::object_store::path::Path;
 use holdall::store::object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
-use holdall::store::transfer::{Transfer, has_ranges};
+use holdall::store::transfer::{Transfer, has_ranges, stated_checksum};
 use holdall::store::{Error, ErrorKind, Result, Store};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -135,8 +135,9 @@ impl Inner {
         let data = match is_large && has_ranges(&store, &got) {
             true => {
                 let (meta, range) = (got.meta.clone(), got.range.clone());
+                let expected = stated_checksum(&got);
                 let stream = got.into_stream();
-                Transfer::new().finish_read(&store, &meta, range, stream).await?
+                Transfer::new().finish_read(&store, &meta, range, stream, expected).await?
             }
             false => got.bytes().await.map_err(failed)?,
         };

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes as RustBytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use holdall::store::checksum::Checksum;
 use holdall::store::object_store::path::Path;
 use holdall::store::object_store::{Attributes, GetResult as RustGetResult, ObjectMeta, Result};
-use holdall::store::transfer::{Transfer, has_ranges};
+use holdall::store::transfer::{Transfer, has_ranges, stated_checksum};
 use holdall::store::{Error, ErrorKind, Store};
 use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration, PyValueError};
 use pyo3::prelude::*;
@@ -44,6 +45,8 @@ pub(crate) struct GetResult {
     driver: Driver,
     /// Whether the rest of the body is worth several requests, and can be had by them.
     is_large: bool,
+    /// What a large body amounts to, if the service states it.
+    expected: Option<Checksum>,
 }
 
 /// The URL of an object, put together when an error needs it.
@@ -89,6 +92,7 @@ impl GetResult {
             && result.range.end - result.range.start >= LARGE_BYTES
             && !matches!(scheme, "memory" | "file")
             && has_ranges(&url.0, &result);
+        let expected = if is_large { stated_checksum(&result) } else { None };
         let RustGetResult { payload, meta, range, attributes, .. } = result;
         Self {
             meta,
@@ -100,6 +104,7 @@ impl GetResult {
             body: Mutex::new(Some(Body::new(payload, range))),
             driver,
             is_large,
+            expected,
         }
     }
 
@@ -109,10 +114,11 @@ impl GetResult {
         body: Body,
     ) -> impl Future<Output = Result<RustBytes, Error>> + Send + 'static {
         let (url, meta, range) = (self.url.clone(), self.meta.clone(), self.range.0..self.range.1);
+        let expected = self.expected.clone();
         async move {
             match body {
                 Body::Stream(stream, _) => {
-                    Transfer::new().finish_read(&url.0, &meta, range, stream).await
+                    Transfer::new().finish_read(&url.0, &meta, range, stream, expected).await
                 }
                 body => body.bytes().await.map_err(|e| url.error(e)),
             }
@@ -134,13 +140,16 @@ impl GetResult {
         }
         let (body, is_large) = (self.take()?, self.is_large);
         let (url, meta, range) = (self.url.clone(), self.meta.clone(), self.range.0..self.range.1);
+        let expected = self.expected.clone();
         Ok(async move {
             let length = length as usize;
             let target = &mut room.as_mut_slice()[..length];
             match body {
                 Body::Stream(stream, _) if is_large => {
                     let transfer = Transfer::new();
-                    transfer.finish_read_into(&url.0, &meta, range, stream, target).await?;
+                    transfer
+                        .finish_read_into(&url.0, &meta, range, stream, expected, target)
+                        .await?;
                 }
                 body => body.read_into(target).await.map_err(|e| url.error(e))?,
             }

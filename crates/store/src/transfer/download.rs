@@ -10,7 +10,7 @@ use object_store::path::Path;
 use super::fetch::{Fetch, Grid};
 use super::inspect::Inspected;
 use super::journal::DownloadHead;
-use super::object::{Accept, Object, Opened, mismatch};
+use super::object::{Accept, Object, Opened};
 use super::partial::{Partial, Publication};
 use super::place::{Place, blocking, no_runtime};
 use super::restart::Restarts;
@@ -19,6 +19,7 @@ use crate::checksum::{Checksum, Hasher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local::{Lane, common};
 use crate::store::Store;
+use crate::whole::mismatch;
 
 /// Memory for an object of unknown length: enough for those that are a round trip each, and for hundreds of them at once.
 const ROOM_BYTES: u64 = 1024 * 1024;

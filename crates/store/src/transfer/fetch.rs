@@ -12,10 +12,11 @@ use tokio::sync::Notify;
 
 use super::Transfer;
 use super::inspect::{Inspected, Inspector};
-use super::object::{Accept, Body, Object, mismatch};
+use super::object::{Accept, Body, Object};
 use super::place::{Place, Writer};
 use crate::checksum::{self, Algorithm, Checksum, Hasher, PartCrc};
 use crate::error::Result;
+use crate::whole::mismatch;
 
 /// Memory that a part needs while it streams: what is collected, and what is being written.
 const WINDOW_BYTES: u64 = 2 * 1024 * 1024;

@@ -74,6 +74,8 @@ pub use run::{Job, Outcome, Running, Verb};
 pub use stream::ObjectStream;
 pub use sync::{Action, Need, Reason, Step, SyncOptions, plan};
 
+pub use crate::whole::stated_checksum;
+
 use self::send::Sent;
 use crate::checksum::Checksum;
 use crate::error::Result;

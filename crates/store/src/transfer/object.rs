@@ -190,7 +190,7 @@ impl Object {
         }
         let options =
             GetOptions { range: Some(GetRange::Bounded(0..part.max(1))), ..self.options() };
-        match self.store.get_opts(&self.path, options).await {
+        match self.store.get_uncompared(&self.path, options).await {
             Ok(result) => Ok(Opened::of(result, true)),
             Err(error) => {
                 let error = self.error(error);
@@ -215,7 +215,7 @@ impl Object {
         if !has_ranges {
             self.found_without_ranges();
         }
-        let result = self.store.get_opts(&self.path, self.options()).await;
+        let result = self.store.get_uncompared(&self.path, self.options()).await;
         Ok(Opened::of(result.map_err(|e| self.error(e))?, has_ranges))
     }
 
@@ -228,7 +228,7 @@ impl Object {
             GetOptions { range: Some(GetRange::Bounded(range.clone())), ..self.options() };
         // A weak tag never matches If-Match (RFC 9110, 13.1.1); it is compared below.
         options.if_match = pin.e_tag.clone().filter(|tag| !tag.starts_with("W/"));
-        let result = self.store.get_opts(&self.path, options).await;
+        let result = self.store.get_uncompared(&self.path, options).await;
         let (meta, body) = Body::of(result.map_err(|e| self.error(e))?);
         self.check(pin, &meta)?;
         match body.range == range {
@@ -290,12 +290,6 @@ impl Object {
         let is_md5 = self.store.provider().scheme() == "s3" && !stated.is_encrypted;
         is_md5.then(|| Checksum::from_hex(Algorithm::Md5, tag)).flatten()
     }
-}
-
-/// The error for content that is not what its checksum says.
-pub(super) fn mismatch(target: String, expected: &Checksum, found: &Checksum) -> Error {
-    let detail = format!("its checksum is {expected}, what arrived has {found}");
-    Error::new(ErrorKind::Corrupt, "get", target, detail)
 }
 
 fn ended_early(object: &Object, left: &Range<u64>) -> Error {

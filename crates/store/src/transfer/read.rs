@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{GetResult, ObjectMeta};
 
@@ -100,16 +101,18 @@ impl Transfer {
     }
 
     /// Goes on with a body that has begun: reads `range` of the object `pin` into memory, the beginning from `stream`
-    /// and the rest by further requests, side by side.
+    /// and the rest by further requests, side by side. `expected` is what the range amounts to, where that is known.
     pub async fn finish_read(
         &self,
         store: &Store,
         pin: &ObjectMeta,
         range: Range<u64>,
-        stream: futures::stream::BoxStream<'static, object_store::Result<Bytes>>,
+        stream: BoxStream<'static, object_store::Result<Bytes>>,
+        expected: Option<Checksum>,
     ) -> Result<Bytes> {
         let mut region = Region::new(in_memory(range.end - range.start)?);
-        self.finish_read_into(store, pin, range, stream, region.as_mut_slice()).await?;
+        let buffer = region.as_mut_slice();
+        self.finish_read_into(store, pin, range, stream, expected, buffer).await?;
         Ok(region.into())
     }
 
@@ -119,13 +122,14 @@ impl Transfer {
         store: &Store,
         pin: &ObjectMeta,
         range: Range<u64>,
-        stream: futures::stream::BoxStream<'static, object_store::Result<Bytes>>,
+        stream: BoxStream<'static, object_store::Result<Bytes>>,
+        expected: Option<Checksum>,
         buffer: &mut [u8],
     ) -> Result<()> {
         let object = Object::new(store, &pin.location);
         check_room(&object, pin, &range, buffer)?;
         let body = Body::new(range.clone(), stream);
-        self.fetch_into(&object, pin, range, Some(body), None, buffer).await
+        self.fetch_into(&object, pin, range, Some(body), expected, buffer).await
     }
 
     async fn fill_memory(

@@ -14,10 +14,11 @@ use super::Transfer;
 use super::budget::Held;
 use super::fetch::Grid;
 use super::inspect::Inspected;
-use super::object::{Accept, Body, Object, Opened, mismatch};
+use super::object::{Accept, Body, Object, Opened};
 use crate::checksum::{Checksum, Hasher};
 use crate::error::Result;
 use crate::store::Store;
+use crate::whole::mismatch;
 
 impl Transfer {
     /// Reads an object as a stream: its bytes in order, parts fetched side by side ahead of whoever reads.

@@ -7,10 +7,10 @@ use tokio::sync::Notify;
 
 use super::fetch::Grid;
 use super::inspect::Inspected;
-use super::object::mismatch;
 use super::source::Source;
 use crate::checksum::{self, Algorithm, Checksum, Hasher, PartCrc};
 use crate::error::Result;
+use crate::whole::mismatch;
 
 /// The checksum of all parts, whatever the order in which they are taken.
 pub(super) struct Whole {

@@ -244,6 +244,12 @@ async fn a_checksum_counts_where_there_are_no_ranges_too() {
     assert!(error.to_string().starts_with(&text), "{error}");
     assert!(!target.exists(&"copy".into()).await.unwrap());
     assert!(server.seen().len() <= 3, "another answer would be as wrong: {:?}", server.seen());
+    let error = store.get(&"k".into()).await.unwrap().bytes().await.unwrap_err();
+    assert!(store.error("get", &"k".into(), error).to_string().starts_with(&text));
+    let right =
+        |_, _, content: &[u8]| reply("200 OK", &[("x-goog-hash", "crc32c=4waSgw==")], content);
+    let (_, store) = serving(b"123456789", right).await;
+    assert_eq!(store.get(&"k".into()).await.unwrap().bytes().await.unwrap(), "123456789");
 }
 
 #[tokio::test]
