@@ -305,6 +305,30 @@ fn a_search_that_was_cut_short_goes_on_with_the_next_item() {
 }
 
 #[test]
+fn what_a_search_found_before_it_failed_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    pages(&dir, 4);
+    let last = dir.path().join("collections/2.json");
+    let search = ["stac", "search", "./collections/0.json", "--resume", "position", "-o", "found"];
+    let ids = || -> Vec<String> {
+        let text = fs::read_to_string(dir.path().join("found")).unwrap();
+        let found: Value = serde_json::from_str(&text).unwrap();
+        let items = found["features"].as_array().unwrap();
+        items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let page = fs::read(&last).unwrap();
+    fs::remove_file(&last).unwrap();
+    for _ in 0..2 {
+        let failed = holdall(dir.path(), &search);
+        assert_eq!(failed.status.code(), Some(1));
+        assert_eq!(ids(), ["0", "1", "2", "3"]);
+    }
+    fs::write(&last, page).unwrap();
+    assert!(holdall(dir.path(), &search).status.success());
+    assert_eq!(ids(), ["0", "1", "2", "3", "4", "5", "6", "7"]);
+}
+
+#[test]
 fn the_verbosity_is_where_stac_asset_has_it() {
     let dir = tree();
     let arguments = ["stac", "-v", "DEBUG", "download", "in/item.json", "out", "-i", "meta", "-q"];

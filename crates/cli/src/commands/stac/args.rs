@@ -346,7 +346,8 @@ pub(crate) struct Search {
     /// one item per line, all else JSON.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<String>,
-    /// Keep the request for the next page in this file, and go on from there if it exists.
+    /// Keep the request for the next page in this file, and go on from there if it exists. When a page fails, what was found
+    /// before is written, and the same command adds the rest.
     #[arg(long, value_name = "FILE")]
     pub(crate) resume: Option<std::path::PathBuf>,
     #[command(flatten)]

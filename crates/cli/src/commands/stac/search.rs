@@ -18,12 +18,26 @@ pub(super) async fn run(context: &Context<'_>, args: &Search) -> Result<Exit> {
     }
     let start = first(args)?;
     let mut skip = start.skip;
-    let mut pages = Pages::new(clients, start.request);
+    let mut pages = Pages::new(clients.clone(), start.request);
     let (mut items, mut left) = (Vec::new(), args.max_items.unwrap_or(usize::MAX));
-    let mut position = None;
+    if let Some(written) = start.written.filter(|written| args.output.as_ref() == Some(written)) {
+        items.extend_from_slice(clients.read_document(&written).await?.objects());
+    }
+    let had = items.len();
+    let (mut position, mut failure) = (None, None);
     while left > 0 {
         let request = pages.position().cloned();
-        let Some(page) = pages.next().await? else { break };
+        let page = match pages.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => break,
+            // What was found before is kept, where another run can go on.
+            Err(error) if args.resume.is_some() && items.len() > had => {
+                position = request.map(|request| Position { skip, ..Position::of(request) });
+                failure = Some(error);
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let found = page.objects().iter().skip(skip).take(left);
         let taken = found.len();
         left -= taken;
@@ -37,8 +51,8 @@ pub(super) async fn run(context: &Context<'_>, args: &Search) -> Result<Exit> {
         }
         // What is left of a page that was cut short is the beginning of the next run.
         position = match skip + taken < page.objects().len() {
-            true => request.map(|request| Position { request, skip: skip + taken }),
-            false => pages.position().cloned().map(|request| Position { request, skip: 0 }),
+            true => request.map(|request| Position { skip: skip + taken, ..Position::of(request) }),
+            false => pages.position().cloned().map(Position::of),
         };
         skip = 0;
         if args.ndjson {
@@ -48,7 +62,8 @@ pub(super) async fn run(context: &Context<'_>, args: &Search) -> Result<Exit> {
     if args.ndjson {
         return Ok(Exit::Done);
     }
-    context.printer.note(&format!("{} items", items.len()));
+    let count = items.len();
+    context.printer.note(&format!("{count} items"));
     if let Some(output) = &args.output {
         let (content, media_type) = Document::of_items(items).to_file(output)?;
         target(context, output)?.write(content, media_type).await?;
@@ -57,8 +72,13 @@ pub(super) async fn run(context: &Context<'_>, args: &Search) -> Result<Exit> {
         text.push('\n');
         context.printer.bytes(text.as_bytes())?;
     }
+    let Some(error) = failure else {
+        keep(context, position.as_ref(), args)?;
+        return Ok(Exit::Done);
+    };
+    let position = position.map(|position| Position { written: args.output.clone(), ..position });
     keep(context, position.as_ref(), args)?;
-    Ok(Exit::Done)
+    Err(error).context(format!("the {count} items before it are written; the same command goes on"))
 }
 
 /// Where a search goes on.
@@ -66,11 +86,18 @@ struct Position {
     request: Request,
     /// Items of its page that the run before had.
     skip: usize,
+    /// The file to which a run that failed has written what it had found.
+    written: Option<String>,
+}
+
+impl Position {
+    fn of(request: Request) -> Self {
+        Self { request, skip: 0, written: None }
+    }
 }
 
 /// The request of the arguments, or the one where the last run stopped.
 fn first(args: &Search) -> Result<Position> {
-    let from_start = |request| Ok(Position { request, skip: 0 });
     if let Some(file) = &args.resume
         && file.exists()
     {
@@ -83,7 +110,8 @@ fn first(args: &Search) -> Result<Position> {
         };
         let body = (!kept["body"].is_null()).then(|| kept["body"].clone());
         let skip = kept["skip"].as_u64().unwrap_or_default() as usize;
-        return Ok(Position { request: Request { href: href.to_owned(), body }, skip });
+        let written = kept["written"].as_str().map(str::to_owned);
+        return Ok(Position { request: Request { href: href.to_owned(), body }, skip, written });
     }
     let body = body(args)?;
     // A URL with a query is a search already; the fields of a GET search go into its query.
@@ -94,9 +122,9 @@ fn first(args: &Search) -> Result<Position> {
                 args.url
             );
         }
-        return from_start(Request::get(&args.url));
+        return Ok(Position::of(Request::get(&args.url)));
     }
-    from_start(Request::search(&args.url, body))
+    Ok(Position::of(Request::search(&args.url, body)))
 }
 
 /// Writes down where the next run goes on, if it was asked for. Items that were not written yet would be lost to it.
@@ -104,8 +132,8 @@ fn keep(context: &Context<'_>, position: Option<&Position>, args: &Search) -> Re
     let Some(file) = &args.resume else { return Ok(()) };
     context.printer.flush()?;
     let kept = match position {
-        Some(Position { request, skip }) => {
-            json!({"href": request.href, "body": request.body, "skip": skip})
+        Some(Position { request, skip, written }) => {
+            json!({"href": request.href, "body": request.body, "skip": skip, "written": written})
         }
         None => json!({"href": null}),
     };
