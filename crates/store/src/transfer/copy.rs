@@ -221,7 +221,8 @@ impl Store {
     }
 }
 
-fn as_local(store: &Store) -> Option<&LocalStore> {
+/// The directory behind a store, if it is one.
+pub(super) fn as_local(store: &Store) -> Option<&LocalStore> {
     store.provider().as_any().downcast_ref()
 }
 

@@ -55,6 +55,7 @@ mod run;
 mod send;
 mod source;
 mod stream;
+mod swap;
 mod sync;
 mod upload;
 mod whole;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::postponed::Postponed;
+use super::swap::Swaps;
 use super::{Compare, Filter, Job, Outcome, Running, Transfer};
 use crate::error::{Error, Result};
 use crate::listing::{Entry, OddKey, Oddity, ParallelOptions, key_of};
@@ -266,7 +267,8 @@ impl Transfer {
         self.run_plan(source, target, plan(source, target, options))
     }
 
-    /// Carries out a plan, several copies at once; deletions come last, and only when everything was copied.
+    /// Carries out a plan, several copies at once; deletions come last, and only when everything was copied. Where a file takes
+    /// the place of a directory or a directory that of a file, what stands there is deleted before, when all else was copied.
     ///
     /// An error of the plan itself is the last item, after the copies that were under way.
     pub fn run_plan(
@@ -282,6 +284,8 @@ impl Transfer {
             plan: Some(plan),
             running: FuturesUnordered::new(),
             deletions: Postponed::default(),
+            swaps: Swaps::of(target),
+            room: None,
             has_failed: false,
             error: None,
             rest: None,
@@ -300,6 +304,10 @@ struct Run {
     plan: Option<BoxStream<'static, Result<Action>>>,
     running: FuturesUnordered<Running>,
     deletions: Postponed,
+    /// Copies that something stands in the way of; none when that was deleted.
+    swaps: Option<Swaps>,
+    /// What deletes it.
+    room: Option<BoxStream<'static, Result<Step>>>,
     has_failed: bool,
     error: Option<Error>,
     /// What comes after the copies.
@@ -318,11 +326,30 @@ impl Run {
                 },
                 None => match self.running.next().await {
                     Some(outcome) => return Some(Ok(self.ended(outcome))),
-                    None => return self.after_copies().await,
+                    None => match self.make_room().await {
+                        Ok(Some(step)) => return Some(step),
+                        Ok(None) if self.plan.is_some() => continue,
+                        Ok(None) => return self.after_copies().await,
+                        Err(error) => {
+                            self.error = Some(error);
+                            return self.after_copies().await;
+                        }
+                    },
                 },
             };
             match action {
-                Some(Ok(Action::Copy { path, size, .. })) => {
+                Some(Ok(Action::Copy { path, size, reason })) => {
+                    if let (Reason::Missing, Some(swaps)) = (reason, &mut self.swaps) {
+                        match swaps.keep(&path, size).await {
+                            Ok(true) => continue,
+                            Ok(false) => {}
+                            Err(error) => {
+                                self.error = Some(error);
+                                self.plan = None;
+                                continue;
+                            }
+                        }
+                    }
                     let job = Job { from: path.clone(), to: path, size };
                     self.running.push(self.transfer.start(&self.source, &self.target, job));
                 }
@@ -354,6 +381,26 @@ impl Run {
     fn ended(&mut self, outcome: Outcome) -> Step {
         self.has_failed |= outcome.result.is_err();
         Step::Copied(outcome)
+    }
+
+    /// Deletes what stands in the way of copies, step by step, then takes these up.
+    async fn make_room(&mut self) -> Result<Option<Result<Step>>> {
+        let Some(swaps) = self.swaps.take_if(|swaps| !swaps.is_empty() && self.error.is_none())
+        else {
+            return Ok(None);
+        };
+        if !self.has_failed && self.room.is_none() {
+            let in_the_way = swaps.part(&mut self.deletions).await?.take();
+            self.room = Some(delete(&self.target, in_the_way));
+        }
+        if let Some(room) = &mut self.room
+            && let Some(step) = room.next().await
+        {
+            self.swaps = Some(swaps);
+            return Ok(Some(step));
+        }
+        self.plan = Some(swaps.copies().await?);
+        Ok(None)
     }
 
     async fn after_copies(&mut self) -> Option<Result<Step>> {

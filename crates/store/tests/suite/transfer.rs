@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use holdall_store::cache::CacheOptions;
 use holdall_store::local::{LocalOptions, LocalStore};
 use holdall_store::memory::MemoryStore;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{CopyMode, ObjectStoreExt};
 use holdall_store::transfer::{
-    Budget, Compare, Events, Job, Limits, Step, SyncOptions, Transfer, TransferOptions, Verify,
-    plan,
+    Action, Budget, Compare, Events, Job, Limits, Step, SyncOptions, Transfer, TransferOptions,
+    Verify, plan,
 };
 use holdall_store::{ErrorKind, Store};
 use tempfile::TempDir;
@@ -379,15 +379,64 @@ async fn a_synchronisation_tells_each_step_and_deletes_last() {
 async fn nothing_is_deleted_after_a_failed_copy() {
     let (dir, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (source, target) = (memory(), local(&dir));
+    // No file can have such a name.
+    source.put(&"a".repeat(300).into(), "a".into()).await.unwrap();
     source.put(&"d/a".into(), "a".into()).await.unwrap();
     target.put(&"x".into(), "x".into()).await.unwrap();
     // A file where a directory would have to be.
     target.put(&"d".into(), "d".into()).await.unwrap();
     let options = SyncOptions::default().with_delete(true);
     let steps: Vec<_> = engine(&state).sync(&source, &target, options).collect().await;
-    assert!(matches!(&steps[0], Ok(Step::Copied(outcome)) if outcome.result.is_err()), "{steps:?}");
-    assert!(steps[1..].iter().all(|step| matches!(step, Ok(Step::Kept { .. }))), "{steps:?}");
-    assert_eq!((steps.len(), names(&dir).len()), (3, 2));
+    let failed = |step: &_| matches!(step, Ok(Step::Copied(outcome)) if outcome.result.is_err());
+    assert!(steps[..2].iter().all(failed), "{steps:?}");
+    assert!(steps[2..].iter().all(|step| matches!(step, Ok(Step::Kept { .. }))), "{steps:?}");
+    assert_eq!((steps.len(), names(&dir).len()), (4, 2));
+}
+
+#[tokio::test]
+async fn files_and_directories_take_each_others_place() {
+    let state = tempfile::tempdir().unwrap();
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for key in ["a", "a.txt", "b/x", "b/y/z", "same"] {
+        local(&one).put(&key.into(), key.into()).await.unwrap();
+    }
+    for key in ["a/p", "a/q/r", "b", "b.txt", "same"] {
+        local(&other).put(&key.into(), key.into()).await.unwrap();
+    }
+    std::fs::create_dir(other.path().join("a.txt")).unwrap();
+    let kept = SyncOptions::default();
+    let steps: Vec<_> = engine(&state).sync(&local(&one), &local(&other), kept).collect().await;
+    let failed: Vec<_> = steps
+        .iter()
+        .filter_map(|step| match step {
+            Ok(Step::Copied(outcome)) if outcome.result.is_err() => Some(outcome.job.to.as_ref()),
+            _ => None,
+        })
+        .collect();
+    // Nothing may be deleted for them.
+    assert_eq!(failed.len(), 3, "{steps:?}");
+    assert!(["a", "b/x", "b/y/z"].iter().all(|key| failed.contains(key)), "{steps:?}");
+    let delete = SyncOptions::default().with_delete(true);
+    let sync = engine(&state).sync(&local(&one), &local(&other), delete.clone());
+    let told: Vec<_> = sync
+        .map(|step| match step.unwrap() {
+            Step::Copied(outcome) => outcome.result.map(|_| "copied").unwrap(),
+            Step::Deleted { result, .. } => result.map(|()| "deleted").unwrap(),
+            _ => "other",
+        })
+        .collect()
+        .await;
+    let expected = [
+        "other", "other", "deleted", "deleted", "deleted", "copied", "copied", "copied", "deleted",
+    ];
+    assert_eq!(told, expected);
+    for key in ["a", "a.txt", "b/x", "b/y/z", "same"] {
+        let found = local(&other).get(&key.into()).await.unwrap().bytes().await.unwrap();
+        assert_eq!(found, key);
+    }
+    let planned = plan(&local(&one), &local(&other), delete);
+    let planned: Vec<_> = planned.try_collect().await.unwrap();
+    assert!(planned.iter().all(|step| matches!(step, Action::Skip { .. })), "{planned:?}");
 }
 
 #[cfg(unix)]
