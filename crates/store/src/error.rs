@@ -498,13 +498,20 @@ mod classify {
     }
 
     fn status_in(text: &str) -> Option<u16> {
+        // S3 begins to answer copies and completions before it knows how they end: an error that comes with status 200 is one
+        // of the service's own.
+        const LATE: u16 = 500;
+        if text.contains("Server returned error response") {
+            return Some(LATE);
+        }
         // Most reasons of programs that try and see have no number at all.
         if !text.bytes().any(|byte| byte.is_ascii_digit()) {
             return None;
         }
         let after =
             text.split_once("status code: ").or_else(|| text.split_once("response status of "))?.1;
-        after.get(..3)?.parse().ok()
+        let status = after.get(..3)?.parse().ok()?;
+        Some(if status == 200 { LATE } else { status })
     }
 }
 

@@ -95,6 +95,18 @@ async fn refusals_have_their_kinds() {
 }
 
 #[tokio::test]
+async fn an_error_with_status_200_is_one_of_the_service() {
+    let document = "<Error><Code>InternalError</Code><Message>try again</Message></Error>";
+    let server = Server::start(vec![Reply::http("200 OK", &[], document)]).await;
+    let store = s3(&server);
+    let error = run(store.copy(&"from".into(), &"to".into())).await.unwrap_err();
+    let error = store.error("copy", &"from".into(), error);
+    check(&error, ErrorKind::Other, "copy");
+    assert!(error.to_string().contains("InternalError"), "{error}");
+    assert!(error.is_retryable());
+}
+
+#[tokio::test]
 async fn a_redirect_without_a_place_is_an_error() {
     let server = Server::start(vec![Reply::http("301 Moved Permanently", &[], "")]).await;
     let error = read(&s3(&server)).await.unwrap_err();
