@@ -361,7 +361,7 @@ pub(crate) struct TransferArgs {
     #[arg(long)]
     pub(crate) no_clobber: bool,
     /// Check content against the checksum that the source states, and fail where it states none.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_verify")]
     pub(crate) checksum: bool,
     #[command(flatten)]
     pub(crate) engine: EngineArgs,

@@ -30,7 +30,7 @@ pub(crate) async fn run(context: &Context<'_>, args: &Bench) -> Result<Exit> {
         ended = bench.all() => ended.map(|()| Exit::Done),
         told = Told::to_end() => Ok(Exit::Told(told)),
     };
-    let cleaned = bench.clean().await;
+    let cleaned = bench.clean(matches!(ended, Ok(Exit::Done))).await;
     match (ended, cleaned) {
         (Ok(Exit::Done), cleaned) => cleaned.map(|()| Exit::Done),
         (ended, Ok(())) => ended,
@@ -50,6 +50,9 @@ fn engine(args: &Bench) -> Transfer {
     let limits = Limits::default().with_memory_bytes(args.memory);
     Transfer::new().with_options(options).with_budget(Budget::new(limits))
 }
+
+/// How long an object may take to appear whose request was cancelled.
+const LATE: Duration = Duration::from_millis(500);
 
 struct Run<'a> {
     context: &'a Context<'a>,
@@ -177,13 +180,18 @@ impl Run<'_> {
         Ok(deleted)
     }
 
-    /// Removes what was written, and waits for uploads that were cancelled.
-    async fn clean(&self) -> Result<()> {
+    /// Removes what was written, and waits for what was cancelled: uploads in parts that are being aborted, and, where the run
+    /// was cut off, objects that were on their way.
+    async fn clean(&self, is_done: bool) -> Result<()> {
         let until = Instant::now() + super::SETTLING;
         while aborting() > 0 && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let removed = self.remove().await;
+        let mut removed = self.remove().await;
+        if !is_done && removed.is_ok() {
+            tokio::time::sleep(LATE).await;
+            removed = self.remove().await;
+        }
         if let Some(local) = self.store.provider().as_any().downcast_ref::<LocalStore>() {
             // Directories are no objects. Nobody else has files in this one.
             let dir = local.file_path(self.store.prefix())?;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use object_store::path::Path;
 use object_store::{CopyMode, CopyOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 
-use super::object::Object;
+use super::object::{Object, is_version};
 use super::partial::Publication;
 use super::restart::Restarts;
 use super::send::Target;
@@ -36,7 +36,8 @@ impl Transfer {
         self.tracked(None, self.copy_known(source, from, target, to, None)).await
     }
 
-    /// Moves an object: copies it, checks that the copy has its length, then deletes it.
+    /// Moves an object: copies it, checks that the copy has its length and that the object is
+    /// still the same, then deletes it.
     pub async fn rename(
         &self,
         source: &Store,
@@ -177,6 +178,21 @@ impl Transfer {
         }
         let report = self.copy_known(source, from, target, to, size).await?;
         let after = target.head(to).await.map_err(|e| target.error("move", to, e))?;
+        // What was written meanwhile may not have been copied, and would be nowhere.
+        match source.head(from).await {
+            Ok(now) if is_version(&before, &now) => {}
+            Ok(_) => {
+                let detail = "it changed while it was moved: the source was kept, and the target may have the version before";
+                return Err(Error::new(
+                    ErrorKind::Precondition,
+                    "move",
+                    source.url_of(from),
+                    detail,
+                ));
+            }
+            Err(object_store::Error::NotFound { .. }) => return Ok(report),
+            Err(error) => return Err(source.error("move", from, error)),
+        }
         self.check_copy(&before, &after, &target.url_of(to))?;
         source.delete(from).await.map_err(|e| source.error("move", from, e))?;
         Ok(report)
@@ -208,7 +224,8 @@ impl Store {
         Transfer::new().with_options(options).copy(self, from, target, to).await
     }
 
-    /// Moves an object: copies it, checks that the copy has its length, then deletes it.
+    /// Moves an object: copies it, checks that the copy has its length and that the object is
+    /// still the same, then deletes it.
     pub async fn move_to(
         &self,
         from: &Path,

@@ -240,13 +240,9 @@ impl Object {
         }
     }
 
-    /// Whether `meta` is of the version that `pin` describes: by entity tags, where there are none by length and time.
+    /// Whether `meta` is of the version that `pin` describes.
     pub(super) fn check(&self, pin: &ObjectMeta, meta: &ObjectMeta) -> Result<()> {
-        let same = match (&pin.e_tag, &meta.e_tag) {
-            (Some(a), Some(b)) => a == b,
-            _ => pin.last_modified == meta.last_modified,
-        };
-        if same && pin.size == meta.size {
+        if is_version(pin, meta) {
             return Ok(());
         }
         let shown = |meta: &ObjectMeta| {
@@ -278,7 +274,7 @@ impl Object {
         }
         let found = found.or_else(|| self.md5_tag(stated, meta));
         if found.is_none() && verify == Verify::Required {
-            let detail = "the service states no checksum of it; ask for `length` to go without";
+            let detail = "the service states no checksum of it, and one is required";
             return Err(Error::new(ErrorKind::NotSupported, "verify", self.url(), detail));
         }
         Ok(found)
@@ -290,6 +286,15 @@ impl Object {
         let is_md5 = self.store.provider().scheme() == "s3" && !stated.is_encrypted;
         is_md5.then(|| Checksum::from_hex(Algorithm::Md5, tag)).flatten()
     }
+}
+
+/// Whether both are of one version: by entity tags, where there are none by time, and by length.
+pub(super) fn is_version(one: &ObjectMeta, other: &ObjectMeta) -> bool {
+    let same = match (&one.e_tag, &other.e_tag) {
+        (Some(a), Some(b)) => a == b,
+        _ => one.last_modified == other.last_modified,
+    };
+    same && one.size == other.size
 }
 
 fn ended_early(object: &Object, left: &Range<u64>) -> Error {

@@ -101,7 +101,13 @@ impl Partial {
                         done[index] = true;
                     }
                 }
-                Journal::resume(path)
+                match Journal::resume(path.clone()) {
+                    // It was that of another process, which has just put its file in place and forgotten it.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        Journal::create(path, head)
+                    }
+                    journal => journal,
+                }
             }
             None => {
                 self.file

@@ -43,6 +43,22 @@ async fn downloads_are_of_one_version() {
 }
 
 #[tokio::test]
+async fn what_changes_while_it_is_moved_is_kept() {
+    let state = tempfile::tempdir().unwrap();
+    let old = data(2 * MIB);
+    let new: Vec<u8> = old.iter().map(|byte| byte ^ 1).collect();
+    for after in [1, 2, 3] {
+        let origin = changing(after, &old, &new).await;
+        let (target, key) = (memory(), Path::from("k"));
+        let engine = engine(&state);
+        let error = engine.rename(&origin.store(), &key, &target, &key).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Precondition, "changed after {after}: {error}");
+        assert!(error.to_string().contains("the source was kept"), "{error}");
+        assert!(origin.get("k").unwrap() == new);
+    }
+}
+
+#[tokio::test]
 async fn reads_are_of_one_version() {
     let state = tempfile::tempdir().unwrap();
     let (old, new) = (data(2 * MIB), data(2 * MIB + 1));
