@@ -233,8 +233,6 @@ fn uploads_describe_what_they_wrote() {
         "-x",
         "gone",
         "--relative",
-        "--checksum",
-        "sha2-256",
         "--keep-alternate",
         "origin",
     ];
@@ -245,6 +243,12 @@ fn uploads_describe_what_they_wrote() {
     assert_eq!((&data["href"], &data["file:checksum"]), (&json!("./image.tif"), &json!(IMAGE)));
     assert!(data["alternate"]["origin"]["href"].as_str().unwrap().ends_with("in/image.tif"));
     assert_eq!(document["assets"]["meta"]["file:size"], 4);
+    let plain = ["stac", "upload", "in/item.json", "plain", "-x", "gone", "--checksum", "none"];
+    out(&holdall(dir.path(), &plain));
+    let text = fs::read_to_string(dir.path().join("plain/one.json")).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let meta = &document["assets"]["meta"];
+    assert_eq!((&meta["file:size"], &meta["file:checksum"]), (&json!(4), &Value::Null));
 }
 
 #[test]

@@ -202,7 +202,8 @@ pub(crate) struct MoveArgs {
     /// Do not compare with `file:size` and `file:checksum`.
     #[arg(long)]
     pub(crate) no_verify: bool,
-    /// Compute this checksum of every file and write it down: sha2-256, blake3, md5, …
+    /// Compute this checksum of every file and write it down: sha2-256, blake3, md5, … `upload` computes sha2-256 if nothing
+    /// is said; `none` is none.
     #[arg(long, value_name = "ALGORITHM")]
     pub(crate) checksum: Option<String>,
     /// Say what would be moved, and move nothing. Lengths that the document does not have are asked for.

@@ -34,11 +34,16 @@ pub(super) async fn download(context: &Context<'_>, args: &Download) -> Result<E
     let mut options = TransferOptions::download(document.kind(), args.file_name.clone());
     options.plan = plan(&args.moving, input::plan(&args.assets.select)?)?;
     options.rewrite.keep_unselected = args.keep_non_downloaded;
-    apply(&args.moving, &mut options)?;
+    apply(&args.moving, None, &mut options)?;
     execute(context, &clients, document, &directory, &options, &args.moving).await
 }
 
-pub(super) async fn publish(context: &Context<'_>, args: &Publish) -> Result<Exit> {
+/// `computes` is the checksum that is written down if no other is asked for.
+pub(super) async fn publish(
+    context: &Context<'_>,
+    args: &Publish,
+    computes: Option<Algorithm>,
+) -> Result<Exit> {
     memory::spare();
     let clients = input::clients(&args.assets.client, context.common)?;
     let document = input::document(&clients, Some(&args.href)).await?;
@@ -53,7 +58,7 @@ pub(super) async fn publish(context: &Context<'_>, args: &Publish) -> Result<Exi
     if args.relative {
         options.rewrite.hrefs = Hrefs::Relative;
     }
-    apply(&args.moving, &mut options)?;
+    apply(&args.moving, computes, &mut options)?;
     execute(context, &clients, document, &directory, &options, &args.moving).await
 }
 
@@ -84,25 +89,31 @@ fn plan(args: &MoveArgs, mut plan: PlanOptions) -> Result<PlanOptions> {
     Ok(plan)
 }
 
-fn apply(args: &MoveArgs, options: &mut TransferOptions) -> Result<()> {
-    let compute = args.checksum.as_deref().map(|name| {
-        Algorithm::of_name(name).with_context(|| {
-            format!("--checksum {name}: known are sha2-256, sha2-512, sha3-256, sha3-512, sha1, md5, blake3, blake2b-256")
-        })
-    });
+fn apply(
+    args: &MoveArgs,
+    computes: Option<Algorithm>,
+    options: &mut TransferOptions,
+) -> Result<()> {
+    let compute = match args.checksum.as_deref() {
+        None => computes,
+        Some("none") => None,
+        Some(name) => Some(Algorithm::of_name(name).with_context(|| {
+            format!("--checksum {name}: known are sha2-256, sha2-512, sha3-256, sha3-512, sha1, md5, blake3, blake2b-256, and none")
+        })?),
+    };
     let limits =
         Limits::default().with_memory_bytes(args.memory).with_bytes_per_second(args.limit_rate);
     options.run = RunOptions {
         overwrite: args.overwrite,
         fail_fast: args.fail_fast,
         verify: !args.no_verify,
-        compute: compute.transpose()?,
+        compute,
         max_concurrent: args.max_concurrent_downloads,
         budget: Some(Budget::new(limits)),
         ..RunOptions::default()
     };
     options.rewrite.keep_failed = args.keep;
-    options.rewrite.describe_files |= args.checksum.is_some();
+    options.rewrite.describe_files |= compute.is_some();
     options.rewrite.alternate = args.keep_alternate.clone();
     if args.self_contained {
         options.written = Written::Catalog("catalog.json".to_owned());
