@@ -130,7 +130,7 @@ async fn to_file(
             furthest = sink.written();
             attempt = attempt.min(2);
         }
-        if !error.is_retryable() || attempt >= source.attempts() {
+        if !source.tries_again(&error, attempt) {
             watch.moved(-(sink.written() as i64));
             sink.abandon().await;
             return Err(error.after_attempts(attempt));

@@ -114,12 +114,15 @@ impl Source {
         }
     }
 
-    /// Attempts that are ours to make; stores repeat what they can on their own.
-    pub(crate) fn attempts(&self) -> u32 {
-        match self {
+    /// Whether there is another attempt after so many, of which the last one ended this way. Stores repeat requests on their
+    /// own, as often as they were told: what is left to us are bodies that break off.
+    pub(crate) fn tries_again(&self, error: &Error, attempts: u32) -> bool {
+        let most = match self {
             Self::Http(source) => source.attempts,
+            Self::Object { .. } if is_answer(error) => 1,
             Self::Object { .. } => 3,
-        }
+        };
+        error.is_retryable() && attempts < most
     }
 
     fn check_media_type(
@@ -141,6 +144,13 @@ impl Source {
             Self::Object { checks_type: false, .. } => Ok(None),
         }
     }
+}
+
+/// Whether a request failed as such: the server refused it, or was not there.
+fn is_answer(error: &Error) -> bool {
+    use holdall_store::ErrorKind::Connection;
+
+    error.status().is_some() || error.store_kind() == Some(Connection)
 }
 
 pub(crate) fn wrong_size(target: &str, actual: u64, expected: u64) -> Error {
@@ -175,7 +185,7 @@ pub(crate) async fn read(ways: &[Source], span: Span) -> Result<Bytes> {
             attempt += 1;
             match read_once(way, span).await {
                 Ok(data) => return Ok(data),
-                Err(error) if error.is_retryable() && attempt < way.attempts() => {
+                Err(error) if way.tries_again(&error, attempt) => {
                     tokio::time::sleep(pause(attempt, error.retry_after())).await;
                 }
                 Err(error) => {
@@ -238,7 +248,7 @@ impl Source {
             attempt += 1;
             match self.open(Span::default(), None).await {
                 Ok(opened) => break opened,
-                Err(error) if error.is_retryable() && attempt < self.attempts() => {
+                Err(error) if self.tries_again(&error, attempt) => {
                     tokio::time::sleep(pause(attempt, error.retry_after())).await;
                 }
                 Err(error) => return Err(error.after_attempts(attempt)),
@@ -290,8 +300,7 @@ fn pieces(
                 Some(Err(error)) => error,
             };
             rest.attempt += 1;
-            let can_go_on = error.is_retryable() && rest.version.is_some();
-            if !can_go_on || rest.attempt >= rest.source.attempts() {
+            if rest.version.is_none() || !rest.source.tries_again(&error, rest.attempt) {
                 return Err(error);
             }
             tokio::time::sleep(pause(rest.attempt, error.retry_after())).await;

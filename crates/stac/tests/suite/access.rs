@@ -280,6 +280,28 @@ async fn nasa_s_buckets_are_read_with_keys_for_an_hour() {
 }
 
 #[tokio::test]
+async fn requests_to_buckets_are_made_as_often_as_was_said() {
+    let server = Server::start().await;
+    archive(&server);
+    server.on("/podaac-ops/busy", |_| Reply::status(503));
+    for attempts in [1, 3] {
+        let config = ClientConfig {
+            earthdata_token: Some("t0ken".to_owned()),
+            earthdata_s3_credentials: Some(format!("{}/s3credentials", server.url)),
+            s3_endpoint_url: Some(server.url.clone()),
+            s3_max_attempts: attempts,
+            ..ClientConfig::default()
+        };
+        let before = server.seen("/podaac-ops/busy").len();
+        let hrefs = json!({"a": {"href": "s3://podaac-ops/busy"}});
+        let (report, _dir) = download(&Clients::new(config).unwrap(), &item("i", hrefs)).await;
+        assert_eq!(report.failures().count(), 1);
+        // With the archive's keys, then with the user's own or none.
+        assert_eq!(server.seen("/podaac-ops/busy").len() - before, 2 * attempts as usize);
+    }
+}
+
+#[tokio::test]
 async fn a_bucket_is_no_file() {
     let server = Server::start().await;
     archive(&server);
