@@ -64,9 +64,15 @@ mod tests {
         let one = Document::parse(item).unwrap().read_from("https://h/a.json");
         let own = link(&one.detached(), "self");
         assert_eq!(own.as_deref(), Some("https://h/a.json"));
-        let moved = item.replace("./a.json", "/old/a.json");
-        let moved = Document::parse(&moved).unwrap().read_from("/new/a.json");
-        assert_eq!(link(&moved.detached(), "self").as_deref(), Some("/new/a.json"));
+        for (old, own) in [
+            ("/old/a.json", "/new/a.json"),
+            ("s3://old/a.json", "/new/a.json"),
+            ("https://h/a.json", "https://h/a.json"),
+        ] {
+            let moved = item.replace("./a.json", old);
+            let moved = Document::parse(&moved).unwrap().read_from("/new/a.json");
+            assert_eq!(link(&moved.detached(), "self").as_deref(), Some(own));
+        }
         let far = item.replace("x.tif", "https://h/x.tif");
         let lines =
             Document::parse(&format!("{item}\n{far}\n")).unwrap().read_from("https://h/i.ndjson");

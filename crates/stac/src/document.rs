@@ -316,11 +316,11 @@ pub fn link(object: &Json, rel: &str) -> Option<String> {
     found.get("href").and_then(text)
 }
 
-/// The absolute link of an object to itself. For one that was `read` somewhere, that is no path: the file was moved since it
-/// was written, maybe to another machine.
+/// The absolute link of an object to itself. For one that was `read` somewhere, that is one to the web, where it is published:
+/// from a directory or a store to which a tree was written, it was moved since, maybe to another machine.
 pub(crate) fn own_place(object: &Json, read: Option<&str>) -> Option<String> {
     let own = link(object, "self").filter(|own| href::is_absolute(own))?;
-    (read.is_none() || !href::is_file(&own)).then_some(own)
+    (read.is_none() || href::is_web(&own)).then_some(own)
 }
 
 /// The hrefs of all links of an object with the relation `rel`.

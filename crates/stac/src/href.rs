@@ -73,11 +73,6 @@ fn from_root(href: &str, base: &str) -> String {
     }
 }
 
-/// Whether an href is a path, with or without `file:` before it.
-pub(crate) fn is_file(href: &str) -> bool {
-    scheme(href).is_none_or(|scheme| scheme == "file")
-}
-
 pub(crate) fn is_web(href: &str) -> bool {
     matches!(scheme(href).as_deref(), Some("http" | "https"))
 }
