@@ -970,8 +970,8 @@ class StacPlan:
     ]:
         """The jobs, as `StacClients.run` takes them, each with the number of the job that does the same or `None`, and why
         it fails without being tried or `None`."""
-    def check_document(self, name: str) -> None:
-        """Refuses a name for the document under which it cannot be written."""
+    def check_written(self, name: str, is_catalog: bool) -> None:
+        """Refuses a name for the document under which it cannot be written, or for a catalog of its items."""
     def write_catalog(
         self, outcomes: Sequence[tuple[int, str | None] | None], options: str, name: str
     ) -> Coroutine[Any, Any, list[str]]:

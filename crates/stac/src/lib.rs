@@ -63,6 +63,6 @@ pub use select::Selection;
 pub use stores::Stores;
 pub use template::Template;
 pub use transfer::{
-    Report, TransferOptions, Written, default_file_name, transfer, transfer_assets,
+    Report, TransferOptions, Written, check_written, default_file_name, transfer, transfer_assets,
     transfer_planned, write_catalog, write_transferred,
 };

@@ -116,20 +116,63 @@ pub async fn transfer_assets(
     options: &TransferOptions,
     observer: Observer,
 ) -> Result<Report> {
-    // What cannot be written shows before anything moves.
-    match &options.written {
-        Written::Nothing => {}
-        Written::Document(name) => {
-            naming::inside(name, "the document")?;
-            Format::of_name(name).check(document.kind())?;
-            plan.check_free(&directory.join(name))?;
-        }
-        Written::Catalog(name) => naming::inside(name, "the catalog")?,
-    }
+    check_written(document, directory, &plan, &options.written)?;
     let jobs = Arc::new(plan.jobs);
     let outcomes = run(clients, jobs.clone(), &options.run, observer).await?;
     let jobs = Arc::try_unwrap(jobs).unwrap_or_else(|shared| (*shared).clone());
     Ok(Report { plan: Plan { jobs, ..plan }, outcomes, written: Vec::new() })
+}
+
+/// Checks what [`transfer`] would write beside the assets, before anything moves.
+///
+/// # Errors
+/// [`ErrorKind::PathEscape`] for names that lead out of the directory, [`ErrorKind::AssetOverwrite`] when two files would be one,
+/// [`ErrorKind::Document`] for documents that the format does not hold.
+pub fn check_written(
+    document: &Document,
+    directory: &Place,
+    plan: &Plan,
+    written: &Written,
+) -> Result<()> {
+    match written {
+        Written::Nothing => Ok(()),
+        Written::Document(name) => {
+            naming::inside(name, "the document")?;
+            Format::of_name(name).check(document.kind())?;
+            plan.check_free(&directory.join(name))
+        }
+        Written::Catalog(name) => item_places(document, directory, plan, name).map(drop),
+    }
+}
+
+/// Where the items go beside a catalog, with their numbers.
+fn item_places(
+    document: &Document,
+    directory: &Place,
+    plan: &Plan,
+    name: &str,
+) -> Result<Vec<(usize, Place)>> {
+    naming::inside(name, "the catalog")?;
+    let root = directory.join(name);
+    let mut taken: HashSet<_> = plan.jobs.iter().map(|job| job.target.identity()).collect();
+    if !taken.insert(root.identity()) {
+        let detail = "the catalog would overwrite an asset: name files by key";
+        return Err(Error::new(ErrorKind::AssetOverwrite, "write", root.href(), detail));
+    }
+    let mut places = Vec::new();
+    for (at, item) in document.objects().iter().enumerate() {
+        let Some(Some(below)) = plan.directories.get(at) else { continue };
+        let file = format!("{}.json", document::name_of(item).replace(['/', '\\'], "_"));
+        naming::inside(&file, &file)?;
+        let place = below.join(&file);
+        if !taken.insert(place.identity()) {
+            let detail = "the item would overwrite an asset or another item: give each item a directory of its own, and \
+                          name files by key";
+            return Err(Error::new(ErrorKind::AssetOverwrite, "write", place.href(), detail));
+        }
+        places.push((at, place));
+    }
+    Ok(places)
 }
 
 /// The second half: rewrites the document, writes it as asked, and adds its files to the report.
@@ -186,29 +229,16 @@ pub async fn write_catalog(
     name: &str,
 ) -> Result<Vec<String>> {
     let root = directory.join(name);
-    let mut taken: HashSet<_> = plan.jobs.iter().map(|job| job.target.identity()).collect();
-    if !taken.insert(root.identity()) {
-        let detail = "the catalog would overwrite an asset: name files by key";
-        return Err(Error::new(ErrorKind::AssetOverwrite, "write", root.href(), detail));
-    }
+    let places = item_places(document, directory, plan, name)?;
     let mut links = vec![link("root", &format!("./{name}"))];
-    let mut places = Vec::new();
     let style = document.style().clone();
-    for (at, item) in document.objects_mut().iter_mut().enumerate() {
-        let Some(Some(below)) = plan.directories.get(at) else { continue };
-        let file = format!("{}.json", document::name_of(item).replace(['/', '\\'], "_"));
-        naming::inside(&file, &file)?;
-        let place = below.join(&file);
-        if !taken.insert(place.identity()) {
-            let detail = "the item would overwrite an asset or another item: give each item a directory of its own, and \
-                          name files by key";
-            return Err(Error::new(ErrorKind::AssetOverwrite, "write", place.href(), detail));
-        }
-        self_contained(item, &place, &root);
+    let items = document.objects_mut();
+    for (at, place) in &places {
+        let item = &mut items[*at];
+        self_contained(item, place, &root);
         let href = crate::href::relative(&place.absolute_href(), &root.absolute_href());
         let is_item = Kind::of(item).is_none_or(|kind| kind == Kind::Item);
         links.push(link(if is_item { "item" } else { "child" }, &href));
-        places.push((at, place));
     }
     let items = document.objects();
     let mut written: Vec<String> = places.iter().map(|(_, place)| place.href()).collect();

@@ -269,9 +269,10 @@ async def move_document(
     if file_name == "":
         file_name = plan.file_name()
     is_catalog = rewriting.get("hrefs") == "self-contained"
-    if file_name and not is_catalog:
-        stac_check_name(file_name, "the document")
-        plan.check_document(file_name)
+    if is_catalog:
+        plan.check_written("catalog.json", True)
+    elif file_name:
+        plan.check_written(file_name, False)
     jobs = []
     for key, owner, places, target, kind, size, sum_, same, refused in plan.jobs():
         (href, hints), *others = places

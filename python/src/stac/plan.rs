@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use holdall::stac::multihash::Multihash;
 use holdall::stac::{
-    ClientKind, Document, Done, Error, ErrorKind, Format, Job, Outcome, Place, Plan,
-    rewrite::rewrite, write_catalog,
+    ClientKind, Document, Done, Error, ErrorKind, Format, Job, Outcome, Place, Plan, Written,
+    check_written, rewrite::rewrite, write_catalog,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -47,11 +47,12 @@ impl StacPlan {
         self.plan.jobs.iter().map(|job| job_out(py, job)).collect()
     }
 
-    /// Refuses a name for the document under which it cannot be written.
-    fn check_document(&self, name: &str) -> PyResult<()> {
+    /// Refuses a name for the document under which it cannot be written, or for a catalog of its items.
+    fn check_written(&self, name: String, is_catalog: bool) -> PyResult<()> {
         let document = self.document.lock().unwrap_or_else(PoisonError::into_inner);
-        Format::of_name(name).check(document.kind()).map_err(StacError)?;
-        Ok(self.plan.check_free(&self.directory.join(name)).map_err(StacError)?)
+        let written = if is_catalog { Written::Catalog(name) } else { Written::Document(name) };
+        let checked = check_written(&document, &self.directory, &self.plan, &written);
+        Ok(checked.map_err(StacError)?)
     }
 
     /// The name under which the document is written when none is given.

@@ -223,6 +223,26 @@ fn takes_standard_input_and_whole_catalogs() {
 }
 
 #[test]
+fn items_that_would_be_one_file_are_refused_before_anything_moves() {
+    let dir = tree();
+    let mut item: Value =
+        serde_json::from_str(&fs::read_to_string(dir.path().join("in/item.json")).unwrap())
+            .unwrap();
+    item["assets"].as_object_mut().unwrap().retain(|key, _| key == "meta");
+    let mut other = item.clone();
+    other["assets"] = json!({"data": {"href": "./image.tif"}});
+    let both = json!({"type": "FeatureCollection", "features": [item, other]});
+    write(&dir.path().join("in/both.json"), &both);
+    for more in [&[][..], &["--dry-run"]] {
+        let arguments = ["stac", "download", "in/both.json", "out", "--self-contained"];
+        let refused = holdall(dir.path(), &[&arguments[..], more].concat());
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(err(&refused).contains("one.json"), "{}", err(&refused));
+        assert!(!dir.path().join("out").exists());
+    }
+}
+
+#[test]
 fn uploads_describe_what_they_wrote() {
     let dir = tree();
     let arguments = [

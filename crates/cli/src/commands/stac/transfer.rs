@@ -7,8 +7,8 @@ use futures::{StreamExt, stream};
 use holdall::stac::multihash::Algorithm;
 use holdall::stac::{
     Clients, Collision, Document, Head, Hrefs, Job, Kind, Location, Naming, Place, Plan,
-    PlanOptions, Report, RunOptions, Template, TransferOptions, Written, default_file_name,
-    transfer_assets, write_transferred,
+    PlanOptions, Report, RunOptions, Template, TransferOptions, Written, check_written,
+    default_file_name, transfer_assets, write_transferred,
 };
 use holdall::store::OpenOptions;
 use holdall::store::transfer::{Budget, Limits};
@@ -133,6 +133,7 @@ async fn execute(
     let printer = context.printer;
     let plan = Plan::make(&document, directory, &options.plan)?;
     if args.dry_run {
+        check_written(&document, directory, &plan, &options.written)?;
         return dry_run(context, clients, plan).await;
     }
     let progress = Progress::new(printer, &plan);
