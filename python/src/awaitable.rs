@@ -8,13 +8,17 @@
 //! The object is a coroutine to asyncio: `await`, `gather`, `create_task`, `wait_for` and `TaskGroup` take it. Throwing
 //! into it (cancellation) or dropping it aborts the operation.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
+use futures::FutureExt;
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
+use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
@@ -96,17 +100,29 @@ pub(crate) fn future_into_py<T: Send + 'static>(
     let wanted = LOOPS_WANTED.load(Ordering::Relaxed);
     let event_loop = if wanted { running_loop(py).ok().map(Bound::unbind) } else { None };
     let task = runtime.spawn(async move {
+        // What it shares with others is behind locks that go on after a panic; and nobody asks it again.
+        let future = AssertUnwindSafe(future).catch_unwind();
         let value = match event_loop {
             Some(event_loop) => EVENT_LOOP.scope(event_loop, future).await,
             None => future.await,
         };
-        let done = Slot::Done(Box::new(move |py| finish(py, value)));
+        let done = Slot::Done(Box::new(move |py| match value {
+            Ok(value) => finish(py, value),
+            Err(panic) => Err(panicked(&*panic)),
+        }));
         let before = std::mem::replace(&mut *lock(&target), done);
         if let Slot::Running { waiter: Some((queue, id)) } = before {
             queue.push(id);
         }
     });
     wrap(py, slot, Some(task.abort_handle()))
+}
+
+/// The exception of an operation that panicked: the same as where it runs on the thread that calls.
+fn panicked(panic: &(dyn Any + Send)) -> PyErr {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    PanicException::new_err(text.unwrap_or("an operation panicked").to_owned())
 }
 
 fn wrap(

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from loopback import an_object, serving
 
-from holdall.store import HTTPStore, LocalStore, MemoryStore
+from holdall.store import HTTPStore, LocalStore, MemoryStore, S3Store
 
 
 @pytest.fixture
@@ -205,3 +205,27 @@ def test_hundreds_of_operations_at_once_open_few_files(tmp_path):
     assert done.stdout == "done\n", done.stderr
     assert {request.path for request in service.requests} == {f"/{i}" for i in range(1000)}
     assert len(service.requests) >= 3000
+
+
+async def test_an_operation_that_breaks_ends():
+    # No header can have a line in it: signing such a credential panics, far below.
+    credential = {
+        "access_key_id": "a",
+        "secret_access_key": "b",
+        "token": "c\nd",
+        "expires_at": None,
+    }
+    store = S3Store(
+        "bucket",
+        region="us-east-1",
+        endpoint="http://127.0.0.1:9",
+        client_options={"allow_http": True},
+        credential_provider=lambda: credential,
+    )
+    for waiting in (store.head_async("a"), store.put_async("a", b"1")):
+        with pytest.raises(BaseException) as raised:
+            await waiting
+        assert "connect" not in str(raised.value)
+    memory = MemoryStore()
+    await memory.put_async("a", b"1")
+    assert (await memory.head_async("a"))["size"] == 1
