@@ -93,6 +93,7 @@ macro_rules! delegate_object_store {
                 payload: object_store::PutPayload,
                 opts: object_store::PutOptions,
             ) -> object_store::Result<object_store::PutResult> {
+                $crate::cloud::attributes::check(location, &opts.attributes)?;
                 self.inner.put_opts(location, payload, opts).await
             }
 
@@ -101,6 +102,7 @@ macro_rules! delegate_object_store {
                 location: &object_store::path::Path,
                 opts: object_store::PutMultipartOptions,
             ) -> object_store::Result<Box<dyn object_store::MultipartUpload>> {
+                $crate::cloud::attributes::check(location, &opts.attributes)?;
                 self.inner.put_multipart_opts(location, opts).await
             }
 

@@ -111,7 +111,7 @@ impl S3Store {
     ) -> Result<()> {
         let source = Source { store: self, key: location, version: None };
         let present = source.headers().await?;
-        let mut headers = to_headers(attributes, "x-amz-")?;
+        let mut headers = to_headers(location, attributes, "x-amz-")?;
         if let Some(class) = present.get("x-amz-storage-class") {
             headers.entry("x-amz-storage-class").or_insert(class.clone());
         }

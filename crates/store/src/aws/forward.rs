@@ -20,6 +20,7 @@ use url::Url;
 
 use super::{Opened, S3Store, crypto};
 use crate::Provider as _;
+use crate::cloud::attributes;
 use crate::config::S3Key;
 
 impl S3Store {
@@ -59,6 +60,7 @@ impl ObjectStore for S3Store {
         payload: PutPayload,
         opts: PutOptions,
     ) -> Result<PutResult> {
+        attributes::check(location, &opts.attributes)?;
         let put = self.opened().await?.s3.put_opts(location, payload.clone(), opts);
         self.signed(payload, put).await
     }
@@ -68,6 +70,7 @@ impl ObjectStore for S3Store {
         location: &Path,
         opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
+        attributes::check(location, &opts.attributes)?;
         self.opened().await?.s3.put_multipart_opts(location, opts).await
     }
 
@@ -156,6 +159,7 @@ impl MultipartStore for S3Store {
         path: &Path,
         opts: PutMultipartOptions,
     ) -> Result<MultipartId> {
+        attributes::check(path, &opts.attributes)?;
         self.opened().await?.s3.create_multipart_opts(path, opts).await
     }
 

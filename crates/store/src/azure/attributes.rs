@@ -7,6 +7,7 @@ use object_store::path::Path;
 use object_store::{Attribute, Attributes, Error, Result};
 
 use super::AzureStore;
+use crate::cloud::attributes::check;
 
 impl AzureStore {
     /// Replaces properties and metadata. When another writer comes between the requests, the operation fails and the
@@ -17,6 +18,7 @@ impl AzureStore {
         attributes: &Attributes,
     ) -> Result<()> {
         self.without_customer_key("put_attributes")?;
+        check(location, attributes)?;
         let mut properties = self.request(Method::PUT, location, &[("comp", "properties")]);
         let mut metadata = self.request(Method::PUT, location, &[("comp", "metadata")]);
         let mut tier = None;

@@ -15,6 +15,7 @@ use object_store::path::Path;
 use object_store::{Error, MultipartId, PutMultipartOptions, PutPayload, PutResult, Result};
 
 use super::{AzureStore, attributes};
+use crate::cloud::attributes::check;
 use crate::cloud::send::{Call, Refused};
 use crate::config::AzureKey;
 
@@ -36,6 +37,7 @@ impl MultipartStore for AzureStore {
         if tags.is_empty() && attributes.is_empty() {
             return self.create_multipart(path).await;
         }
+        check(path, &attributes)?;
         self.without_customer_key("multipart upload with attributes or tags")?;
         let mut headers = url::form_urlencoded::Serializer::new(format!("{NAME}?"));
         for (attribute, value) in &attributes {

@@ -52,7 +52,7 @@ impl GcsStore {
         attributes: &Attributes,
     ) -> Result<()> {
         let present = self.headers_of(location).await?;
-        let mut headers = to_headers(attributes, "x-goog-")?;
+        let mut headers = to_headers(location, attributes, "x-goog-")?;
         if let Some(class) = present.get("x-goog-storage-class") {
             headers.entry("x-goog-storage-class").or_insert(class.clone());
         }

@@ -2,6 +2,7 @@
 
 mod copy;
 mod request;
+mod upload;
 mod versions;
 
 use std::any::Any;
@@ -141,7 +142,7 @@ impl Provider for GcsStore {
     }
 
     fn multipart(&self) -> Option<&dyn MultipartStore> {
-        Some(&*self.inner)
+        Some(self)
     }
 
     async fn open_uploads(&self, location: &Path) -> object_store::Result<Vec<OpenUpload>> {

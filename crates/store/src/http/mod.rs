@@ -117,7 +117,11 @@ impl ObjectStore for HttpStore {
         opts: PutOptions,
     ) -> object_store::Result<PutResult> {
         match opts.mode {
-            PutMode::Overwrite => self.inner.put_opts(location, payload, opts).await,
+            PutMode::Overwrite => {
+                // The client inside panics over what cannot be a header.
+                self.attribute_headers(location, &opts.attributes)?;
+                self.inner.put_opts(location, payload, opts).await
+            }
             _ => self.put_if(location, payload, opts).await,
         }
     }

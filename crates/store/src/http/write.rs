@@ -16,6 +16,7 @@ use object_store::{
 use super::HttpStore;
 use crate::client::file_body::{TemporaryFile, UploadFile};
 use crate::cloud::send::{Call, Refused, Reply, Unsigned};
+use crate::error::{Error as OurError, ErrorKind};
 
 impl HttpStore {
     /// Creates or replaces on a condition: by asking first, and by the header for it, which makes it safe against
@@ -135,7 +136,11 @@ impl HttpStore {
     }
 
     /// Headers for the attributes that the protocol has; as in `object_store`, user metadata is not among them.
-    fn attribute_headers(&self, location: &Path, attributes: &Attributes) -> Result<HeaderMap> {
+    pub(super) fn attribute_headers(
+        &self,
+        location: &Path,
+        attributes: &Attributes,
+    ) -> Result<HeaderMap> {
         let mut headers = HeaderMap::new();
         for (attribute, value) in attributes {
             let name = match attribute {
@@ -146,9 +151,10 @@ impl HttpStore {
                 Attribute::ContentType => CONTENT_TYPE,
                 _ => continue,
             };
-            let bad = |_| Error::Generic {
-                store: "HTTP",
-                source: format!("the value of `{name}` for {location} cannot be sent").into(),
+            let bad = |_| {
+                let detail =
+                    format!("the value of `{name}` has characters that headers cannot have");
+                OurError::new(ErrorKind::InvalidArgument, "put", location.to_string(), detail)
             };
             let value = HeaderValue::from_str(value).map_err(bad)?;
             headers.insert(name, value);

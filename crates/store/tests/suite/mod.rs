@@ -12,6 +12,7 @@ mod faults_alone;
 #[expect(clippy::duplicate_mod, reason = "the same tests, run in another way")]
 #[path = "faults.rs"]
 mod faults_proxied;
+mod headers;
 mod hedged;
 mod http;
 mod inspect;
