@@ -3,6 +3,7 @@
 //! One [`ClientOptions`] value stands for one connection pool: stores whose options are equal send their requests
 //! through the same pool. Requests to a host that asks for less get a pace (`pacing`). Requests time out on silence, never on duration: a body that is moving is not cut.
 
+mod ascii;
 mod connector;
 mod direct;
 pub(crate) mod file_body;

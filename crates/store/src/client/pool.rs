@@ -15,6 +15,7 @@ use object_store::client::{
     HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
 
+use super::ascii::make_ascii;
 use super::direct::{Direct, Sent};
 use super::file_body::{FileBody, UploadFile};
 use super::pacing;
@@ -152,6 +153,7 @@ impl HttpService for Pool {
             Sent::Answered(mut reply) => {
                 pass.replied(authority, reply.status(), reply.headers());
                 Integrity::note(&mut reply);
+                make_ascii(&mut reply);
                 Ok(reply)
             }
             Sent::Redirected(request, reply) => {
@@ -220,6 +222,7 @@ impl Pool {
         let body = Download::new(body.map_err(reqwest_error), limit);
         let mut response = HttpResponse::from_parts(parts, HttpResponseBody::new(body));
         Integrity::note(&mut response);
+        make_ascii(&mut response);
         Ok(response)
     }
 }

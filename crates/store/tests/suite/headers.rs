@@ -3,7 +3,8 @@
 use futures::{StreamExt, stream};
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{
-    Attribute, Attributes, Error as StoreError, ObjectStore, PutMultipartOptions, PutOptions,
+    Attribute, Attributes, Error as StoreError, GetOptions, ObjectStore, ObjectStoreExt,
+    PutMultipartOptions, PutOptions,
 };
 use holdall_store::transfer::Job;
 use holdall_store::{ErrorKind, OpenOptions, Registry, Store};
@@ -115,5 +116,38 @@ async fn an_object_whose_attribute_cannot_be_a_header_fails_alone() {
         assert_eq!((outcomes.len(), failed.len()), (3, 1), "{outcomes:?}");
         assert_eq!(failed[0].kind(), ErrorKind::InvalidArgument, "{}", failed[0]);
         assert!(failed[0].target().ends_with("/b"), "{}", failed[0]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_ascii_in_an_attribute_is_percent_encoded_and_hinders_nobody() {
+    let server = Loopback::start(|request| {
+        let mut reply = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"1\"\r\n\
+            Last-Modified: Sat, 21 Nov 2026 00:00:00 GMT\r\nContent-Disposition: attachment; filename=\""
+            .to_vec();
+        let utf8 = request.target.ends_with("utf8");
+        reply.extend_from_slice(if utf8 { "ä 5%.txt".as_bytes() } else { b"\xe4 5%.txt" });
+        for name in ["x-amz-meta-k", "x-goog-meta-k", "x-ms-meta-k", "X-Owner"] {
+            reply.extend_from_slice(format!("\"\r\n{name}: \"grün").as_bytes());
+        }
+        reply.extend_from_slice(b"\"\r\n\r\n");
+        if request.method != "HEAD" {
+            reply.extend_from_slice(b"hello");
+        }
+        reply
+    })
+    .await;
+    for store in stores(&server) {
+        for key in ["utf8", "latin1"] {
+            let result = store.get_opts(&key.into(), GetOptions::default()).await.unwrap();
+            let name = result.attributes.get(&Attribute::ContentDisposition).unwrap();
+            assert_eq!(&**name, "attachment; filename=\"%C3%A4 5%.txt\"");
+            if store.provider().scheme() != "http" {
+                let value = result.attributes.get(&Attribute::Metadata("k".into())).unwrap();
+                assert_eq!(&**value, "\"gr%C3%BCn\"");
+            }
+            assert_eq!(result.bytes().await.unwrap(), "hello");
+            assert_eq!(store.head(&key.into()).await.unwrap().size, 5);
+        }
     }
 }
