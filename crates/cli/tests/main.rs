@@ -217,10 +217,12 @@ fn partial_failure_has_its_own_status_and_deletes_nothing() {
     out(&holdall(dir.path(), &["sync", "data", "mirror"]));
     fs::write(dir.path().join("mirror/extra"), "").unwrap();
     fs::write(dir.path().join("data/a.txt"), "changed").unwrap();
-    // A directory stands where the file has to go.
+    // A directory stands where the file has to go, with something in it that is not to be deleted.
     fs::remove_file(dir.path().join("mirror/a.txt")).unwrap();
-    fs::create_dir_all(dir.path().join("mirror/a.txt/in/the/way")).unwrap();
-    let partly = holdall(dir.path(), &["sync", "data", "mirror", "--delete"]);
+    fs::create_dir_all(dir.path().join("mirror/a.txt/in/the")).unwrap();
+    fs::write(dir.path().join("mirror/a.txt/in/the/way.log"), "").unwrap();
+    let sync = ["sync", "data", "mirror", "--delete", "--exclude", "*.log"];
+    let partly = holdall(dir.path(), &sync);
     assert_eq!(partly.status.code(), Some(3), "{}", err(&partly));
     assert!(dir.path().join("mirror/extra").exists());
     assert!(err(&partly).contains("kept 1 objects"), "{}", err(&partly));

@@ -1,8 +1,9 @@
 //! `holdall sync`.
 
 use std::collections::BTreeSet;
-
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, bail};
 use futures::stream::BoxStream;
@@ -58,11 +59,24 @@ pub(super) async fn run(context: &Context<'_>, args: &Sync) -> Result<Exit> {
         .with_compare(compare)
         .with_delete(args.delete)
         .with_filter(filter(&args.filter)?);
+    let has_any = Arc::new(AtomicBool::new(false));
+    let seen = has_any.clone();
     let plan = transfer::plan(&from, &to, options);
-    match args.dry_run {
+    let plan = plan.inspect(move |_| seen.store(true, Ordering::Relaxed)).boxed();
+    let exit = match args.dry_run {
         true => show(context, &from, &to, &target, plan).await,
         false => carry_out(context, &from, &to, &target, plan, &args.engine.transfer()).await,
+    }?;
+    if !has_any.load(Ordering::Relaxed) && !source.is_local_dir() {
+        match source.found().await? {
+            Found::Object => {
+                bail!("{} is an object; `holdall cp` copies single ones", source.url())
+            }
+            Found::Nothing => context.printer.note(&format!("nothing is below {}", from.url())),
+            Found::Below | Found::Empty => {}
+        }
     }
+    Ok(exit)
 }
 
 type Plan = BoxStream<'static, holdall::store::Result<Action>>;

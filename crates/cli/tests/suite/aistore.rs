@@ -39,4 +39,10 @@ fn buckets_are_places_like_any_other() {
     assert_eq!(run(&["ls", "-r", "ais://b/q/"]), "");
     let missing = crate::holdall(dir.path(), &["cat", "ais://b/none", &config]);
     assert!(crate::err(&missing).contains("not found"), "{}", crate::err(&missing));
+    let one = crate::holdall(dir.path(), &["sync", "ais://b/moved.txt", "one", &config]);
+    assert_eq!(one.status.code(), Some(1));
+    assert!(crate::err(&one).contains("moved.txt is an object"), "{}", crate::err(&one));
+    let none = crate::holdall(dir.path(), &["sync", "ais://b/misspelt", "none", &config]);
+    assert_eq!(none.status.code(), Some(0));
+    assert!(crate::err(&none).contains("nothing is below ais://b/misspelt"), "{none:?}");
 }
