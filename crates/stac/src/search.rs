@@ -13,6 +13,9 @@ use crate::href;
 use crate::json::Json;
 use crate::plan::Location;
 
+/// Pages without items in a row that are read.
+const MOST_EMPTY: usize = 100;
+
 /// One request of a search. It can be kept as JSON and taken up again later.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
@@ -54,6 +57,11 @@ impl Request {
         Some(Self::get(url.as_str()))
     }
 
+    /// What tells it from other requests.
+    fn mark(&self) -> String {
+        format!("{} {:?}", self.href, self.body)
+    }
+
     /// The request that a `next` link of a page asks for.
     fn next(page: &Document, this: &Self) -> Option<Self> {
         let links = page.json().get("links")?.as_array()?;
@@ -92,18 +100,20 @@ pub struct Pages {
     clients: Clients,
     next: Option<Request>,
     seen: HashSet<String>,
+    /// How many pages without items were read in a row.
+    empty: usize,
 }
 
 impl Pages {
     /// The pages from a request on.
     pub fn new(clients: Clients, first: Request) -> Self {
-        Self { clients, next: Some(first), seen: HashSet::new() }
+        Self { clients, next: Some(first), seen: HashSet::new(), empty: 0 }
     }
 
     /// The pages after one that is at hand.
     pub fn after(clients: Clients, page: &Document) -> Self {
         let this = Request::get(page.href().unwrap_or_default());
-        Self { clients, next: Request::next(page, &this), seen: HashSet::new() }
+        Self { clients, next: Request::next(page, &this), seen: HashSet::new(), empty: 0 }
     }
 
     /// The request for the next page: where to go on another time. `None` after the last.
@@ -117,7 +127,16 @@ impl Pages {
     /// Those of the request; the position stays, so that the same page can be asked for again.
     pub async fn next(&mut self) -> Result<Option<Document>> {
         let Some(request) = self.next.clone() else { return Ok(None) };
-        let mark = format!("{} {:?}", request.href, request.body);
+        if self.empty >= MOST_EMPTY {
+            // Who asks again goes on.
+            self.empty = 0;
+            let detail = format!(
+                "it gave {MOST_EMPTY} empty pages in a row, and a link to one more after each: narrow the search, or ask for \
+                 larger pages"
+            );
+            return Err(Error::new(ErrorKind::Document, "search", request.href, detail));
+        }
+        let mark = request.mark();
         if self.seen.contains(&mark) {
             self.next = None;
             let detail = "the link to the next page leads back to a page that was read already";
@@ -145,9 +164,11 @@ impl Pages {
         // A page that failed can be asked for again.
         self.seen.insert(mark);
         self.next = Request::next(&page, &request);
-        // An empty page with a link to itself is how some servers say "no more".
-        if page.objects().is_empty() {
-            self.next = None;
+        self.empty = if page.objects().is_empty() { self.empty + 1 } else { 0 };
+        // An empty page with a link to itself is how some servers say "no more"; others have pages of which a filter left
+        // nothing.
+        if self.empty > 0 {
+            self.next.take_if(|next| self.seen.contains(&next.mark()));
         }
         Ok(Some(page))
     }

@@ -50,6 +50,36 @@ async fn a_search_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn a_page_without_items_need_not_be_the_last() {
+    let server = Server::start().await;
+    let link = |n: usize| json!([{"rel": "next", "href": format!("{}/{n}", server.url)}]);
+    for (n, items, next) in [(0, &["a"][..], 1), (1, &[], 2), (2, &["b"], 3), (3, &[], 3)] {
+        let page = page(items, link(next));
+        server.on(&format!("/{n}"), move |_| Reply::json(&page));
+    }
+    let mut pages = Pages::new(clients(), Request::get(format!("{}/0", server.url)));
+    let mut found = Vec::new();
+    while let Some(page) = pages.next().await.unwrap() {
+        found.extend(ids(&page));
+    }
+    assert_eq!(found, ["a", "b"]);
+    // A server that has nothing but empty pages is not asked for ever.
+    for n in 0..200 {
+        let page = page(&[], link(n + 1));
+        server.on(&format!("/{n}"), move |_| Reply::json(&page));
+    }
+    let mut pages = Pages::new(clients(), Request::get(format!("{}/0", server.url)));
+    let error = loop {
+        match pages.next().await {
+            Ok(page) => assert!(page.is_some()),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.to_string().contains("100 empty pages"), "{error}");
+    assert!(pages.position().unwrap().href.ends_with("/100"));
+}
+
+#[tokio::test]
 async fn a_server_without_post_is_asked_by_get() {
     let server = Server::start().await;
     server.on("/search", |request| match request.method.as_str() {
