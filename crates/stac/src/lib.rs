@@ -34,6 +34,7 @@ pub mod multihash;
 mod naming;
 mod place;
 mod plan;
+mod present;
 pub mod rewrite;
 pub mod run;
 mod search;

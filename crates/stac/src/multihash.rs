@@ -97,6 +97,11 @@ impl Multihash {
             .then(|| Self { algorithm, digest: digest.to_vec() })
     }
 
+    /// A checksum from its whole digest.
+    pub(crate) fn new(algorithm: Algorithm, digest: Vec<u8>) -> Self {
+        Self { algorithm, digest }
+    }
+
     /// The algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm

@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use holdall_store::object_store::ObjectStoreExt;
 use holdall_store::transfer::Budget;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -17,9 +16,9 @@ use crate::budget;
 use crate::clients::Clients;
 use crate::directory::{self, Found};
 use crate::error::{Error, Result};
-use crate::multihash::{Algorithm, Hasher, Multihash};
-use crate::place::Place;
+use crate::multihash::{Algorithm, Multihash};
 use crate::plan::{Job, Location};
+use crate::present::{self, Present};
 use crate::transport::{self, Fetched, Wanted, Watch};
 
 /// Most transfers at once, whatever is asked for: more connections than this slow each other down.
@@ -45,8 +44,11 @@ pub struct RunOptions {
     pub fail_fast: bool,
     /// Compare with `file:size` and `file:checksum`. Default yes.
     pub verify: bool,
-    /// Compute a checksum of every file. Default none.
+    /// Compute a checksum of every file, also of those that are there already. Default none.
     pub compute: Option<Algorithm>,
+    /// Compare what is there already with its source where the document states no checksum that says more: the length where
+    /// the document has no `file:size`, and the age where the source is a local file. Default no: what is there is complete.
+    pub compare_source: bool,
     /// Most transfers at once; 128 at most.
     pub max_concurrent: usize,
     /// What files may use on their way. Default: the limits of the process where they were set
@@ -63,6 +65,7 @@ impl Default for RunOptions {
             fail_fast: false,
             verify: true,
             compute: None,
+            compare_source: false,
             max_concurrent: 500,
             budget: None,
         }
@@ -228,10 +231,11 @@ async fn one(work: &Work, at: usize, job: &Job, options: &RunOptions) -> Outcome
         return Err(error.clone());
     }
     if !(options.overwrite || work.is_fresh)
-        && let Some(bytes) = complete(job, options).await
+        && let Some(Present { bytes, checksum }) =
+            present::complete(&work.clients, job, options).await
     {
         observer(at, Event::Skip);
-        return Ok(Done { bytes, skipped: true, ..Done::default() });
+        return Ok(Done { bytes, skipped: true, checksum, ..Done::default() });
     }
     if !options.make_directory {
         // Nothing begins, and no server is asked, where there is no place for the file.
@@ -348,46 +352,10 @@ fn is_fresh(jobs: &[Job]) -> bool {
     found.is_some_and(|found| found.is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound))
 }
 
-/// The length of what is there already, if it is all that the document says of the file.
-async fn complete(job: &Job, options: &RunOptions) -> Option<u64> {
-    let size = match &job.target {
-        // A look at the file's entry is shorter than a hop to another thread.
-        // Of a directory, only its files tell whether it is whole.
-        Place::Local(path) => {
-            std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?.len()
-        }
-        Place::Store(store, key) => store.head(key).await.ok()?.size,
-    };
-    if options.verify && job.size.is_some_and(|expected| expected != size) {
-        return None;
-    }
-    match (&job.target, &job.checksum) {
-        (Place::Local(path), Some(expected)) if options.verify => {
-            let (path, algorithm) = (path.clone(), expected.algorithm());
-            let hash = tokio::task::spawn_blocking(move || hash_file(&path, algorithm)).await;
-            let hash = hash.ok()?.ok()?;
-            expected.matches(&hash).then_some(size)
-        }
-        _ => Some(size),
-    }
-}
-
-/// The checksum of a local file.
-pub(crate) fn hash_file(path: &FsPath, algorithm: Algorithm) -> std::io::Result<Multihash> {
-    use std::io::Read;
-    let mut file = std::fs::File::open(path)?;
-    let (mut hasher, mut buffer) = (Hasher::new(algorithm), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hasher.finish()),
-            read => hasher.update(&buffer[..read]),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::place::Place;
 
     fn jobs(targets: &[&str], dir: &FsPath) -> Vec<Job> {
         let job = |target: &&str| Job {

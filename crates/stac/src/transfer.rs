@@ -317,6 +317,7 @@ impl TransferOptions {
                 keep_unselected: true,
                 ..RewriteOptions::default()
             },
+            run: RunOptions { compare_source: true, ..RunOptions::default() },
             written: file_name.map_or(Written::Nothing, Written::Document),
             ..Self::default()
         }

@@ -257,6 +257,7 @@ async def move_document(
     rewriting: dict[str, Any],
     max_concurrent: int,
     stream: bool | None,
+    compare_source: bool = False,
 ) -> tuple[dict[str, Any], list[Job]]:
     """Plan, run and rewrite a document; returns it with the jobs."""
     config.validate()
@@ -281,7 +282,7 @@ async def move_document(
         jobs.append(job)
     cache = Clients(config, clients)
     try:
-        await run_jobs(jobs, cache, config, messages, max_concurrent, stream)
+        await run_jobs(jobs, cache, config, messages, max_concurrent, stream, compare_source)
     finally:
         await cache.close_all()
     place = join(directory, file_name) if file_name and not is_catalog else None

@@ -162,6 +162,7 @@ async def _publish(
         rewriting,
         max_concurrent,
         None,
+        compare_source=True,
     )
     return result if isinstance(document, dict) else _take_over(document, result)
 

@@ -74,6 +74,7 @@ async def run_jobs(
     messages: MessageQueue | None,
     max_concurrent: int,
     stream: bool | None,
+    compare_source: bool = False,
 ) -> None:
     """Run jobs and note what came of each.
 
@@ -104,7 +105,7 @@ async def run_jobs(
     for client, own in groups.values():
         core = client._core() if isinstance(client, Client) else None
         if core is not None:
-            running.append(run_native(core, own, config, messages, max_concurrent))
+            running.append(run_native(core, own, config, messages, max_concurrent, compare_source))
         else:
             running.append(_run_python(client, own, config, messages, max_concurrent, stream))
     if len(running) == 1:
@@ -133,9 +134,11 @@ async def run_native(
     config: Config,
     messages: MessageQueue | None,
     max_concurrent: int,
+    compare_source: bool = False,
 ) -> None:
     """Run jobs in the native half."""
-    run = core.run(jobs, config._run_json(max_concurrent), messages is not None)
+    options = config._run_json(max_concurrent, compare_source=compare_source)
+    run = core.run(jobs, options, messages is not None)
     result = run.result()
     if messages is None:
         suspicions = await result
@@ -230,7 +233,7 @@ async def _one_python(
         await _one_python_into_store(client, job, config, messages, stream)
         return
     path = job.path
-    if not config.overwrite and path.exists() and _is_complete(job, config):
+    if not config.overwrite and path.exists() and await _is_complete(job, config):
         job.skipped, job.bytes = True, path.stat().st_size
         if messages is not None and not job.announced:
             await messages.put(SkipAssetDownload(key=job.key or "", path=path))
@@ -307,14 +310,15 @@ async def _one_python_into_store(
 
 
 async def _is_in_store(job: Job, config: Config) -> bool:
-    """Return whether the object is there, with the length that the asset states."""
+    """Return whether the object is there, with the length and the checksum that the asset states."""
     from holdall._holdall import StacClients
 
+    target = Config(store_config=config.target_config)
     try:
-        size, _ = await StacClients(Config()._client_json()).head(job.target)
+        size, _ = await StacClients(target._client_json()).head(job.target)
     except FileNotFoundError:
         return False
-    if config.verify and job.size is not None and job.size != size:
+    if config.verify and await _wrong(job, job.target, target) is not None:
         return False
     job.bytes = size or 0
     return True
@@ -322,15 +326,25 @@ async def _is_in_store(job: Job, config: Config) -> bool:
 
 async def _check(job: Job, config: Config) -> None:
     """Compare what a client of the caller wrote with what the asset says; what is wrong does not stay."""
-    if not config.verify or (job.size is None and job.checksum is None):
+    if not config.verify:
         return
+    error = await _wrong(job, str(job.path.absolute()), Config(client_override="filesystem"))
+    if error is not None:
+        if config.clean:
+            job.path.unlink(missing_ok=True)
+        raise error
+
+
+async def _wrong(job: Job, href: str, plain: Config) -> Exception | None:
+    """Return what keeps the file at an href from being what the asset says."""
+    if job.size is None and job.checksum is None:
+        return None
     from holdall._holdall import StacClients, StacPlan
 
-    asset: dict[str, Any] = {"href": str(job.path.absolute())}
+    asset: dict[str, Any] = {"href": href}
     facts = {"file:size": job.size, "file:checksum": job.checksum}
     asset |= {name: value for name, value in facts.items() if value is not None}
     document = {"type": "Feature", "stac_version": "1.1.0", "id": "", "assets": {"": asset}}
-    plain = Config()
     if job.checksum is not None:
         # One that nothing can be compared with is passed over, as it is for our own clients.
         ((*_, known, _, _),) = StacPlan(
@@ -338,14 +352,14 @@ async def _check(job: Job, config: Config) -> None:
         ).jobs()
         if known is None:
             del asset["file:checksum"]
-    core = StacClients(plain._client_json(client_override="filesystem"))
+    core = StacClients(plain._client_json(client_override=plain.client_override))
     rows = await core.info(json.dumps(document), None, plain._plan_json(None), "content")
     *_, error, _files = rows[0]
-    if error is not None:
-        if config.clean:
-            job.path.unlink(missing_ok=True)
-        raise error
+    return error if isinstance(error, Exception) else None
 
 
-def _is_complete(job: Job, config: Config) -> bool:
-    return not config.verify or job.size is None or job.path.stat().st_size == job.size
+async def _is_complete(job: Job, config: Config) -> bool:
+    if not config.verify:
+        return True
+    href, plain = str(job.path.absolute()), Config(client_override="filesystem")
+    return await _wrong(job, href, plain) is None

@@ -196,6 +196,8 @@ pub(super) struct Run {
     fail_fast: bool,
     verify: bool,
     checksum: Option<String>,
+    #[serde(default)]
+    compare_source: bool,
     max_concurrent: usize,
 }
 
@@ -217,6 +219,7 @@ impl Run {
             fail_fast: self.fail_fast,
             verify: self.verify,
             compute: compute.transpose()?,
+            compare_source: self.compare_source,
             max_concurrent: self.max_concurrent.max(1),
             budget: None,
         })

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import warnings
 
@@ -286,6 +287,13 @@ async def test_clients_written_in_python(form, tmp_path):
     assert client.opened == ["http://example.com/x.tif"]
     # A client belongs to whoever made it.
     assert not client.closed
+    sha256 = "1220" + hashlib.sha256(b"DATA").hexdigest()
+    (tmp_path / "x.tif").write_bytes(b"data")
+    item["assets"]["x"]["file:checksum"] = sha256
+    for _ in range(2):
+        await stac.download_item(form(item), tmp_path, clients=[client])
+        assert (tmp_path / "x.tif").read_bytes() == b"DATA"
+    assert len(client.opened) == 2
     bad = make_item("i", {"x": "http://example.com/bad.tif"})
     with pytest.raises(stac.DownloadError, match="broke off"):
         await stac.download_item(form(bad), tmp_path / "bad", clients=[client])
@@ -317,6 +325,13 @@ async def test_clients_written_in_python_write_into_stores(form, s3_store, s3_en
     # What is there and complete is not asked for again.
     await stac.copy_item(form(item), target, clients=[client])
     assert len(client.opened) == 1
+    # What is there and not what the document says is.
+    s3_store.put("out/x.tif", b"data")
+    item["assets"]["x"]["file:checksum"] = "1220" + hashlib.sha256(b"DATA").hexdigest()
+    for _ in range(2):
+        await stac.copy_item(form(item), target, clients=[client])
+        assert bytes(s3_store.get("out/x.tif").bytes()) == b"DATA"
+    assert len(client.opened) == 2
     wrong = make_item("i", {"x": asset | {"href": "http://example.com/y.tif", "file:size": 5}})
     with pytest.raises(stac.DownloadError, match="file:size"):
         await stac.copy_item(form(wrong), target, clients=[client])

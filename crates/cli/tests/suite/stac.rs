@@ -272,6 +272,31 @@ fn uploads_describe_what_they_wrote() {
 }
 
 #[test]
+fn what_changed_is_uploaded_again_and_what_did_not_keeps_its_checksum() {
+    let dir = tree();
+    let arguments = ["stac", "upload", "in/item.json", "store", "-i", "meta", "--json"];
+    let hashed = [&arguments[..], &["--checksum", "sha2-256"]].concat();
+    for (content, arguments, status) in [
+        ("meta", &arguments[..], "done"),
+        ("longer", &arguments, "done"),
+        ("longer", &arguments, "skipped"),
+        ("longer", &hashed, "skipped"),
+    ] {
+        if fs::read_to_string(dir.path().join("in/meta.txt")).unwrap() != content {
+            fs::write(dir.path().join("in/meta.txt"), content).unwrap();
+        }
+        let report = lines(&holdall(dir.path(), arguments));
+        assert_eq!(report[0]["assets_done"][0]["status"], status, "{content}");
+        assert_eq!(fs::read_to_string(dir.path().join("store/meta.txt")).unwrap(), content);
+    }
+    let text = fs::read_to_string(dir.path().join("store/one.json")).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    // `printf longer | sha256sum`
+    let expected = "122073834addcec75fafd7d73717ca1614a1324652ffa70b4b6c44fa359ae5a69dab";
+    assert_eq!(document["assets"]["meta"]["file:checksum"], expected);
+}
+
+#[test]
 fn info_is_a_table_and_knows_what_is_missing() {
     let dir = tree();
     let shown = out(&holdall(dir.path(), &["stac", "info", "in/item.json"]));

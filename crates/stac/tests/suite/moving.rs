@@ -213,6 +213,103 @@ async fn copies_carry_types_sizes_and_checksums() {
     assert_eq!(found.len(), 2);
 }
 
+/// Publishes an item with one asset, and says whether it was there already.
+async fn publish(
+    asset: &serde_json::Value,
+    to: &Place,
+    compute: Option<Algorithm>,
+) -> (bool, String) {
+    let mut document = document(&item("i", json!({"a": asset})));
+    let mut options = TransferOptions::publish(None);
+    options.run.compute = compute;
+    let report = transfer(&clients(), &mut document, to, &options, nobody()).await.unwrap();
+    (report.outcomes[0].as_ref().unwrap().skipped, document.to_text())
+}
+
+/// A store and a local directory.
+fn places(dir: &tempfile::TempDir) -> [Place; 2] {
+    let store = Store::new(Arc::new(MemoryStore::new()));
+    [Place::Store(store, Path::from("to")), place(dir)]
+}
+
+async fn stored(at: &Place) -> Vec<u8> {
+    match at {
+        Place::Local(dir) => std::fs::read(dir.join("a.bin")).unwrap(),
+        Place::Store(store, prefix) => {
+            let found = store.get(&prefix.clone().join("a.bin")).await.unwrap();
+            found.bytes().await.unwrap().to_vec()
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_there_has_the_checksum_of_the_document_or_is_replaced() {
+    let server = Server::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    for target in places(&dir) {
+        for algorithm in [Algorithm::Md5, Algorithm::Sha256, Algorithm::Blake3] {
+            for (content, is_there) in [("AAA", false), ("BBB", false), ("BBB", true)] {
+                let href = server.add("/a.bin", content, "text/plain");
+                let checksum = multihash(algorithm, content.as_bytes());
+                let asset = json!({"href": href, "file:size": 3, "file:checksum": checksum});
+                let (skipped, _) = publish(&asset, &target, None).await;
+                assert_eq!(skipped, is_there, "{content} {algorithm:?} {target:?}");
+                assert_eq!(stored(&target).await, content.as_bytes());
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_that_changed_are_published_again() {
+    let server = Server::start().await;
+    let (dir, from) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let source = from.path().join("a.bin");
+    for target in places(&dir) {
+        std::fs::write(&source, "AAA").unwrap();
+        for asset in [json!({"href": source}), json!({"href": source, "file:size": 3})] {
+            // It may have been published from elsewhere.
+            std::fs::write(&source, "AAA").unwrap();
+            publish(&asset, &target, None).await;
+            assert!(publish(&asset, &target, None).await.0, "{asset} {target:?}");
+            std::fs::write(&source, "BBB").unwrap();
+            let later = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+            let file = std::fs::File::options().write(true).open(&source).unwrap();
+            file.set_modified(later).unwrap();
+            assert!(!publish(&asset, &target, None).await.0, "{asset} {target:?}");
+            assert_eq!(stored(&target).await, b"BBB");
+        }
+        // Of what is not a local file, the length is known.
+        let href = server.add("/a.bin", "longer", "text/plain");
+        assert!(!publish(&json!({"href": href}), &target, None).await.0);
+        assert!(publish(&json!({"href": href}), &target, None).await.0);
+        assert_eq!(stored(&target).await, b"longer");
+    }
+    // Downloads go on where they stopped: what is there is complete.
+    let href = server.add("/a.bin", "longest", "text/plain");
+    let (report, _) =
+        download(&clients(), &item("i", json!({"a": {"href": href}})), &place(&dir)).await;
+    assert!(report.outcomes[0].as_ref().unwrap().skipped);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_there_already_has_its_checksum_written_down_too() {
+    let server = Server::start().await;
+    let href = server.add("/a.bin", "right", "text/plain");
+    let (dir, sha256) = (tempfile::tempdir().unwrap(), multihash(Algorithm::Sha256, b"right"));
+    for target in places(&dir) {
+        for asset in [
+            json!({"href": href}),
+            json!({"href": href, "file:checksum": multihash(Algorithm::Md5, b"right")}),
+            json!({"href": href, "file:checksum": &sha256[..20].replacen("1220", "1208", 1)}),
+        ] {
+            publish(&asset, &target, None).await;
+            let (skipped, text) = publish(&asset, &target, Some(Algorithm::Sha256)).await;
+            assert!(skipped && text.contains(&sha256), "{text}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_takes_its_time_is_asked_for_more_at_once() {
     const FILES: usize = 100;

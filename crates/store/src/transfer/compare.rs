@@ -71,7 +71,7 @@ async fn same_content(
 /// Whether a target is older than a source, as far as its clock can tell: S3, Azure and HTTP give whole seconds, Cloud
 /// Storage milliseconds. Without this, an object copied in the second in which it was written would look older than its
 /// source for ever.
-fn is_older(target: DateTime<Utc>, source: DateTime<Utc>) -> bool {
+pub fn is_older(target: DateTime<Utc>, source: DateTime<Utc>) -> bool {
     let digits = match target.timestamp_subsec_nanos() {
         0 => 0,
         nanos if nanos % 1_000_000 == 0 => 3,

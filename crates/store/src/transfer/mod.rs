@@ -64,7 +64,7 @@ use object_store::ObjectMeta;
 
 pub use budget::{Budget, Held, Limits};
 pub use cleaning::aborting;
-pub use compare::Compare;
+pub use compare::{Compare, is_older};
 pub use events::{Events, Snapshot};
 pub use filter::Filter;
 pub use inspect::{Inspect, Inspector};

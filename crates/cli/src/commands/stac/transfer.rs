@@ -110,6 +110,7 @@ fn apply(
         compute,
         max_concurrent: args.max_concurrent_downloads,
         budget: Some(Budget::new(limits)),
+        compare_source: options.run.compare_source,
         ..RunOptions::default()
     };
     options.rewrite.keep_failed = args.keep;
