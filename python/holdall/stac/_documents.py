@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from holdall._holdall import StacClients, StacCrawl, StacPages, stac_write
@@ -61,12 +63,14 @@ class Search:
     ) -> None:
         self._pages = StacPages(core, href, body)
         self._left = max_items
+        self._begun: deque[dict[str, Any]] = deque()
 
     @property
     def position(self) -> dict[str, Any] | None:
         """The request for the next page, for `search` to go on with at another time; None after the last.
 
-        It is plain data, which JSON can keep. Items of the page that was read last are not in it any more.
+        It is plain data, which JSON can keep. Items of the page that was read last are not in it any more; iterating over this
+        object again goes on with them.
         """
         position = self._pages.position
         if position is None:
@@ -75,34 +79,72 @@ class Search:
         return {"href": href, "body": None if body is None else json.loads(body)}
 
     async def pages(self) -> AsyncIterator[dict[str, Any]]:
-        """Iterate over item collections, as the server gives them."""
-        while self._left is None or self._left > 0:
-            text = await self._pages.next()
-            if text is None:
-                return
-            page: dict[str, Any] = json.loads(text)
-            if self._left is not None:
-                page["features"] = page["features"][: self._left]
-                self._left -= len(page["features"])
+        """Iterate over item collections, as the server gives them; first over what is left of a page that was begun."""
+        if self._begun:
+            features = list(self._begun)
+            self._begun.clear()
+            yield {"type": "FeatureCollection", "features": features}
+        while (page := await self._next_page()) is not None:
             yield page
 
-    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
-        async for page in self.pages():
-            for item in page["features"]:
-                yield item
+    async def _next_page(self) -> dict[str, Any] | None:
+        if self._left is not None and self._left <= 0:
+            return None
+        text = await self._pages.next()
+        if text is None:
+            return None
+        page: dict[str, Any] = json.loads(text)
+        if self._left is not None:
+            page["features"] = page["features"][: self._left]
+            self._left -= len(page["features"])
+        return page
+
+    def __aiter__(self) -> Search:
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        while not self._begun:
+            page = await self._next_page()
+            if page is None:
+                raise StopAsyncIteration
+            self._begun.extend(page["features"])
+        return self._begun.popleft()
 
     async def item_collection(self) -> dict[str, Any]:
         """Return everything that is found as one item collection."""
         return {"type": "FeatureCollection", "features": [item async for item in self]}
 
 
+def _texts(value: str | Sequence[str] | None) -> list[str] | None:
+    """Return a list of texts; one alone is one, and not its letters."""
+    if value is None:
+        return None
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _when(value: Any) -> str | None:
+    """Return a time or a span of time as APIs read it."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dt.datetime):
+        # Without a zone it is UTC, as times of items are.
+        whole = value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
+        return whole.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return "/".join(_when(one) or ".." for one in value)
+    raise TypeError(
+        f"datetime is {value!r}: expected a text such as '2024-01-01T00:00:00Z/..', a datetime.datetime, or a pair of "
+        "these, where None is an open end"
+    )
+
+
 def search(
     url: str | None = None,
     *,
-    collections: Sequence[str] | None = None,
-    ids: Sequence[str] | None = None,
+    collections: str | Sequence[str] | None = None,
+    ids: str | Sequence[str] | None = None,
     bbox: Sequence[float] | None = None,
-    datetime: str | None = None,
+    datetime: str | dt.datetime | Sequence[str | dt.datetime | None] | None = None,
     intersects: dict[str, Any] | None = None,
     filter: str | dict[str, Any] | None = None,
     limit: int | None = None,
@@ -115,10 +157,11 @@ def search(
 
     Args:
         url: The root of the API, its search, or the URL of a page
-        collections: Only items of these collections
-        ids: Only these items
+        collections: Only items of these collections, or of this one
+        ids: Only these items, or this one
         bbox: Only items that touch this box: west, south, east, north
-        datetime: Only items of this time or span of time: ``2024-01-01T00:00:00Z/..``
+        datetime: Only items of this time or span of time: ``2024-01-01T00:00:00Z/..``, a `datetime.datetime`, or a pair of
+            these, where None is an open end; UTC where they have no zone
         intersects: Only items that touch this GeoJSON geometry
         filter: A filter in CQL2, as text or JSON
         limit: Items per page
@@ -129,10 +172,10 @@ def search(
     """
     fields = dict(body or {})
     given = {
-        "collections": None if collections is None else list(collections),
-        "ids": None if ids is None else list(ids),
+        "collections": _texts(collections),
+        "ids": _texts(ids),
         "bbox": None if bbox is None else list(bbox),
-        "datetime": datetime,
+        "datetime": _when(datetime),
         "intersects": intersects,
         "limit": limit,
     }

@@ -172,9 +172,14 @@ def _as_dict(document: Any) -> dict[str, Any]:
     if isinstance(document, dict):
         return document
     if hasattr(document, "items") and not hasattr(document, "assets"):
-        for item in document.items:
-            item.make_asset_hrefs_absolute()
-        return document.to_dict()
+        # Items stay as they are.
+        features = [_as_dict(item) for item in document.items]
+        return {**document.extra_fields, "type": "FeatureCollection", "features": features}
+    if not hasattr(document, "clone"):
+        kind = type(document).__name__
+        raise TypeError(
+            f"the document is a {kind}: expected a pystac object or a dictionary; read_document reads files"
+        )
     copied = document.clone()
     copied.set_self_href(document.get_self_href())
     if document.get_self_href() is not None:
@@ -381,8 +386,17 @@ class AssetFile(io.RawIOBase):
         return len(data)
 
     async def read_range(self, start: int, end: int) -> bytes:
-        """Return the bytes from ``start`` up to ``end``."""
-        return bytes(await self._core.read(self.name, start, min(end, self.size), self._hints))
+        """Return the bytes from ``start`` up to ``end``, as far as there are any.
+
+        Raises:
+            ValueError: ``start`` is negative, or ``end`` is before it
+        """
+        if start < 0 or end < start:
+            raise ValueError(f"no range from {start} to {end}: expected 0 <= start <= end")
+        end = min(end, self.size)
+        if start >= end:
+            return b""
+        return bytes(await self._core.read(self.name, start, end, self._hints))
 
     async def read_ranges(self, starts: Sequence[int], ends: Sequence[int]) -> list[bytes]:
         """Return several ranges, which are read at the same time."""

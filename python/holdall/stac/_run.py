@@ -146,6 +146,10 @@ async def run_native(
         teller = asyncio.ensure_future(_tell(run, jobs, messages))
         try:
             suspicions = await result
+        except Exception:
+            # It has ended, and what happened until then is told.
+            await teller
+            raise
         except BaseException:
             teller.cancel()
             await asyncio.gather(teller, return_exceptions=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -119,6 +120,44 @@ async def test_searches_can_be_continued(server):
     assert [item["id"] for item in limited["features"]] == ["0-0", "0-1", "1-0"]
     with pytest.raises(ValueError, match="a position is a whole search"):
         stac.search(server.url, position=position)
+
+
+async def test_a_search_that_was_left_goes_on_with_the_next_item(server):
+    searching(server)
+    search, found = stac.search(server.url, max_items=5), []
+    async for item in search:
+        found.append(item["id"])
+        if len(found) == 1:
+            break
+    page = await anext(search.pages())
+    assert [item["id"] for item in page["features"]] == ["0-1"]
+    found.append(page["features"][0]["id"])
+    found += [(await anext(search))["id"]]
+    found += [item["id"] for item in (await search.item_collection())["features"]]
+    assert found == ["0-0", "0-1", "1-0", "1-1", "2-0"]
+    assert [item async for item in search] == []
+
+
+async def test_one_text_is_one_id_and_times_are_times(server):
+    searching(server)
+    noon = datetime(2024, 1, 2, 13, tzinfo=timezone(timedelta(hours=1)))
+    midnight = datetime(2024, 1, 2)
+    for given, expected in [
+        ({"ids": "i1", "collections": "c"}, {"ids": ["i1"], "collections": ["c"]}),
+        ({"ids": ("a", "b")}, {"ids": ["a", "b"]}),
+        ({"datetime": noon}, {"datetime": "2024-01-02T12:00:00Z"}),
+        (
+            {"datetime": (midnight, noon)},
+            {"datetime": "2024-01-02T00:00:00Z/2024-01-02T12:00:00Z"},
+        ),
+        ({"datetime": [None, "2024-01-02"]}, {"datetime": "../2024-01-02"}),
+        ({"datetime": "2024/.."}, {"datetime": "2024/.."}),
+    ]:
+        await anext(stac.search(server.url, **given))
+        assert json.loads(server.seen[-1].body) == expected
+    for wrong in (2024, midnight.date(), [midnight]):
+        with pytest.raises(TypeError, match=r"expected a text .*, a datetime\.datetime"):
+            stac.search(server.url, datetime=wrong)
 
 
 async def test_items_below_a_catalog(tmp_path):

@@ -124,6 +124,18 @@ async def test_fail_fast_leaves_nothing_partial(item, form, server, tmp_path):
     assert files(tmp_path) == {}
 
 
+async def test_the_failure_that_ends_everything_is_told(form, server, tmp_path):
+    item, messages = make_item("one", {"gone": {"href": f"{server.url}/gone"}}), asyncio.Queue()
+    with pytest.raises(stac.HttpError) as caught:
+        await stac.download_item(
+            form(item), tmp_path, config=Config(fail_fast=True), messages=messages
+        )
+    told = [messages.get_nowait() for _ in range(messages.qsize())]
+    names = [type(message).__name__ for message in told]
+    assert names == ["StartAssetDownload", "ErrorAssetDownload"]
+    assert str(told[-1].error) == str(caught.value)
+
+
 async def test_what_is_complete_is_skipped_and_what_is_not_is_fetched(item, server, tmp_path):
     item["assets"]["data"]["file:size"] = 5000
     (tmp_path / "image.tif").write_bytes(b"broken")

@@ -269,10 +269,67 @@ async def test_partial_reads(server):
         assert ranges == [data[:10], data[500:600], data[25_599:]]
         with pytest.raises(ValueError):
             file.raw.seek(-1)
+        end = len(data)
+        starts, ends = [5, end, end + 5, end - 1], [5, end + 1, end + 9, end]
+        assert await file.raw.read_ranges(starts, ends) == [b"", b"", b"", data[-1:]]
+        for start, end in [(-1, 5), (5, 4)]:
+            with pytest.raises(ValueError, match=f"from {start} to {end}"):
+                await file.raw.read_range(start, end)
     spans = [request.headers.get("range") for request in server.requests("/x.bin")]
     assert "bytes=0-25599" not in spans and any(span == "bytes=500-599" for span in spans)
     with pytest.raises(stac.HttpError):
         stac.open_asset(f"{server.url}/gone")
+
+
+async def test_documents_that_are_looked_at_stay_as_they_are(server, tmp_path):
+    server.add("/in/x", b"x")
+    item = make_item("a", {"x": {"href": "./x"}})
+    item["links"] = [{"rel": "self", "href": f"{server.url}/in/a.json"}]
+    items = pystac.ItemCollection.from_dict({"type": "FeatureCollection", "features": [item]})
+    before = items.to_dict()
+    (planned,) = stac.plan(items, tmp_path)
+    assert planned.href == f"{server.url}/in/x"
+    assert [found.error for found in await stac.info(items)] == [None]
+    assert [found.error for found in await stac.verify(items)] == [None]
+    assert items.to_dict() == before
+    # What has no place is a row, in a collection as alone.
+    item["links"] = []
+    items = pystac.ItemCollection.from_dict({"type": "FeatureCollection", "features": [item]})
+    for document in (items, items.items[0], item):
+        (found,) = await stac.info(document)
+        assert "relative href" in str(found.error)
+        with pytest.raises(ValueError, match="relative href"):
+            stac.plan(document, tmp_path)
+
+
+async def test_what_is_no_document_is_said(item, tmp_path):
+    for wrong in ([item], "item.json", None):
+        for call in (
+            stac.verify(wrong),
+            stac.info(wrong),
+            stac.upload_item(wrong, tmp_path),
+            stac.upload_item_collection(wrong, tmp_path),
+        ):
+            with pytest.raises(TypeError, match="expected a pystac object or a dictionary"):
+                await call
+
+
+async def test_what_is_in_a_store_is_the_file_that_is_meant(
+    s3_store, monkeypatch, s3_environment, tmp_path
+):
+    source, target = tmp_path / "a.txt", f"s3://test-bucket/{s3_store.prefix}"
+    for content in (b"AAA", b"BBB"):
+        source.write_bytes(content)
+        sha256 = "1220" + hashlib.sha256(content).hexdigest()
+        asset = {"href": str(source), "file:size": 3, "file:checksum": sha256}
+        await stac.copy_item(make_item("one", {"a": asset}), target)
+        assert bytes(s3_store.get("a.txt").bytes()) == content
+    source.write_bytes(b"longer")
+    plain = make_item("one", {"a": {"href": str(source)}})
+    await stac.copy_item(plain, target)
+    assert bytes(s3_store.get("a.txt").bytes()) == b"longer"
+    again = await stac.upload_item(plain, target)
+    assert again["assets"]["a"]["file:checksum"] == "1220" + hashlib.sha256(b"longer").hexdigest()
 
 
 async def test_blocking_calls_inside_of_a_loop(item, tmp_path):
