@@ -76,7 +76,7 @@ pub(crate) fn open_error(target: &str, source: object_store::Error) -> Error {
 }
 
 /// Implements `ObjectStore` by handing every call to the field `inner`, but for copies, which go to the method
-/// `copy_inside`.
+/// `copy_inside`. Keys are shown to the method `check_key` first.
 macro_rules! delegate_object_store {
     ($name:ty) => {
         impl std::fmt::Display for $name {
@@ -93,6 +93,7 @@ macro_rules! delegate_object_store {
                 payload: object_store::PutPayload,
                 opts: object_store::PutOptions,
             ) -> object_store::Result<object_store::PutResult> {
+                self.check_key(location)?;
                 $crate::cloud::attributes::check(location, &opts.attributes)?;
                 self.inner.put_opts(location, payload, opts).await
             }
@@ -102,6 +103,7 @@ macro_rules! delegate_object_store {
                 location: &object_store::path::Path,
                 opts: object_store::PutMultipartOptions,
             ) -> object_store::Result<Box<dyn object_store::MultipartUpload>> {
+                self.check_key(location)?;
                 $crate::cloud::attributes::check(location, &opts.attributes)?;
                 self.inner.put_multipart_opts(location, opts).await
             }
@@ -111,6 +113,7 @@ macro_rules! delegate_object_store {
                 location: &object_store::path::Path,
                 options: object_store::GetOptions,
             ) -> object_store::Result<object_store::GetResult> {
+                self.check_key(location)?;
                 self.inner.get_opts(location, options).await
             }
 
@@ -119,6 +122,7 @@ macro_rules! delegate_object_store {
                 location: &object_store::path::Path,
                 ranges: &[std::ops::Range<u64>],
             ) -> object_store::Result<Vec<bytes::Bytes>> {
+                self.check_key(location)?;
                 self.inner.get_ranges(location, ranges).await
             }
 
@@ -130,7 +134,13 @@ macro_rules! delegate_object_store {
                 >,
             ) -> futures::stream::BoxStream<'static, object_store::Result<object_store::path::Path>>
             {
-                self.inner.delete_stream(locations)
+                let store = self.clone();
+                let checked = futures::StreamExt::map(locations, move |location| {
+                    let location = location?;
+                    store.check_key(&location)?;
+                    Ok(location)
+                });
+                self.inner.delete_stream(futures::StreamExt::boxed(checked))
             }
 
             fn list(
@@ -163,6 +173,8 @@ macro_rules! delegate_object_store {
                 to: &object_store::path::Path,
                 options: object_store::CopyOptions,
             ) -> object_store::Result<()> {
+                self.check_key(from)?;
+                self.check_key(to)?;
                 self.copy_inside(from, to, options).await
             }
         }

@@ -28,6 +28,8 @@ impl AzureStore {
         to: &Path,
         mode: CopyMode,
     ) -> Result<CopyOutcome> {
+        source.check_key(from)?;
+        self.check_key(to)?;
         let keyed = |store: &Self| store.settings.get(AzureKey::EncryptionKey).is_some();
         if keyed(self) || keyed(source) {
             return Ok(CopyOutcome::NotPossible);

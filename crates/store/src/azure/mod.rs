@@ -86,6 +86,16 @@ impl AzureStore {
         Ok(Self { inner, sender, headers, given, place, container, settings })
     }
 
+    /// Refuses keys that the service would take for others: it reads a backslash as a slash.
+    fn check_key(&self, location: &Path) -> object_store::Result<()> {
+        if !location.as_ref().contains('\\') {
+            return Ok(());
+        }
+        let target = format!("{}/{location}", self.location());
+        let detail = "Azure reads the backslash as `/`, which is the name of another blob: choose a name without it";
+        Err(Error::new(ErrorKind::InvalidPath, "check", target, detail).into())
+    }
+
     async fn copy_inside(
         &self,
         from: &Path,

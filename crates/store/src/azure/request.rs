@@ -73,6 +73,7 @@ impl AzureStore {
     }
 
     pub(super) async fn send(&self, path: &Path, call: &Call) -> Result<Reply> {
+        self.check_key(path)?;
         if self.settings.flag(AzureKey::SkipSignature)? {
             return self.sender.send(path.as_ref(), call, &Unsigned).await;
         }

@@ -35,6 +35,7 @@ const EMULATOR_KEY: &str =
 #[async_trait]
 impl Signer for AzureStore {
     async fn signed_url(&self, method: Method, path: &Path, expires_in: Duration) -> Result<Url> {
+        self.check_key(path)?;
         let url = self.place.url(path);
         if self.settings.get(AzureKey::EncryptionKey).is_none()
             && let Some(key) = self.account_key()?

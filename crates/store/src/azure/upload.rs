@@ -24,7 +24,8 @@ const NAME: &str = "blocks";
 
 #[async_trait]
 impl MultipartStore for AzureStore {
-    async fn create_multipart(&self, _: &Path) -> Result<MultipartId> {
+    async fn create_multipart(&self, path: &Path) -> Result<MultipartId> {
+        self.check_key(path)?;
         Ok(NAME.to_owned())
     }
 
@@ -37,6 +38,7 @@ impl MultipartStore for AzureStore {
         if tags.is_empty() && attributes.is_empty() {
             return self.create_multipart(path).await;
         }
+        self.check_key(path)?;
         check(path, &attributes)?;
         self.without_customer_key("multipart upload with attributes or tags")?;
         let mut headers = url::form_urlencoded::Serializer::new(format!("{NAME}?"));
@@ -56,6 +58,7 @@ impl MultipartStore for AzureStore {
         index: usize,
         data: PutPayload,
     ) -> Result<PartId> {
+        self.check_key(path)?;
         self.inner.put_part(path, id, index, data).await
     }
 
@@ -65,6 +68,7 @@ impl MultipartStore for AzureStore {
         id: &MultipartId,
         parts: Vec<PartId>,
     ) -> Result<PutResult> {
+        self.check_key(path)?;
         if self.settings.get(AzureKey::EncryptionKey).is_some() {
             return self.inner.complete_multipart(path, id, parts).await;
         }

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use holdall_store::aws::S3Store;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{
     Attribute, Attributes, CopyMode, GetOptions, ObjectStore, ObjectStoreExt, PutOptions,
 };
+use holdall_store::transfer::{Job, Verb};
 use holdall_store::{ErrorKind, OpenOptions, Registry, Store};
+use http::Method;
 
 use super::loopback::{Loopback, reply};
 use super::services;
+use super::transfer::{engine, memory};
 
 const S3: &str = "HOLDALL_TEST_S3_ENDPOINT";
 const MINIO: &str = "HOLDALL_TEST_MINIO_ENDPOINT";
@@ -442,4 +445,62 @@ async fn wrong_replies_are_typed_errors() {
     let before = server.seen().len();
     assert!(copied("slow").await.to_string().contains("SlowDown"));
     assert_eq!(server.seen().len() - before, 2, "repeated as often as the policy says");
+}
+
+#[tokio::test]
+async fn azure_is_not_asked_for_keys_that_it_takes_for_others() {
+    let server = Loopback::start(|request| {
+        let head = "HTTP/1.1 201 Created\r\nETag: \"1\"\r\nLast-Modified: Sat, 21 Nov 2026 00:00:00 GMT\r\n";
+        let length = if request.method == "HEAD" { 1 } else { 0 };
+        format!("{head}Content-Length: {length}\r\n\r\n").into_bytes()
+    })
+    .await;
+    let mut options = OpenOptions::default()
+        .with("account_name", "me")
+        .with("account_key", "aGlkZGVu")
+        .with("endpoint", &server.url)
+        .with("allow_http", "true");
+    (options.use_env, options.retry.max_retries) = (false, 0);
+    let store = Registry::default().open("az://box", &options).unwrap().0;
+    let (odd, plain) = (Path::parse("a\\b").unwrap(), Path::from("a/b"));
+    let provider = store.provider();
+    let signer = provider.signer().unwrap();
+    let second = std::time::Duration::from_secs(1);
+    let outcomes = [
+        ("put", store.put(&odd, "x".into()).await.map(drop)),
+        ("upload", store.put_multipart(&odd).await.map(drop)),
+        ("begin", provider.multipart().unwrap().create_multipart(&odd).await.map(drop)),
+        ("get", store.get(&odd).await.map(drop)),
+        ("head", store.head(&odd).await.map(drop)),
+        ("range", store.get_ranges(&odd, std::slice::from_ref(&(0..1))).await.map(drop)),
+        ("delete", store.delete(&odd).await),
+        ("copy from", store.copy(&odd, &plain).await),
+        ("copy to", store.copy(&plain, &odd).await),
+        ("rename", store.rename(&plain, &odd).await),
+        ("tags", provider.get_tags(&odd).await.map(drop)),
+        ("attributes", provider.put_attributes(&odd, Attributes::new()).await),
+        ("delete version", provider.delete_version(&odd, "1").await),
+        ("restore version", provider.restore_version(&odd, "1").await),
+        ("sign", signer.signed_url(Method::GET, &odd, second).await.map(drop)),
+    ];
+    for (operation, outcome) in outcomes {
+        let error = store.error("test", &odd, outcome.expect_err(operation));
+        assert_eq!(error.kind(), ErrorKind::InvalidPath, "{operation}: {error}");
+        assert!(error.to_string().contains("backslash"), "{operation}: {error}");
+    }
+    assert_eq!(server.seen().len(), 0, "{:?}", server.seen());
+
+    // Of many, it fails alone, and a move does not lose it.
+    let (source, state) = (memory(), tempfile::tempdir().unwrap());
+    for key in [&odd, &plain] {
+        source.put(key, "x".into()).await.unwrap();
+    }
+    let jobs = [odd.clone(), plain].map(|key| Job { from: key.clone(), to: key, size: 1 });
+    let engine = engine(&state);
+    let options = engine.options().clone().with_verb(Verb::Move);
+    let outcomes = engine.with_options(options).run(&source, &store, stream::iter(jobs).boxed());
+    let outcomes: Vec<_> = outcomes.map(|outcome| outcome.result).collect().await;
+    assert_eq!(outcomes.iter().filter(|result| result.is_ok()).count(), 1, "{outcomes:?}");
+    let left: Vec<_> = source.list(None).map_ok(|meta| meta.location).try_collect().await.unwrap();
+    assert_eq!(left, [odd]);
 }
