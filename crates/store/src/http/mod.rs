@@ -20,6 +20,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use http::{Method, StatusCode};
 use object_store::client::HttpClient;
 use object_store::http::{HttpBuilder, HttpStore as Inner};
 use object_store::path::Path;
@@ -30,10 +31,11 @@ use object_store::{
 use url::Url;
 
 use self::adapt::{Adapter, Connector};
+use crate::checksum::Checksum;
 use crate::client::file_body::UploadFile;
-use crate::client::{ClientOptions, shared_client};
+use crate::client::{ClientOptions, Integrity, shared_client};
 use crate::cloud::open_error;
-use crate::cloud::send::Sender;
+use crate::cloud::send::{Call, Sender, Unsigned};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Provider;
 
@@ -195,6 +197,20 @@ impl Provider for HttpStore {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    /// Servers state with HEAD of the whole what they leave out of a reply with a range: the MD5 is one of what a reply carries.
+    async fn checksums(
+        &self,
+        location: &Path,
+        e_tag: Option<&str>,
+    ) -> object_store::Result<Vec<Checksum>> {
+        // Asked once: nobody is to wait long for what may not be there.
+        let call = Call::new(Method::HEAD, self.object_url(location)).idempotent(false);
+        let reply = self.sender.send(location.as_ref(), &call, &Unsigned).await?;
+        let is_meant = reply.header("etag") == e_tag;
+        let said = is_meant.then(|| Integrity::of(StatusCode::OK, &reply.headers));
+        Ok(said.map(|said| said.checksums).unwrap_or_default())
     }
 
     async fn put_file(

@@ -266,8 +266,9 @@ impl Object {
         }
         let mut found = cheapest(&stated.checksums);
         let is_cheap = |sum: &Checksum| sum.algorithm().is_combinable();
-        if !found.as_ref().is_some_and(is_cheap) && (meta.size > part || verify == Verify::Required)
-        {
+        // A server without ranges has said of the whole what it has to say.
+        let is_worth_it = meta.size > part && !self.has_no_ranges() || verify == Verify::Required;
+        if !found.as_ref().is_some_and(is_cheap) && is_worth_it {
             // One request more, which is worth it for many bytes.
             let kept = self.store.checksums(&self.path, meta.e_tag.as_deref()).await;
             found = cheapest(&kept.unwrap_or_default()).or(found);

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use base64::Engine;
 use futures::{StreamExt, TryStreamExt, stream};
+use holdall_store::checksum::{Algorithm, Checksum};
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{
     Attribute, Attributes, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
@@ -250,6 +252,42 @@ async fn a_checksum_counts_where_there_are_no_ranges_too() {
         |_, _, content: &[u8]| reply("200 OK", &[("x-goog-hash", "crc32c=4waSgw==")], content);
     let (_, store) = serving(b"123456789", right).await;
     assert_eq!(store.get(&"k".into()).await.unwrap().bytes().await.unwrap(), "123456789");
+}
+
+#[tokio::test]
+async fn what_a_head_states_of_an_object_counts_for_its_parts() {
+    let content = data(3 << 20);
+    let (mut changed, stated) = (content.clone(), Checksum::of(Algorithm::Md5, &content));
+    changed[2 << 20] ^= 1;
+    let md5 = base64::engine::general_purpose::STANDARD.encode(stated.as_bytes());
+    let server = Loopback::start(move |request| {
+        let tag = "ETag: \"1\"\r\nLast-Modified: Sat, 21 Nov 2026 00:00:00 GMT\r\n";
+        let range = request.header("range").and_then(|range| {
+            let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+            Some((first.parse::<usize>().ok()?, last.parse::<usize>().ok()?.min((3 << 20) - 1)))
+        });
+        let sent = if request.target == "/bad" { &changed } else { &content };
+        let Some((first, last)) = range else {
+            let length = content.len();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nContent-MD5: {md5}\r\n{tag}\r\n");
+            let body = if request.method == "HEAD" { &[] } else { &sent[..] };
+            return [head.as_bytes(), body].concat();
+        };
+        let whole = sent.len();
+        let head = format!(
+            "HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\nContent-Range: bytes {first}-{last}/{whole}\r\n{tag}\r\n",
+            last + 1 - first
+        );
+        [head.as_bytes(), &sent[first..=last]].concat()
+    })
+    .await;
+    let (dir, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (engine, store) = (engine(&state), open(&server.url));
+    let report = engine.download(&store, &"good".into(), dir.path().join("good")).await.unwrap();
+    assert_eq!(report.checksum, Some(stated));
+    let error = engine.download(&store, &"bad".into(), dir.path().join("bad")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(!dir.path().join("bad").exists());
 }
 
 #[tokio::test]
