@@ -99,6 +99,8 @@ def compare(theirs, ours, steps):
 @given(st.lists(STEPS, max_size=40))
 @settings(max_examples=60, deadline=None)
 def test_memory(steps):
+    # obstore's rename of an object onto itself deletes it.
+    steps = [s for s in steps if s[0] != "rename" or s[1] != s[2]]
     compare(obstore.store.MemoryStore(), holdall.store.MemoryStore(), steps)
 
 
