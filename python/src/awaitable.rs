@@ -6,7 +6,8 @@
 //! interpreter that is going away.
 //!
 //! The object is a coroutine to asyncio: `await`, `gather`, `create_task`, `wait_for` and `TaskGroup` take it. Throwing
-//! into it (cancellation) or dropping it aborts the operation.
+//! into it (cancellation) aborts the operation, and goes on up when nothing of it is left: its buffer is not written to any
+//! more, and its temporary file is gone. Dropping it aborts it, too.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use futures::FutureExt;
-use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
+use pyo3::exceptions::{PyGeneratorExit, PyRuntimeError, PyStopIteration};
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -55,9 +56,36 @@ fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 }
 
 enum Slot {
-    Running { waiter: Option<(Arc<Queue>, u64)> },
+    Running {
+        waiter: Option<Waiter>,
+    },
+    /// Aborted, and not gone yet; somebody waits with what was thrown in.
+    Ending {
+        waiter: Waiter,
+        thrown: PyErr,
+    },
     Done(Finish),
     Taken,
+}
+
+/// The asyncio future to wake: its queue and its number.
+type Waiter = (Arc<Queue>, u64);
+
+/// Dropped when nothing is left of an operation.
+struct Gone(Arc<Mutex<Slot>>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        let mut slot = lock(&self.0);
+        match std::mem::replace(&mut *slot, Slot::Taken) {
+            Slot::Ending { waiter: (queue, id), thrown } => {
+                *slot = Slot::Done(Box::new(move |_| Err(thrown)));
+                drop(slot);
+                queue.push(id);
+            }
+            other => *slot = other,
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -97,9 +125,12 @@ pub(crate) fn future_into_py<T: Send + 'static>(
     }
     let slot = Arc::new(Mutex::new(Slot::Running { waiter: None }));
     let target = slot.clone();
+    let gone = Gone(slot.clone());
     let wanted = LOOPS_WANTED.load(Ordering::Relaxed);
     let event_loop = if wanted { running_loop(py).ok().map(Bound::unbind) } else { None };
     let task = runtime.spawn(async move {
+        // Dropped after the future is.
+        let _gone = gone;
         // What it shares with others is behind locks that go on after a panic; and nobody asks it again.
         let future = AssertUnwindSafe(future).catch_unwind();
         let value = match event_loop {
@@ -155,7 +186,6 @@ impl Awaitable {
     /// Ends the operation with an exception; part of the coroutine protocol.
     #[pyo3(signature = (*exception))]
     fn throw(&self, exception: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
-        self.stop();
         let first = exception.get_item(0)?;
         let raised = if first.is_instance_of::<pyo3::types::PyType>() {
             match exception.get_item(1) {
@@ -165,7 +195,7 @@ impl Awaitable {
         } else {
             first
         };
-        Err(PyErr::from_value(raised))
+        self.end(exception.py(), PyErr::from_value(raised))
     }
 
     /// Ends the operation; part of the coroutine protocol.
@@ -180,11 +210,47 @@ impl Awaitable {
             abort.abort();
         }
         let before = std::mem::replace(&mut *lock(&self.slot), Slot::Taken);
-        // Nobody will wake the future that stands for the operation, and it keeps its loop alive.
-        if let Slot::Running { waiter: Some((queue, id)) } = before {
-            let forgotten = lock(&queue.futures).remove(&id);
-            drop(forgotten);
+        if let Slot::Running { waiter: Some(waiter) } | Slot::Ending { waiter, .. } = before {
+            forget(&waiter);
         }
+    }
+
+    /// Aborts the operation, and raises what was `thrown` when it is gone. Whoever does not wait for that (the coroutine is
+    /// closed, thrown into a second time, or not on a running loop) hears at once.
+    fn end(&self, py: Python<'_>, thrown: PyErr) -> PyResult<Py<PyAny>> {
+        let running = matches!(&*lock(&self.slot), Slot::Running { .. });
+        let bridge = match running && !thrown.is_instance_of::<PyGeneratorExit>(py) {
+            true => Bridge::current(py).ok(),
+            false => None,
+        };
+        let (Some(bridge), Some(abort)) = (bridge, &self.abort) else {
+            self.stop();
+            return Err(thrown);
+        };
+        let (id, future) = bridge.register(py)?;
+        let mut slot = lock(&self.slot);
+        let before = std::mem::replace(&mut *slot, Slot::Taken);
+        let Slot::Running { waiter: before } = before else {
+            // It has finished meanwhile.
+            drop(slot);
+            forget(&(bridge.queue.clone(), id));
+            return Err(thrown);
+        };
+        *slot = Slot::Ending { waiter: (bridge.queue.clone(), id), thrown };
+        drop(slot);
+        if let Some(before) = before {
+            forget(&before);
+        }
+        abort.abort();
+        self.wait_for(&future)
+    }
+
+    /// Waits for an asyncio future; what is returned goes up to the loop.
+    fn wait_for(&self, future: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let iterator = future.call_method0("__await__")?;
+        let yielded = iterator.call_method0("__next__")?.unbind();
+        *lock(&self.waiting) = Some(iterator.unbind());
+        Ok(yielded)
     }
 
     fn step(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
@@ -202,10 +268,7 @@ impl Awaitable {
                 let (id, future) = bridge.register(py)?;
                 *slot = Slot::Running { waiter: Some((bridge.queue.clone(), id)) };
                 drop(slot);
-                let iterator = future.call_method0("__await__")?;
-                let yielded = iterator.call_method0("__next__")?.unbind();
-                *lock(&self.waiting) = Some(iterator.unbind());
-                return Ok(yielded);
+                return self.wait_for(&future);
             }
             running => *slot = running,
         }
@@ -217,6 +280,12 @@ impl Awaitable {
             None => Err(PyRuntimeError::new_err("this operation is awaited twice at once")),
         }
     }
+}
+
+/// Nobody will wake this future, and it keeps its loop alive.
+fn forget((queue, id): &Waiter) {
+    let forgotten = lock(&queue.futures).remove(id);
+    drop(forgotten);
 }
 
 fn stop_iteration(py: Python<'_>, value: Py<PyAny>) -> PyErr {

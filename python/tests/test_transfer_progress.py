@@ -12,6 +12,7 @@ import sys
 import textwrap
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from conftest import s3_settings
@@ -162,7 +163,43 @@ async def test_a_cancelled_download_leaves_no_file(store, tmp_path_factory):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    wait_until(lambda: not os.listdir(directory))
+    # Whoever catches it may begin anew at once.
+    assert not os.listdir(directory)
+    assert _holdall._unsettled()[0] == 0
+
+
+async def test_a_cancelled_read_does_not_write_to_its_buffer_any_more(store):
+    holdall.put(store, "k", DATA)
+    for wait in [0, 0.001, 0.01, 0.1]:
+        buffer = bytearray(len(DATA))
+        reading = holdall.read_into_async(store, "k", buffer, limit_rate=8 * MIB, part_size=MIB)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reading, wait)
+        read = bytes(buffer)
+        await asyncio.sleep(0.05)
+        assert buffer == read
+
+
+async def test_who_is_cancelled_twice_does_not_wait(store):
+    holdall.put(store, "k", DATA)
+    caught = []
+
+    async def stubborn():
+        reading = holdall.read_into_async(store, "k", bytearray(len(DATA)), limit_rate=MIB)
+        try:
+            await reading
+        except asyncio.CancelledError as error:
+            caught.append(error.args)
+        return "done"
+
+    task = asyncio.ensure_future(stubborn())
+    await asyncio.sleep(0.01)
+    task.cancel("once")
+    await asyncio.sleep(0)
+    task.cancel("twice")
+    with suppress(asyncio.CancelledError):
+        assert await task == "done"
+    assert caught in ([("once",)], [("twice",)])
 
 
 async def test_a_time_limit_works(s3_store):
