@@ -402,7 +402,7 @@ class _Watch:
     ) -> None:
         if not callable(progress):
             raise TypeError(f"progress is called with a Snapshot: {progress!r} cannot be")
-        if interval <= 0:
+        if not interval > 0:
             raise ValueError(f"progress_interval is a positive number of seconds, not {interval!r}")
         self.operation, self.progress, self.interval = operation, progress, interval
         self.raised = False

@@ -223,6 +223,10 @@ def test_options_that_an_operation_does_not_have_are_refused(tmp_path):
         holdall.download(store, "k", tmp_path / "f", parts=0)
     with pytest.raises(ValueError, match="verify is 'checksum', 'required' or 'length'"):
         holdall.download(store, "k", tmp_path / "f", verify="sometimes")
+    with pytest.raises(ValueError, match="retries is a whole number of at least 0, not -1"):
+        holdall.download(store, "a", tmp_path / "f", retries=-1)
+    with pytest.raises(TypeError, match="attributes is a dict"):
+        holdall.upload(store, "a", b"", attributes="text/plain")
     with pytest.raises(ValueError, match="hedge"):
         holdall.download(store, "k", tmp_path / "f", hedge=-1)
     with pytest.raises(InvalidArgumentError, match="only the upload of a file can be resumed"):

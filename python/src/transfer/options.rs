@@ -98,10 +98,12 @@ pub(super) fn transfer(given: &Bound<'_, PyDict>, allowed: Allowed) -> PyResult<
             "verify" => options.with_verify(verify(&value)?),
             "resume" => options.with_resume(value.is_truthy()?),
             "fsync" => options.with_fsync(value.is_truthy()?),
-            "retries" => options.with_retries(value.extract()?),
+            "retries" => options.with_retries(retries(&value)?),
             "hedge" => options.with_hedge(Some(seconds(&key, &value)?)),
-            "attributes" => options.with_attributes(Some(attributes_in(Some(value.cast()?))?)),
-            "tags" => options.with_tags(tags_in(Some(value.cast()?))?),
+            "attributes" => {
+                options.with_attributes(Some(attributes_in(Some(dict(&key, &value)?))?))
+            }
+            "tags" => options.with_tags(tags_in(Some(dict(&key, &value)?))?),
             // The last one that is allowed anywhere: limit_rate.
             _ => {
                 budget = budget.with_rate(positive(&key, &value)?);
@@ -129,6 +131,20 @@ fn positive(key: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
             value.repr()?
         ))),
     }
+}
+
+fn retries(value: &Bound<'_, PyAny>) -> PyResult<u32> {
+    value.extract().or_else(|_| {
+        let text = format!("retries is a whole number of at least 0, not {}", value.repr()?);
+        Err(PyValueError::new_err(text))
+    })
+}
+
+fn dict<'a, 'py>(key: &str, value: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyDict>> {
+    value.cast().or_else(|_| {
+        let text = format!("{key} is a dict of names and their values, not {}", value.repr()?);
+        Err(PyTypeError::new_err(text))
+    })
 }
 
 /// A span of time, as a number of seconds or as a `timedelta`.
