@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
-use object_store::{MultipartId, ObjectStoreExt, PutPayload, PutResult};
+use object_store::{MultipartId, ObjectMeta, ObjectStoreExt, PutPayload, PutResult};
 use serde::Serialize;
 
 use super::backoff::Backoff;
@@ -40,6 +40,8 @@ pub(super) struct Upload {
     /// The parts that the service has, by index.
     parts: Mutex<Vec<Option<String>>>,
     journal: Option<Journal>,
+    /// When it began, by the clock of this machine.
+    begun: DateTime<Utc>,
     /// Holds the lock on the journal.
     slot: Option<Slot>,
     /// What a killed process began here, and until when the service may have begun it.
@@ -71,6 +73,7 @@ impl Upload {
             sent: AtomicU64::new(0),
             parts: Mutex::default(),
             journal: None,
+            begun: DateTime::UNIX_EPOCH,
             slot,
             left: None,
             keep: options.resume && identity.is_some(),
@@ -89,6 +92,7 @@ impl Upload {
             head.begun = left.begun;
             upload.id.clone_from(&left.upload);
             let goes_on = upload.keep && !left.upload.is_empty() && left == head;
+            upload.begun = left.begun;
             upload.left = Some((left, Utc::now()));
             if goes_on && upload.take_over(&parts, grid).await {
                 return Ok(upload);
@@ -98,6 +102,7 @@ impl Upload {
         // Noted before it begins: a process that is killed in between leaves an upload whose name nobody knows.
         head.upload.clear();
         head.begun = Utc::now();
+        upload.begun = head.begun;
         upload.note(&head);
         upload.id = upload.create_once_or_again(target, head.begun).await?;
         upload.id.clone_into(&mut head.upload);
@@ -127,6 +132,7 @@ impl Upload {
             sent: AtomicU64::new(0),
             parts: Mutex::default(),
             journal: None,
+            begun: left.begun,
             slot: Some(slot),
             left: Some((left, Utc::now())),
             keep: false,
@@ -333,8 +339,7 @@ impl Upload {
                 let Ok(meta) = self.store.head(target.path).await else { return Err(error) };
                 let sent = self.sent.load(Ordering::Relaxed);
                 let size = if self.size > 0 { self.size } else { sent };
-                let tag = meta.e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
-                let is_ours = asked_before || (tag.is_some() && tag == tag_of_parts(&parts));
+                let is_ours = asked_before || is_made_of(&meta, &parts, self.begun);
                 if meta.size != size || !is_ours {
                     return Err(error);
                 }
@@ -385,6 +390,16 @@ impl Upload {
     }
 }
 
+/// Whether an object is what became of these parts, of an upload that had `begun` then. Where entity tags say nothing of the
+/// content (encrypted objects), they still say of how many parts it is.
+fn is_made_of(meta: &ObjectMeta, parts: &[PartId], begun: DateTime<Utc>) -> bool {
+    let Some(tag) = meta.e_tag.as_deref().map(|tag| tag.trim_matches('"')) else { return false };
+    let is_new = meta.last_modified >= begun - CLOCKS_DIFFER;
+    let has_as_many =
+        tag.rsplit_once('-').is_some_and(|(_, count)| count == parts.len().to_string());
+    tag_of_parts(parts).is_some_and(|of_parts| of_parts == tag) || (is_new && has_as_many)
+}
+
 /// The entity tag that S3 gives an object of these parts: the MD5 of their MD5s, and how many they are.
 fn tag_of_parts(parts: &[PartId]) -> Option<String> {
     let md5 = |part: &PartId| Checksum::from_hex(Algorithm::Md5, part.content_id.trim_matches('"'));
@@ -414,5 +429,35 @@ impl Drop for Upload {
             }
             drop(slot);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_tells_of_which_parts_it_is() {
+        let parts: Vec<_> = [b"a", b"b"]
+            .map(|data| PartId { content_id: Checksum::of(Algorithm::Md5, data).to_hex() })
+            .into();
+        let begun = Utc::now();
+        let is = |tag: &str, modified: DateTime<Utc>| {
+            let meta = ObjectMeta {
+                location: Path::from("k"),
+                last_modified: modified,
+                size: 2,
+                e_tag: Some(tag.to_owned()),
+                version: None,
+            };
+            is_made_of(&meta, &parts, begun)
+        };
+        let (new, old) = (begun, begun - TimeDelta::hours(1));
+        let ours = tag_of_parts(&parts).unwrap();
+        assert!(is(&format!("\"{ours}\""), old));
+        // An encrypted object: nothing but the number of its parts.
+        let opaque = "\"0123456789abcdef0123456789abcdef-2\"";
+        assert!(is(opaque, new) && !is(opaque, old));
+        assert!(!is(&opaque.replace("-2", "-3"), new) && !is("\"0123456789abcdef\"", new));
     }
 }
