@@ -149,6 +149,14 @@ fn moves_and_keeps_what_exists() {
     assert_eq!(kept.status.code(), Some(3));
     assert!(err(&kept).contains("already exists"), "{}", err(&kept));
     assert_eq!(fs::read_to_string(dir.path().join("moved.txt")).unwrap(), "one");
+    // A dry run knows it, too.
+    fs::create_dir(dir.path().join("some")).unwrap();
+    fs::write(dir.path().join("some/b c.txt"), "kept").unwrap();
+    let planned = holdall(dir.path(), &["cp", "-rn", "data", "some", "--no-clobber"]);
+    assert_eq!(planned.status.code(), Some(3));
+    assert!(err(&planned).contains("some/b c.txt: already exists"), "{}", err(&planned));
+    let listed = String::from_utf8_lossy(&planned.stdout);
+    assert!(listed.contains("deep/.hidden") && !listed.contains("b c.txt"), "{listed}");
 }
 
 #[test]

@@ -348,7 +348,12 @@ mod classify {
                 return Self { kind: ErrorKind::Config, status: None, detail };
             }
             let status = status_in(&detail);
-            Self { kind: kind(error, status, &detail), status, detail }
+            let kind = kind(error, status, &detail);
+            if kind == ErrorKind::AlreadyExists && status == Some(412) {
+                // What the service says of the condition that was ours adds nothing.
+                detail.clear();
+            }
+            Self { kind, status, detail }
         }
     }
 

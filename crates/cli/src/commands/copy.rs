@@ -141,14 +141,34 @@ async fn run_jobs(
     context: &Context<'_>,
     source: &Store,
     target: &Store,
-    jobs: BoxStream<'static, holdall::store::Result<Job>>,
+    jobs: Jobs,
     args: &TransferArgs,
     verb: Verb,
 ) -> Result<Exit> {
     let transfer = engine(args, verb);
     let mut report = Report::new(context, source, target, verb, args.dry_run, &transfer);
+    let failed = match args.dry_run {
+        true => look_at_all(&mut report, target, jobs, args).await?,
+        false => run_all(&mut report, &transfer, source, target, jobs).await?,
+    };
+    report.finish();
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(report.end()),
+    }
+}
+
+type Jobs = BoxStream<'static, holdall::store::Result<Job>>;
+
+/// Runs jobs side by side; why there was an end to them before the last one, if there was.
+async fn run_all(
+    report: &mut Report<'_>,
+    transfer: &Transfer,
+    source: &Store,
+    target: &Store,
+    mut jobs: Jobs,
+) -> Result<Option<Error>> {
     let mut running = futures::stream::FuturesUnordered::new();
-    let mut jobs = jobs;
     let mut failed = None;
     let workers = transfer.options().workers;
     loop {
@@ -157,16 +177,9 @@ async fn run_jobs(
             job = jobs.next(), if running.len() < workers && failed.is_none() => match job {
                 Some(Ok(job)) => {
                     report.planned();
-                    match args.dry_run {
-                        true => report.would(&job, None)?,
-                        false => running.push(transfer.start(source, target, job)),
-                    }
+                    running.push(transfer.start(source, target, job));
                 }
-                Some(Err(error)) if error.odd_key().is_some() => {
-                    report.planned();
-                    report.refused(&error.with_operation(action(verb)))?;
-                }
-                Some(Err(error)) => failed = Some(error),
+                Some(Err(error)) => failed = report.unlisted(error)?,
                 None => break,
             },
             else => break,
@@ -175,10 +188,47 @@ async fn run_jobs(
     while let Some(outcome) = running.next().await {
         report.outcome(&outcome)?;
     }
-    report.finish();
-    match failed {
-        Some(error) => Err(error.into()),
-        None => Ok(report.end()),
+    Ok(failed)
+}
+
+/// Tells in their order what would become of jobs.
+async fn look_at_all(
+    report: &mut Report<'_>,
+    target: &Store,
+    jobs: Jobs,
+    args: &TransferArgs,
+) -> Result<Option<Error>> {
+    let looked = jobs.map(|job| async {
+        let exists = match &job {
+            Ok(job) if args.no_clobber => target.exists(&job.to).await,
+            _ => Ok(false),
+        };
+        (job, exists)
+    });
+    let mut looked = std::pin::pin!(looked.buffered(args.engine.workers));
+    while let Some((job, exists)) = looked.next().await {
+        match job {
+            Ok(job) => {
+                report.planned();
+                match exists.and_then(|exists| refuse_existing(target, &job.to, exists)) {
+                    Ok(()) => report.would(&job, None)?,
+                    Err(error) => report.outcome(&Outcome { job, result: Err(error) })?,
+                }
+            }
+            Err(error) => match report.unlisted(error)? {
+                Some(error) => return Ok(Some(error)),
+                None => {}
+            },
+        }
+    }
+    Ok(None)
+}
+
+/// What `--no-clobber` says of a target that exists.
+fn refuse_existing(target: &Store, to: &Path, exists: bool) -> holdall::store::Result<()> {
+    match exists {
+        true => Err(Error::new(ErrorKind::AlreadyExists, "put", target.url_of(to), "")),
+        false => Ok(()),
     }
 }
 
@@ -318,6 +368,16 @@ impl<'a> Report<'a> {
         self.bar.suspend(|| self.context.printer.outcome(String::new, json))
     }
 
+    /// An error in place of a job: told if it is of one object, given back if it is the end of all.
+    fn unlisted(&mut self, error: Error) -> Result<Option<Error>> {
+        if error.odd_key().is_none() {
+            return Ok(Some(error));
+        }
+        self.planned();
+        self.refused(&error.with_operation(action(self.verb)))?;
+        Ok(None)
+    }
+
     pub(super) fn summary(&self) -> String {
         let what = match (self.dry_run, self.verb) {
             (true, Verb::Copy) => "would copy",
@@ -391,8 +451,8 @@ async fn from_stream(
         };
         printer.outcome(|| format!("{done} {text} to {url}"), json)
     };
-    if args.no_clobber && target.exists(to).await? {
-        bail!("put {}: already exists", target.url_of(to));
+    if args.no_clobber {
+        refuse_existing(target, to, target.exists(to).await?)?;
     }
     if args.dry_run {
         return told(None).map(|()| Exit::Done);
