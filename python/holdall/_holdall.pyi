@@ -927,12 +927,12 @@ class StacBody:
 @final
 class StacPages:
     """The pages of a search."""
-    def __new__(cls, clients: StacClients, href: str, body: str | None = None) -> Self: ...
+    def __new__(cls, clients: StacClients, request: str) -> Self: ...
     def next(self) -> Coroutine[Any, Any, str | None]:
         """The text of the next page; `None` after the last. To be awaited."""
     @property
-    def position(self) -> tuple[str, str | None] | None:
-        """Href and body (JSON text) of the request for the next page; `None` after the last."""
+    def position(self) -> str | None:
+        """The request for the next page (JSON text); `None` after the last."""
 
 @final
 class StacCrawl:

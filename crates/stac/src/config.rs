@@ -35,7 +35,7 @@ pub struct ClientConfig {
     pub s3_region: Option<String>,
     /// Accept to pay for requests to S3, which are signed then. Default no.
     pub s3_requester_pays: bool,
-    /// Attempts per request to S3 and other stores, the first included. Default 10.
+    /// Attempts per request to S3 and other stores that assets are read from, the first included. Default 10.
     pub s3_max_attempts: u32,
     /// The URL of an S3-compatible service.
     pub s3_endpoint_url: Option<String>,
@@ -45,7 +45,7 @@ pub struct ClientConfig {
     pub oauth2: Option<OAuth2>,
     /// Shows the user where to log in; without it, the text goes to the log as a warning.
     pub prompt: Option<Prompt>,
-    /// Credentials by the key of an authentication scheme or by host.
+    /// Credentials by the key of an authentication scheme, by host and port (`data.example.org:8443`), or by host.
     pub credentials: Vec<(String, Credential)>,
     /// Settings of stores, as [`holdall_store::OpenOptions`] takes them.
     pub store_settings: Vec<(String, String)>,

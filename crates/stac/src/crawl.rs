@@ -52,16 +52,20 @@ impl Crawl {
     /// The next item; `None` after the last.
     ///
     /// # Errors
-    /// A document that cannot be read; the next call goes on behind it, or asks again for a page of a search.
+    /// A document, or a page of items, that cannot be read; the next call goes on behind it, or behind the last page that could.
     pub async fn next(&mut self) -> Result<Option<Document>> {
         loop {
             if let Some(item) = self.items.pop_front() {
                 return Ok(Some(item));
             }
             if let Some(pages) = &mut self.pages {
-                match pages.next().await? {
-                    Some(page) => self.take(&page)?,
-                    None => self.pages = None,
+                match pages.next().await {
+                    Ok(Some(page)) => self.take(&page)?,
+                    Ok(None) => self.pages = None,
+                    Err(error) => {
+                        self.pages = None;
+                        return Err(error);
+                    }
                 }
                 continue;
             }

@@ -1,8 +1,10 @@
 //! Items from a STAC API, page by page.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use http::Method;
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, TRANSFER_ENCODING};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::asset::text;
@@ -12,30 +14,39 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::href;
 use crate::json::Json;
 use crate::plan::Location;
+use crate::transport::{self, Span};
 
 /// Pages without items in a row that are read.
 const MOST_EMPTY: usize = 100;
 
 /// One request of a search. It can be kept as JSON and taken up again later.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// Where it goes.
     pub href: String,
     /// The body, for POST; GET without.
+    #[serde(default)]
     pub body: Option<Value>,
+    /// Headers that the server wants to see with it, beside those of the client.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
 }
+
+/// What HTTP makes of a request itself.
+const OWN_HEADERS: [HeaderName; 5] =
+    [CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING];
 
 impl Request {
     /// A request for one page by its URL.
     pub fn get(href: impl Into<String>) -> Self {
-        Self { href: href.into(), body: None }
+        Self { href: href.into(), body: None, headers: BTreeMap::new() }
     }
 
     /// A search at the root of an API (`…/v1` or `…/v1/search`) with the fields of STAC API's item search.
     pub fn search(api: &str, body: Map<String, Value>) -> Self {
         let api = api.trim_end_matches('/');
         let href = if api.ends_with("/search") { api.to_owned() } else { format!("{api}/search") };
-        Self { href, body: Some(Value::Object(body)) }
+        Self { body: Some(Value::Object(body)), ..Self::get(href) }
     }
 
     /// The same search by GET, with its fields in the query as STAC API has them there.
@@ -59,7 +70,7 @@ impl Request {
 
     /// What tells it from other requests.
     fn mark(&self) -> String {
-        format!("{} {:?}", self.href, self.body)
+        format!("{} {:?} {:?}", self.href, self.body, self.headers)
     }
 
     /// The request that a `next` link of a page asks for.
@@ -75,8 +86,9 @@ impl Request {
         };
         let is_post =
             next.get("method").and_then(text).is_some_and(|m| m.eq_ignore_ascii_case("post"));
+        let headers = next.get("headers").map(headers).unwrap_or_default();
         if !is_post {
-            return Some(Self { href, body: None });
+            return Some(Self { href, body: None, headers });
         }
         let merge = next.get("merge").and_then(Json::as_bool).unwrap_or(false);
         let own = next.get("body").map(Json::to_value);
@@ -90,8 +102,22 @@ impl Request {
             (None, Some(before)) => before.clone(),
             (None, None) => Value::Object(Map::new()),
         };
-        Some(Self { href, body: Some(body) })
+        Some(Self { href, body: Some(body), headers })
     }
+}
+
+/// The headers of a link: each a text or, where a header comes more than once, a list of them (STAC API, pagination).
+fn headers(written: &Json) -> BTreeMap<String, String> {
+    let Value::Object(headers) = written.to_value() else { return BTreeMap::new() };
+    let line = |value: Value| match value {
+        Value::String(text) => Some(text),
+        Value::Array(texts) => {
+            let texts = texts.iter().map(Value::as_str).collect::<Option<Vec<_>>>();
+            texts.map(|texts| texts.join(", "))
+        }
+        _ => None,
+    };
+    headers.into_iter().filter_map(|(name, value)| Some((name, line(value)?))).collect()
 }
 
 /// The pages of a search.
@@ -176,9 +202,22 @@ impl Pages {
 
 impl Clients {
     async fn page(&self, request: &Request) -> Result<Document> {
-        let Some(body) = &request.body else { return self.read_document(&request.href).await };
+        if request.body.is_none() && request.headers.is_empty() {
+            return self.read_document(&request.href).await;
+        }
         let location = Location { href: request.href.clone(), ..Location::default() };
-        let data = self.send(&location, Method::POST, "application/json", body.to_string()).await?;
+        let mut ways = self.ways(&location).await?;
+        for (name, value) in &request.headers {
+            if !OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own.as_str())) {
+                ways.iter_mut().try_for_each(|way| way.add_header(name, value))?;
+            }
+        }
+        let data = match &request.body {
+            Some(body) => {
+                transport::send(&ways, Method::POST, "application/json", body.to_string()).await?
+            }
+            None => transport::read(&ways, Span::default()).await?,
+        };
         let page = Document::from_bytes(&data).map_err(|error| {
             Error::new(ErrorKind::Document, "search", &request.href, error.detail())
         })?;
@@ -193,7 +232,7 @@ mod tests {
     fn next(links: &str, body: Option<Value>) -> Option<Request> {
         let page =
             format!(r#"{{"type": "FeatureCollection", "features": [], "links": [{links}]}}"#);
-        let this = Request { href: "https://h/v1/search".into(), body };
+        let this = Request { body, ..Request::get("https://h/v1/search") };
         Request::next(&Document::parse(&page).unwrap(), &this)
     }
 

@@ -89,12 +89,17 @@ impl Selection {
         self
     }
 
+    /// Whether assets of this key are meant, whatever else is said.
+    pub fn has_key(&self, key: &str) -> bool {
+        self.include.as_ref().is_none_or(|keys| keys.hold(key))
+            && !self.exclude.as_ref().is_some_and(|keys| keys.hold(key))
+    }
+
     /// Whether an asset is meant.
     pub fn holds(&self, key: &str, asset: &AssetView) -> bool {
         let media_type = asset.media_type.as_deref().unwrap_or_default();
         let bare = media_type.split(';').next().unwrap_or_default();
-        self.include.as_ref().is_none_or(|keys| keys.hold(key))
-            && !self.exclude.as_ref().is_some_and(|keys| keys.hold(key))
+        self.has_key(key)
             && (self.roles.is_empty() || asset.roles.iter().any(|role| self.roles.contains(role)))
             && (self.bands.is_empty() || asset.bands.iter().any(|band| self.bands.contains(band)))
             && self

@@ -59,9 +59,9 @@ class Search:
     """What a STAC API finds, for ``async for``: items as dictionaries, page by page on the wire."""
 
     def __init__(
-        self, core: StacClients, href: str, body: str | None, max_items: int | None
+        self, core: StacClients, request: dict[str, Any], max_items: int | None
     ) -> None:
-        self._pages = StacPages(core, href, body)
+        self._pages = StacPages(core, json.dumps(request))
         self._left = max_items
         self._begun: deque[dict[str, Any]] = deque()
 
@@ -73,10 +73,7 @@ class Search:
         object again goes on with them.
         """
         position = self._pages.position
-        if position is None:
-            return None
-        href, body = position
-        return {"href": href, "body": None if body is None else json.loads(body)}
+        return None if position is None else json.loads(position)
 
     async def pages(self) -> AsyncIterator[dict[str, Any]]:
         """Iterate over item collections, as the server gives them; first over what is left of a page that was begun."""
@@ -186,9 +183,7 @@ def search(
     if position is not None:
         if fields or url is not None:
             raise ValueError("a position is a whole search: give it without url and fields")
-        own = position.get("body")
-        text = None if own is None else json.dumps(own)
-        return Search(_core(config), position["href"], text, max_items)
+        return Search(_core(config), position, max_items)
     if url is None:
         raise ValueError("search needs the url of an API, or a position")
     if "?" in url or "/collections/" in url:
@@ -196,10 +191,10 @@ def search(
             raise ValueError(
                 f"{url} is a page of its own: fields of a search go with the root of an API"
             )
-        return Search(_core(config), url, None, max_items)
+        return Search(_core(config), {"href": url}, max_items)
     url = url.rstrip("/")
     href = url if url.endswith("/search") else f"{url}/search"
-    return Search(_core(config), href, json.dumps(fields), max_items)
+    return Search(_core(config), {"href": href, "body": fields}, max_items)
 
 
 async def crawl(

@@ -197,8 +197,8 @@ class Config:
     """Keep the old href of each asset as an alternate of this name."""
 
     credentials: dict[str, str] = field(default_factory=dict, repr=False)
-    """Credentials by the key of an authentication scheme, or by host: ``bearer:TOKEN``, ``basic:USER:PASSWORD`` or
-    ``key:VALUE``."""
+    """Credentials by the key of an authentication scheme, or by host (with its port or without): ``bearer:TOKEN``,
+    ``basic:USER:PASSWORD`` or ``key:VALUE``."""
 
     sas_token_endpoint: str | None = None
     """Where the Planetary Computer gives tokens."""

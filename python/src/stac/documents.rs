@@ -20,13 +20,11 @@ pub(crate) struct StacPages {
 
 #[pymethods]
 impl StacPages {
-    /// Begins at `href`, with POST where there is a body (JSON text). No request is sent.
+    /// Begins with a request (JSON text of an object with `href` and, for POST, `body`). No request is sent.
     #[new]
-    #[pyo3(signature = (clients, href, body = None))]
-    fn new(clients: &StacClients, href: String, body: Option<&str>) -> PyResult<Self> {
-        let body = body.map(serde_json::from_str).transpose();
-        let body = body.map_err(|e| PyValueError::new_err(format!("body: {e}")))?;
-        let first = Request { href, body };
+    fn new(clients: &StacClients, request: &str) -> PyResult<Self> {
+        let first: Request = serde_json::from_str(request)
+            .map_err(|e| PyValueError::new_err(format!("this is no request of a search: {e}")))?;
         let position = Arc::new(StdMutex::new(Some(first.clone())));
         Ok(Self { pages: Arc::new(Mutex::new(Pages::new(clients.0.clone(), first))), position })
     }
@@ -46,12 +44,12 @@ impl StacPages {
         })
     }
 
-    /// Href and body (JSON text) of the request for the next page; `None` after the last.
+    /// The request for the next page (JSON text); `None` after the last.
     #[getter]
-    fn position(&self) -> Option<(String, Option<String>)> {
+    fn position(&self) -> PyResult<Option<String>> {
         let position = self.position.lock().unwrap_or_else(PoisonError::into_inner);
-        let request = position.as_ref()?;
-        Some((request.href.clone(), request.body.as_ref().map(ToString::to_string)))
+        let text = position.as_ref().map(serde_json::to_string).transpose();
+        text.map_err(|e| PyValueError::new_err(e.to_string()))
     }
 }
 

@@ -223,6 +223,44 @@ fn takes_standard_input_and_whole_catalogs() {
 }
 
 #[test]
+fn what_cannot_be_read_below_a_catalog_does_not_keep_the_rest_back() {
+    let dir = tree();
+    let links = json!([
+        {"rel": "item", "href": "nothing.json"},
+        {"rel": "child", "href": "in/meta.txt"},
+        {"rel": "item", "href": "in/item.json"},
+    ]);
+    let catalog = json!({"type": "Catalog", "stac_version": "1.1.0", "id": "c", "description": "", "links": links});
+    write(&dir.path().join("catalog.json"), &catalog);
+    let arguments = ["stac", "--json", "download", "catalog.json", "out", "-r", "-x", "gone"];
+    let run = holdall(dir.path(), &arguments);
+    assert_eq!(run.status.code(), Some(3));
+    assert!(err(&run).contains("nothing.json") && err(&run).contains("meta.txt"), "{}", err(&run));
+    let told: Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!((&told["documents_unread"], &told["failed"]), (&json!(2), &json!(0)));
+    assert_eq!(names(&dir.path().join("out/one")), ["image.tif", "meta.txt"]);
+    let lenient = holdall(dir.path(), &[&arguments[..], &["--lenient"]].concat());
+    assert_eq!(lenient.status.code(), Some(0));
+    let fast = ["stac", "download", "catalog.json", "fast", "-r", "-x", "gone", "--fail-fast"];
+    assert_eq!(holdall(dir.path(), &fast).status.code(), Some(1));
+    assert!(!dir.path().join("fast").exists());
+    let verified = holdall(dir.path(), &["stac", "verify", "catalog.json", "-r", "-x", "gone"]);
+    assert_eq!(verified.status.code(), Some(3));
+}
+
+#[test]
+fn what_was_asked_for_and_is_nowhere_is_told() {
+    let dir = tree();
+    let run = holdall(dir.path(), &["stac", "info", "in/item.json", "-i", "data", "-i", "dtaa*"]);
+    assert!(err(&run).contains("--include dtaa*: there is no such asset"), "{}", err(&run));
+    assert!(!err(&run).contains("--include data:"), "{}", err(&run));
+    let download = ["stac", "download", "-", "out"];
+    let empty = command(dir.path(), &download).stdin(Stdio::null()).output().unwrap();
+    assert!(err(&empty).contains("standard input: there is nothing in it"), "{}", err(&empty));
+    assert_eq!(empty.status.code(), Some(1));
+}
+
+#[test]
 fn items_that_would_be_one_file_are_refused_before_anything_moves() {
     let dir = tree();
     let mut item: Value =

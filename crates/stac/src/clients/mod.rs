@@ -34,7 +34,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::href;
 use crate::plan::Location;
 use crate::stores::Stores;
-use crate::transport::{self, HttpSource, Source};
+use crate::transport::{HttpSource, Source};
 
 /// Which client reads an href.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -301,7 +301,9 @@ impl Clients {
                 return apply(found, Some(scheme), url, headers);
             }
         }
-        if let Some(found) = credential(&host) {
+        let port = url.port_or_known_default().filter(|_| !self.0.config.credentials.is_empty());
+        let of_server = port.and_then(|port| credential(&format!("{host}:{port}")));
+        if let Some(found) = of_server.or_else(|| credential(&host)) {
             return apply(found, hints.auth.first(), url, headers);
         }
         let asks_basic = hints.auth.iter().any(|scheme| scheme.is_basic());
@@ -350,23 +352,6 @@ impl Clients {
 
     pub(super) fn headers(&self) -> &HeaderMap {
         &self.0.headers
-    }
-
-    /// Sends a body to an HTTP server and returns its answer, repeated after passing failures.
-    pub(crate) async fn send(
-        &self,
-        location: &Location,
-        method: http::Method,
-        media_type: &'static str,
-        body: String,
-    ) -> Result<bytes::Bytes> {
-        for way in self.ways(location).await? {
-            if let Source::Http(source) = way {
-                return transport::text(&source, "send", method, Some((media_type, body))).await;
-            }
-        }
-        let detail = "only HTTP servers take requests with a body";
-        Err(Error::new(ErrorKind::Href, "send", &location.href, detail))
     }
 
     /// The URL that is read for an href, with the signature that its client adds; the href itself where there is none.

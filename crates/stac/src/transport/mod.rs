@@ -14,6 +14,7 @@ mod unnamed;
 
 use std::time::Duration;
 
+use ::http::{HeaderName, HeaderValue, Method};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -87,6 +88,22 @@ impl Source {
             Self::Http(source) => source.name(),
             Self::Object { store, path, .. } => store.url_of(path),
         }
+    }
+
+    /// One header more for requests to an HTTP server.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for what is no header.
+    pub(crate) fn add_header(&mut self, name: &str, value: &str) -> Result<()> {
+        let Self::Http(source) = self else { return Ok(()) };
+        let header =
+            HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
+        let Some((name, value)) = header else {
+            let detail = format!("the header `{name}` that the server asks for is none");
+            return Err(Error::new(ErrorKind::Config, "open", source.name(), detail));
+        };
+        source.headers.insert(name, value);
+        Ok(())
     }
 
     /// Begins to read. With `version`, a server that has another version by now sends the whole file, from 0.
@@ -174,6 +191,25 @@ pub(crate) fn pause(attempt: u32, asked: Option<Duration>) -> Duration {
             Duration::from_secs_f64(base * (0.5 + fastrand::f64()))
         }
     }
+}
+
+/// Sends a body to the first of these places that is an HTTP server, and returns its answer; repeated after passing failures.
+pub(crate) async fn send(
+    ways: &[Source],
+    method: Method,
+    media_type: &'static str,
+    body: String,
+) -> Result<Bytes> {
+    let http = ways.iter().find_map(|way| match way {
+        Source::Http(source) => Some(source),
+        Source::Object { .. } => None,
+    });
+    let Some(source) = http else {
+        let target = ways.first().map(Source::name).unwrap_or_default();
+        let detail = "only HTTP servers take requests with a body";
+        return Err(Error::new(ErrorKind::Href, "send", target, detail));
+    };
+    text(source, "send", method, Some((media_type, body))).await
 }
 
 /// Reads a whole file, repeated after passing failures.

@@ -173,6 +173,24 @@ async fn a_code_is_typed_on_another_device() {
     assert_eq!(server.seen("/a.bin")[0].header("authorization"), Some("Bearer t2"));
 }
 
+#[tokio::test]
+async fn a_credential_is_for_a_host_or_for_one_port_of_it() {
+    let (one, other) = (Server::start().await, Server::start().await);
+    let server = one.url.strip_prefix("http://").unwrap().to_owned();
+    let host = server.split(':').next().unwrap().to_owned();
+    let bearer = |key: &str, token: &str| (key.to_owned(), Credential::Bearer(token.to_owned()));
+    let config = ClientConfig {
+        credentials: vec![bearer(&host, "any"), bearer(&server, "one")],
+        ..ClientConfig::default()
+    };
+    let (a, b) = (one.add("/a.bin", "a", ""), other.add("/b.bin", "b", ""));
+    let assets = json!({"a": {"href": a}, "b": {"href": b}});
+    let (report, _dir) = download(&Clients::new(config).unwrap(), &item("i", assets)).await;
+    assert_eq!(report.failures().count(), 0, "{:?}", report.outcomes);
+    assert_eq!(one.seen("/a.bin")[0].header("authorization"), Some("Bearer one"));
+    assert_eq!(other.seen("/b.bin")[0].header("authorization"), Some("Bearer any"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_comes_back_with_a_code() {
     let server = Server::start().await;

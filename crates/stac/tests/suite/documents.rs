@@ -50,6 +50,37 @@ async fn a_search_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn headers_of_a_link_go_with_the_next_request() {
+    let server = Server::start().await;
+    let link = |n: u64, method: &str| {
+        let headers =
+            json!({"X-Cursor": format!("c{n}"), "X-Both": ["a", "b"], "Host": "elsewhere"});
+        json!([{
+            "rel": "next", "href": format!("{}/search", server.url), "method": method, "headers": headers,
+        }])
+    };
+    let (by_post, by_get) = (link(1, "POST"), link(2, "GET"));
+    server.on("/search", move |request| {
+        let cursor = request.header("x-cursor");
+        assert!(cursor.is_none() || request.header("x-both") == Some("a, b"));
+        match (request.method.as_str(), cursor) {
+            ("POST", None) => Reply::json(&page(&["a"], by_post.clone())),
+            ("POST", Some("c1")) => Reply::json(&page(&["b"], by_get.clone())),
+            ("GET", Some("c2")) => Reply::json(&page(&["c"], json!([]))),
+            _ => Reply::status(400),
+        }
+    });
+    let mut pages = Pages::new(clients(), Request::search(&server.url, Default::default()));
+    assert_eq!(ids(&pages.next().await.unwrap().unwrap()), ["a"]);
+    // They are kept with the rest of the request.
+    let kept = serde_json::to_string(pages.position().unwrap()).unwrap();
+    let mut pages = Pages::new(clients(), serde_json::from_str(&kept).unwrap());
+    assert_eq!(ids(&pages.next().await.unwrap().unwrap()), ["b"]);
+    assert_eq!(ids(&pages.next().await.unwrap().unwrap()), ["c"]);
+    assert!(pages.next().await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn a_page_without_items_need_not_be_the_last() {
     let server = Server::start().await;
     let link = |n: usize| json!([{"rel": "next", "href": format!("{}/{n}", server.url)}]);

@@ -119,7 +119,7 @@ pub(crate) struct ClientArgs {
     /// Names that stac-asset knows; requests are repeated with growing pauses under each of them.
     #[arg(long, default_value = "adaptive", value_parser = ["adaptive", "standard", "legacy"])]
     pub(crate) s3_retry_mode: String,
-    /// Attempts per request to S3 and other stores.
+    /// Attempts per request to S3 and other stores that assets are read from.
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub(crate) s3_max_attempts: u32,
     /// The region of the S3 buckets that assets are read from. Default: the bucket is asked.
@@ -140,7 +140,7 @@ pub(crate) struct ClientArgs {
     /// A media type that is not the asset's is an error; a warning otherwise.
     #[arg(long)]
     pub(crate) http_assert_content_type: bool,
-    /// Credentials for an authentication scheme or a host, as KEY=bearer:TOKEN, KEY=basic:USER:PASSWORD or KEY=key:VALUE;
+    /// Credentials for an authentication scheme, a HOST or HOST:PORT, as KEY=bearer:TOKEN, KEY=basic:USER:PASSWORD or KEY=key:VALUE;
     /// repeatable. Shells keep their history: the variable HOLDALL_STAC_CREDENTIALS takes the same, one per line.
     #[arg(
         long,

@@ -7,18 +7,20 @@ use serde_json::json;
 
 use super::super::Context;
 use super::args::{Info, Verify};
-use super::input;
+use super::input::{self, Input};
 use crate::Exit;
 use crate::printer::human;
 
 pub(super) async fn info(context: &Context<'_>, args: &Info) -> Result<Exit> {
     let clients = input::clients(&args.assets.client, context.common)?;
     let document = input::document(&clients, args.href.as_deref()).await?;
-    let document = input::items(&clients, document, args.recursive).await?;
+    let Input { document, unread } =
+        input::items(context, &clients, document, args.recursive, false).await?;
+    input::note_unknown_keys(context, &document, &args.assets.select);
     let depth = if args.offline { Depth::Document } else { Depth::Existence };
     let assets = describe(&clients, &document, &input::plan(&args.assets.select)?, depth).await?;
     if context.printer.is_json() {
-        return lines(context, &assets).map(|()| Exit::Done);
+        return lines(context, &assets).map(|()| exit(unread));
     }
     let (headers, rows) = if args.long {
         (
@@ -39,13 +41,19 @@ pub(super) async fn info(context: &Context<'_>, args: &Info) -> Result<Exit> {
         (&["Asset", "Client", "Exists", "Media type", "Note"][..], merged(&assets))
     };
     context.printer.data(|| table(headers, &rows), || json!(null))?;
-    Ok(Exit::Done)
+    Ok(exit(unread))
+}
+
+fn exit(failed: usize) -> Exit {
+    if failed > 0 { Exit::Partial } else { Exit::Done }
 }
 
 pub(super) async fn verify(context: &Context<'_>, args: &Verify) -> Result<Exit> {
     let clients = input::clients(&args.assets.client, context.common)?;
     let document = input::document(&clients, args.href.as_deref()).await?;
-    let document = input::items(&clients, document, args.recursive).await?;
+    let Input { document, unread } =
+        input::items(context, &clients, document, args.recursive, false).await?;
+    input::note_unknown_keys(context, &document, &args.assets.select);
     let depth = if args.size_only { Depth::Size } else { Depth::Content };
     let assets = describe(&clients, &document, &input::plan(&args.assets.select)?, depth).await?;
     let wrong = assets.iter().filter(|asset| asset.error.is_some()).count();
@@ -68,7 +76,7 @@ pub(super) async fn verify(context: &Context<'_>, args: &Verify) -> Result<Exit>
             .printer
             .data(|| format!("{} assets, {wrong} wrong", assets.len()), || json!(null))?;
     }
-    Ok(if wrong > 0 { Exit::Partial } else { Exit::Done })
+    Ok(exit(wrong + unread))
 }
 
 fn name(asset: &AssetInfo) -> String {

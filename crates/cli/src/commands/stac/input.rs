@@ -9,6 +9,7 @@ use holdall::stac::{
     ClientConfig, Clients, Crawl, Credential, Document, Kind, PlanOptions, Selection, href,
 };
 
+use super::super::Context;
 use super::args::{ClientArgs, SelectArgs};
 use crate::args::Common;
 
@@ -73,6 +74,11 @@ pub(super) async fn document(clients: &Clients, href: Option<&str>) -> Result<Do
                 std::io::stdin().lock().read_to_end(&mut text).map(|_| text)
             });
             let data = read.await?.context("cannot read standard input")?;
+            if data.trim_ascii().is_empty() {
+                bail!(
+                    "standard input: there is nothing in it: what comes before in the pipe found nothing, or has failed"
+                );
+            }
             let mut document = Document::from_bytes(&data).context("standard input")?;
             from_here(&mut document);
             Ok(document)
@@ -100,22 +106,53 @@ fn from_here(document: &mut Document) {
     }
 }
 
-/// The document, or all items below it.
+/// What a command works on.
+pub(super) struct Input {
+    pub(super) document: Document,
+    /// Documents below the one that was given that could not be read, and were told of.
+    pub(super) unread: usize,
+}
+
+/// The document, or all items below it; with `fail_fast` the first of those that cannot be read ends it.
 pub(super) async fn items(
+    context: &Context<'_>,
     clients: &Clients,
     document: Document,
     recursive: bool,
-) -> Result<Document> {
+    fail_fast: bool,
+) -> Result<Input> {
     if !recursive {
         if document.kind() == Kind::Catalog && document.json().get("assets").is_none() {
             bail!("a catalog has no assets of its own: take the items below it with --recursive");
         }
-        return Ok(document);
+        return Ok(Input { document, unread: 0 });
     }
     let mut crawl = Crawl::new(clients.clone(), document);
-    let mut items = Vec::new();
-    while let Some(item) = crawl.next().await? {
-        items.push(item.detached());
+    let (mut items, mut unread) = (Vec::new(), 0);
+    loop {
+        match crawl.next().await {
+            Ok(Some(item)) => items.push(item.detached()),
+            Ok(None) => return Ok(Input { document: Document::of_items(items), unread }),
+            Err(error) if fail_fast => return Err(error.into()),
+            Err(error) => {
+                unread += 1;
+                context.printer.error(&error.to_string());
+            }
+        }
     }
-    Ok(Document::of_items(items))
+}
+
+/// Says which keys of `--include` no asset has.
+pub(super) fn note_unknown_keys(context: &Context<'_>, document: &Document, args: &SelectArgs) {
+    for pattern in &args.include {
+        let Ok(selection) = Selection::keys(std::slice::from_ref(pattern), &[]) else { continue };
+        if !document.objects().iter().any(|object| has_asset(object, &selection)) {
+            context.printer.note(&format!("note: --include {pattern}: there is no such asset"));
+        }
+    }
+}
+
+fn has_asset(object: &Json, selection: &Selection) -> bool {
+    let assets = object.get("assets").and_then(Json::as_object);
+    assets.into_iter().flat_map(|assets| assets.keys()).any(|key| selection.has_key(key))
 }

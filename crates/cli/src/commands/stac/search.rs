@@ -105,13 +105,14 @@ fn first(args: &Search) -> Result<Position> {
             .with_context(|| format!("cannot read {}", file.display()))?;
         let kept: Value = serde_json::from_str(&text)
             .with_context(|| format!("{} is not what a search left", file.display()))?;
-        let Some(href) = kept["href"].as_str() else {
+        if kept["href"].is_null() {
             bail!("the search that left {} had come to its end", file.display());
-        };
-        let body = (!kept["body"].is_null()).then(|| kept["body"].clone());
+        }
         let skip = kept["skip"].as_u64().unwrap_or_default() as usize;
         let written = kept["written"].as_str().map(str::to_owned);
-        return Ok(Position { request: Request { href: href.to_owned(), body }, skip, written });
+        let request = serde_json::from_value(kept)
+            .with_context(|| format!("{} is not what a search left", file.display()))?;
+        return Ok(Position { request, skip, written });
     }
     let body = body(args)?;
     // A URL with a query is a search already; the fields of a GET search go into its query.
@@ -133,7 +134,10 @@ fn keep(context: &Context<'_>, position: Option<&Position>, args: &Search) -> Re
     context.printer.flush()?;
     let kept = match position {
         Some(Position { request, skip, written }) => {
-            json!({"href": request.href, "body": request.body, "skip": skip, "written": written})
+            let mut kept = serde_json::to_value(request)?;
+            kept["skip"] = json!(skip);
+            kept["written"] = json!(written);
+            kept
         }
         None => json!({"href": null}),
     };

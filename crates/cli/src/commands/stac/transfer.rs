@@ -15,7 +15,8 @@ use holdall::store::transfer::{Budget, Limits};
 use serde_json::json;
 
 use super::super::Context;
-use super::args::{Download, MoveArgs, Publish};
+use super::args::{Download, MoveArgs, Publish, SelectArgs};
+use super::input::Input;
 use super::progress::{Progress, name};
 use super::{input, memory};
 use crate::Exit;
@@ -25,17 +26,17 @@ pub(super) async fn download(context: &Context<'_>, args: &Download) -> Result<E
     memory::spare();
     let clients = input::clients(&args.assets.client, context.common)?;
     let document = input::document(&clients, args.href.as_deref()).await?;
-    let document = input::items(&clients, document, args.moving.recursive).await?;
+    let input = from(context, &clients, document, &args.moving, &args.assets.select).await?;
     let directory = match &args.directory {
         Some(directory) => target(context, directory)?,
         // Whoever names no directory is told where the files are.
         None => Place::Local(std::env::current_dir().context("there is no working directory")?),
     };
-    let mut options = TransferOptions::download(document.kind(), args.file_name.clone());
+    let mut options = TransferOptions::download(input.document.kind(), args.file_name.clone());
     options.plan = plan(&args.moving, input::plan(&args.assets.select)?)?;
     options.rewrite.keep_unselected = args.keep_non_downloaded;
     apply(&args.moving, None, &mut options)?;
-    execute(context, &clients, document, &directory, &options, &args.moving).await
+    execute(context, &clients, input, &directory, &options, &args.moving).await
 }
 
 /// `computes` is the checksum that is written down if no other is asked for.
@@ -47,11 +48,11 @@ pub(super) async fn publish(
     memory::spare();
     let clients = input::clients(&args.assets.client, context.common)?;
     let document = input::document(&clients, Some(&args.href)).await?;
-    let document = input::items(&clients, document, args.moving.recursive).await?;
+    let input = from(context, &clients, document, &args.moving, &args.assets.select).await?;
     let directory = target(context, &args.target)?;
     let name = match &args.file_name {
         Some(name) => name.clone(),
-        None => default_file_name(&document)?,
+        None => default_file_name(&input.document)?,
     };
     let mut options = TransferOptions::publish(Some(name));
     options.plan = plan(&args.moving, input::plan(&args.assets.select)?)?;
@@ -59,7 +60,21 @@ pub(super) async fn publish(
         options.rewrite.hrefs = Hrefs::Relative;
     }
     apply(&args.moving, computes, &mut options)?;
-    execute(context, &clients, document, &directory, &options, &args.moving).await
+    execute(context, &clients, input, &directory, &options, &args.moving).await
+}
+
+/// What is moved.
+async fn from(
+    context: &Context<'_>,
+    clients: &Clients,
+    document: Document,
+    moving: &MoveArgs,
+    select: &SelectArgs,
+) -> Result<Input> {
+    let input =
+        input::items(context, clients, document, moving.recursive, moving.fail_fast).await?;
+    input::note_unknown_keys(context, &input.document, select);
+    Ok(input)
 }
 
 pub(super) fn target(context: &Context<'_>, text: &str) -> Result<Place> {
@@ -126,16 +141,18 @@ fn apply(
 async fn execute(
     context: &Context<'_>,
     clients: &Clients,
-    mut document: Document,
+    input: Input,
     directory: &Place,
     options: &TransferOptions,
     args: &MoveArgs,
 ) -> Result<Exit> {
+    let Input { mut document, unread } = input;
+    let done = |failed: usize| if failed > 0 && !args.lenient { Exit::Partial } else { Exit::Done };
     let printer = context.printer;
     let plan = Plan::make(&document, directory, &options.plan)?;
     if args.dry_run {
         check_written(&document, directory, &plan, &options.written)?;
-        return dry_run(context, clients, plan).await;
+        return dry_run(context, clients, plan).await.map(|()| done(unread));
     }
     let progress = Progress::new(printer, &plan);
     let ended =
@@ -156,15 +173,14 @@ async fn execute(
         write_report(&report, file).await?;
     }
     write_transferred(&mut document, directory, &mut report, options).await?;
-    print(context, &document, &report)?;
-    let failed = report.failures().count();
-    Ok(if failed > 0 && !args.lenient { Exit::Partial } else { Exit::Done })
+    print(context, &document, &report, unread)?;
+    Ok(done(report.failures().count() + unread))
 }
 
 /// Lengths that are asked for at once.
 const ASKED_AT_ONCE: usize = 64;
 
-async fn dry_run(context: &Context<'_>, clients: &Clients, mut plan: Plan) -> Result<Exit> {
+async fn dry_run(context: &Context<'_>, clients: &Clients, mut plan: Plan) -> Result<()> {
     let heads = measure(clients, &plan.jobs).await;
     for (job, head) in plan.jobs.iter_mut().zip(&heads) {
         job.size = head.size;
@@ -197,7 +213,7 @@ async fn dry_run(context: &Context<'_>, clients: &Clients, mut plan: Plan) -> Re
         0 => format!("{moved} assets, {}", human(bytes)),
         _ => format!("{moved} assets, {} and {unknown} of unknown size", human(bytes)),
     });
-    Ok(Exit::Done)
+    Ok(())
 }
 
 /// What has to be asked for the length of a job's file.
@@ -231,7 +247,7 @@ async fn measure(clients: &Clients, jobs: &[Job]) -> Vec<Head> {
 }
 
 /// Where the document was written, or the document itself.
-fn print(context: &Context<'_>, document: &Document, report: &Report) -> Result<()> {
+fn print(context: &Context<'_>, document: &Document, report: &Report, unread: usize) -> Result<()> {
     let printer = context.printer;
     let (moved, skipped) = report.bytes();
     if printer.is_json() {
@@ -239,6 +255,7 @@ fn print(context: &Context<'_>, document: &Document, report: &Report) -> Result<
             json!({
                 "assets": report.outcomes.len(),
                 "failed": report.failures().count(),
+                "documents_unread": unread,
                 "bytes": moved,
                 "bytes_skipped": skipped,
                 "written": report.written,
