@@ -8,7 +8,7 @@ use holdall_store::object_store::path::Path;
 use holdall_store::transfer::Budget;
 
 use super::file::Sink;
-use super::{Source, Span, engine, pause};
+use super::{Source, Span, Version, engine, pause};
 use crate::error::{Error, ErrorKind, Result};
 use crate::multihash::{Algorithm, Multihash};
 use crate::place::Place;
@@ -112,7 +112,7 @@ async fn to_file(
         return Box::pin(engine::to_file(source, place, path, wanted, watch)).await;
     }
     let mut sink = Sink::new(path, wanted);
-    let (mut version, mut attempt, mut furthest) = (None::<String>, 0, 0);
+    let (mut version, mut attempt, mut furthest) = (None, 0, 0);
     loop {
         attempt += 1;
         let error = match attempt_once(source, &mut sink, &mut version, wanted, watch).await {
@@ -143,7 +143,7 @@ async fn to_file(
 async fn attempt_once(
     source: &Source,
     sink: &mut Sink,
-    version: &mut Option<String>,
+    version: &mut Option<Version>,
     wanted: &Wanted,
     watch: &dyn Watch,
 ) -> Result<Attempt> {
@@ -155,7 +155,11 @@ async fn attempt_once(
     let asked = window(wanted.size, UNKNOWN_BYTES);
     let mut memory = wanted.budget.memory(asked).await?;
     let span = Span { start: sink.written(), end: None };
-    let mut opened = source.open(span, version.as_deref()).await?;
+    let mut opened = source.open(span, version.as_ref()).await?;
+    if let Some(before) = version.take_if(|before| opened.start > 0 && !opened.is_of(before)) {
+        // Some servers know ranges, and not on which version they depend.
+        return Err(before.changed(&source.name()));
+    }
     if opened.start != sink.written() {
         restart(sink, watch).await?;
     }

@@ -23,7 +23,7 @@ use http_body_util::{BodyDataStream, BodyExt};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{Opened, Span, pause};
+use super::{Opened, Span, Version, pause};
 use crate::clients::Head;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -194,8 +194,8 @@ pub(super) async fn open(source: &HttpSource, span: Span, version: Option<&str>)
     // A weak tag or a date can hide a change, but a server that gives no better is asked with the date.
     let tag = text(ETAG).filter(|tag| !tag.starts_with("W/")).or_else(|| text(LAST_MODIFIED));
     let ranges = text(ACCEPT_RANGES).is_none_or(|unit| unit != "none");
-    let (version, media_type) =
-        (tag.filter(|_| ranges).map(str::to_owned), text(CONTENT_TYPE).map(str::to_owned));
+    let version = tag.filter(|_| ranges).map(|tag| Version { tag: tag.to_owned(), size });
+    let media_type = text(CONTENT_TYPE).map(str::to_owned);
     let url = source.url.clone();
     let body = BodyDataStream::new(reply.into_body())
         .map(move |piece| {

@@ -52,8 +52,33 @@ pub(crate) struct Opened {
     pub(crate) size: Option<u64>,
     pub(crate) media_type: Option<String>,
     /// What tells this version of the file from others, if the server says.
-    pub(crate) version: Option<String>,
+    pub(crate) version: Option<Version>,
     pub(crate) body: BoxStream<'static, Result<Bytes>>,
+}
+
+impl Opened {
+    /// Whether it goes on with a version, as far as the server says.
+    pub(crate) fn is_of(&self, before: &Version) -> bool {
+        let same_tag = self.version.as_ref().is_none_or(|now| now.tag == before.tag);
+        same_tag && self.size.zip(before.size).is_none_or(|(now, then)| now == then)
+    }
+}
+
+/// A version of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// Its entity tag, or the time at which it was written.
+    pub(crate) tag: String,
+    /// The length of the whole file.
+    pub(crate) size: Option<u64>,
+}
+
+impl Version {
+    /// The error of a body that would go on with another version: from the beginning it is whole again.
+    pub(crate) fn changed(&self, target: &str) -> Error {
+        let detail = format!("the file changed while it was read (it was {})", self.tag);
+        Error::new(ErrorKind::Integrity, "download", target, detail).passing()
+    }
 }
 
 /// Bytes of a file: from `start`, up to `end` if that is given.
@@ -107,10 +132,11 @@ impl Source {
     }
 
     /// Begins to read. With `version`, a server that has another version by now sends the whole file, from 0.
-    pub(crate) async fn open(&self, span: Span, version: Option<&str>) -> Result<Opened> {
+    pub(crate) async fn open(&self, span: Span, version: Option<&Version>) -> Result<Opened> {
+        let tag = version.map(|version| version.tag.as_str());
         match self {
-            Self::Http(source) => http::open(source, span, version).await,
-            Self::Object { store, path, .. } => object::open(store, path, span, version).await,
+            Self::Http(source) => http::open(source, span, tag).await,
+            Self::Object { store, path, .. } => object::open(store, path, span, tag).await,
         }
     }
 
@@ -300,7 +326,7 @@ impl Source {
 struct Rest {
     source: Source,
     body: BoxStream<'static, Result<Bytes>>,
-    version: Option<String>,
+    version: Option<Version>,
     size: Option<u64>,
     seen: u64,
     attempt: u32,
@@ -311,7 +337,7 @@ struct Rest {
 fn pieces(
     source: Source,
     body: BoxStream<'static, Result<Bytes>>,
-    version: Option<String>,
+    version: Option<Version>,
     size: Option<u64>,
 ) -> BoxStream<'static, Result<Bytes>> {
     let rest = Rest { source, body, version, size, seen: 0, attempt: 0 };
@@ -341,9 +367,12 @@ fn pieces(
             }
             tokio::time::sleep(pause(rest.attempt, error.retry_after())).await;
             let span = Span { start: rest.seen, end: None };
-            match rest.source.open(span, rest.version.as_deref()).await {
+            match rest.source.open(span, rest.version.as_ref()).await {
                 // What was handed out cannot be taken back.
                 Ok(opened) if opened.start != rest.seen => return Err(error),
+                Ok(opened) if rest.version.as_ref().is_some_and(|v| !opened.is_of(v)) => {
+                    return Err(error);
+                }
                 Ok(opened) => rest.body = opened.body,
                 Err(again) if again.is_retryable() => {}
                 Err(again) => return Err(again),

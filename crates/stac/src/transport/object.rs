@@ -6,7 +6,7 @@ use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{Attribute, GetOptions, GetRange, GetResult, ObjectStore};
 use holdall_store::object_store::{Error as StoreError, Result as StoreResult};
 
-use super::{Opened, Span};
+use super::{Opened, Span, Version};
 use crate::clients::Head;
 use crate::error::{Error, Result};
 
@@ -37,7 +37,7 @@ pub(super) async fn open(
     let result = store.get_opts(path, options).await.map_err(failed)?;
     let size = result.meta.size;
     let (start, media_type) = (result.range.start, media_type(&result));
-    let version = result.meta.e_tag.clone();
+    let version = result.meta.e_tag.clone().map(|tag| Version { tag, size: Some(size) });
     let (store, path) = (store.clone(), path.clone());
     let body = result
         .into_stream()

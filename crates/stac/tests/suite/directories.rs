@@ -241,6 +241,7 @@ async fn web(consolidated: bool) -> (Server, String) {
                 status: 200,
                 headers: vec![("Content-Type".to_owned(), "text/html".to_owned())],
                 body: links.collect::<String>().into_bytes(),
+                ..Reply::default()
             }
         };
         server.on("/d/x.zarr/", move |_| page(&["../", ".zgroup", "a/"]));

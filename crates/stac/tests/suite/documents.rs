@@ -230,6 +230,7 @@ async fn documents_may_come_compressed() {
         status: 200,
         headers: vec![("Content-Encoding".to_owned(), "gzip".to_owned())],
         body: body.clone(),
+        ..Reply::default()
     });
     let href = format!("{}/i.json", server.url);
     let document = clients().read_document(&href).await.unwrap();

@@ -333,7 +333,8 @@ async fn a_reply_whose_head_is_broken_is_asked_for_again() {
     server.on("/a.bin", move |_| {
         let broken = asked.fetch_add(1, Relaxed) < 2;
         let name = if broken { "no header" } else { "X-Header" };
-        Reply { status: 200, headers: vec![(name.to_owned(), "x".to_owned())], body: b"a".to_vec() }
+        let headers = vec![(name.to_owned(), "x".to_owned())];
+        Reply { status: 200, headers, body: b"a".to_vec(), ..Reply::default() }
     });
     let assets = json!({"a": {"href": format!("{}/a.bin", server.url)}});
     let dir = tempfile::tempdir().unwrap();
@@ -398,4 +399,34 @@ async fn a_plan_that_cannot_be_carried_out_moves_nothing() {
     let error = transfer(&clients(), &mut collection, &place(&dir), &options, nobody()).await;
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Config);
     assert!(names(&dir).is_empty() && server.seen("/1/a.bin").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_breaks_off_does_not_go_on_with_another_version() {
+    let server = Server::start().await;
+    let (old, new) = (vec![b'1'; 300_000], vec![b'2'; 300_000]);
+    let asked = AtomicUsize::new(0);
+    let now = new.clone();
+    // It knows ranges, and nothing of the version on which they depend.
+    server.on("/a.bin", move |request| {
+        let first = asked.fetch_add(1, Relaxed) == 0;
+        let (tag, data) = if first { ("\"v1\"", &old) } else { ("\"v2\"", &now) };
+        let mut headers = vec![("ETag".to_owned(), tag.to_owned())];
+        let start = request.header("range").and_then(|range| {
+            range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok()
+        });
+        let Some(start) = start else {
+            return Reply { status: 200, headers, body: data.clone(), breaks: first };
+        };
+        let range = format!("bytes {start}-{}/{}", data.len() - 1, data.len());
+        headers.push(("Content-Range".to_owned(), range));
+        Reply { status: 206, headers, body: data[start..].to_vec(), breaks: false }
+    });
+    let href = format!("{}/a.bin", server.url);
+    let dir = tempfile::tempdir().unwrap();
+    let json = item("i", json!({"a": {"href": href.clone()}}));
+    let (report, _) = download(&clients(), &json, &place(&dir)).await;
+    assert_eq!(report.failures().count(), 0, "{:?}", report.outcomes);
+    assert!(std::fs::read(dir.path().join("a.bin")).unwrap() == new);
+    assert!(server.seen("/a.bin")[1].header("range").is_some(), "the rest was asked for");
 }

@@ -33,12 +33,14 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// Whether the connection ends in the middle of the body.
+    pub(crate) breaks: bool,
 }
 
 impl Reply {
     pub(crate) fn json(body: &serde_json::Value) -> Self {
         let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
-        Self { status: 200, headers, body: body.to_string().into() }
+        Self { status: 200, headers, body: body.to_string().into(), ..Self::default() }
     }
 
     pub(crate) fn status(status: u16) -> Self {
@@ -121,7 +123,8 @@ async fn serve(mut stream: TcpStream, site: Arc<Site>) {
         }
         head += "\r\n";
         let body = if request.method == "HEAD" { &[][..] } else { &reply.body };
-        if stream.write_all(&[head.as_bytes(), body].concat()).await.is_err() {
+        let body = if reply.breaks { &body[..body.len() / 2] } else { body };
+        if stream.write_all(&[head.as_bytes(), body].concat()).await.is_err() || reply.breaks {
             return;
         }
     }
@@ -177,7 +180,7 @@ impl Site {
         ];
         let span = request.header("range").and_then(|range| range.strip_prefix("bytes="));
         let Some((first, last)) = span.and_then(|span| span.split_once('-')) else {
-            return Reply { status: 200, headers, body: data.clone() };
+            return Reply { status: 200, headers, body: data.clone(), ..Reply::default() };
         };
         let start: usize = first.parse().unwrap();
         let end = last.parse::<usize>().map_or(data.len(), |last| data.len().min(last + 1));
@@ -186,6 +189,6 @@ impl Site {
         }
         let range = format!("bytes {start}-{}/{}", end - 1, data.len());
         headers.push(("Content-Range".to_owned(), range));
-        Reply { status: 206, headers, body: data[start..end].to_vec() }
+        Reply { status: 206, headers, body: data[start..end].to_vec(), ..Reply::default() }
     }
 }
