@@ -90,17 +90,10 @@ impl Bytes {
         })
     }
 
+    // No `__radd__`: Python asks it before `bytearray` extends itself in its place, and takes any buffer without it.
     fn __add__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
         with_slice(other, |other| Self([self.0.as_ref(), other].concat().into()))
             .map_err(|_| PyTypeError::new_err("can only concatenate a bytes-like object"))
-    }
-
-    fn __radd__<'py>(
-        &self,
-        py: Python<'py>,
-        other: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        with_slice(other, |other| PyBytes::new(py, &[other, self.0.as_ref()].concat()))
     }
 
     fn __mul__(&self, times: isize) -> PyResult<Self> {

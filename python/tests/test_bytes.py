@@ -69,3 +69,13 @@ def test_errors():
         Bytes(b"a")[::0]
     with pytest.raises(AttributeError):
         _ = Bytes(b"a").nothing
+
+
+def test_arrays_of_bytes_are_extended_in_their_place():
+    grown = bytearray(b"1")
+    same = grown
+    grown += Bytes(b"23")
+    assert same is grown
+    assert grown == b"123"
+    assert type(bytearray(b"1") + Bytes(b"2")) is bytearray
+    assert type(b"1" + Bytes(b"2")) is bytes
