@@ -25,6 +25,13 @@ use crate::whole;
 /// Characters of keys that mean something else in a URL.
 const MISREAD: &AsciiSet = &CONTROLS.add(b'%').add(b'#').add(b'?').add(b'\\');
 
+/// A key as it stands in a URL.
+fn in_url(key: &str) -> String {
+    let end = key.trim_end_matches(' ');
+    let encoded = utf8_percent_encode(end, MISREAD);
+    format!("{encoded}{}", "%20".repeat(key.len() - end.len()))
+}
+
 type StoreResult<T> = object_store::Result<T>;
 
 /// A store: a back end and a key prefix below which everything happens.
@@ -75,14 +82,14 @@ impl Store {
         self.url_of(&Path::default())
     }
 
-    /// The URL of the object at `location`, without credentials. Characters that a URL reads otherwise (`%`, `#`, `?`)
-    /// are percent-encoded, so that [`StoreUrl::parse`](crate::url::StoreUrl::parse) finds the same key.
+    /// The URL of the object at `location`, without credentials. Characters that a URL reads otherwise (`%`, `#`, `?`, spaces
+    /// at the end) are percent-encoded, so that [`StoreUrl::parse`](crate::url::StoreUrl::parse) finds the same key.
     pub fn url_of(&self, location: &Path) -> String {
         let full = self.full_path(location);
         let root = self.provider.location();
         match full.as_ref() {
             "" => root,
-            key => format!("{root}/{}", utf8_percent_encode(key, MISREAD)),
+            key => format!("{root}/{}", in_url(key)),
         }
     }
 
@@ -130,7 +137,7 @@ impl Store {
 
     /// The same; the key is relative to this store.
     pub(crate) fn odd_key_below(&self, odd: Box<OddKey>) -> Error {
-        let key = utf8_percent_encode(&odd.key, MISREAD);
+        let key = in_url(&odd.key);
         Error::of_odd_key(format!("{}/{key}", self.url()), odd)
     }
 

@@ -14,8 +14,10 @@
 //! | `ais://BUCKET/PATH`, `ais://@CLUSTER#NAMESPACE/BUCKET/PATH` | AIStore, by an extension | `PATH` |
 //! | `memory:///PATH`, `memory://NAME/PATH` | memory: a new store, or the process-wide store `NAME` | `PATH` |
 //!
-//! Paths of URLs are percent-decoded; plain paths are taken as they are.
+//! Paths of URLs are percent-decoded, and `.` and `..` in them are resolved, as in every URL; plain paths are taken as they
+//! are.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use object_store::path::Path;
@@ -77,7 +79,8 @@ impl StoreUrl {
     /// [`ErrorKind::InvalidUrl`] for what the grammar does not know; the message says what was expected.
     pub fn parse(input: &str) -> Result<Self> {
         let Some((scheme, rest)) = split_scheme(input) else { return Self::plain_path(input) };
-        let url = Url::parse(input).map_err(|e| invalid(input, &e.to_string()))?;
+        let url = Url::parse(&kept(input, &scheme));
+        let url = url.map_err(|e| invalid(input, &e.to_string()))?;
         let trailing_slash = match scheme.as_str() {
             "ais" | "ais+s3" | "ais+gs" | "ais+az" | "ais+oc" => ends_as_directory(rest),
             _ => url.path().ends_with('/') || url.path().is_empty(),
@@ -155,6 +158,26 @@ fn split_scheme(input: &str) -> Option<(String, &str)> {
         || scheme.eq_ignore_ascii_case("file")
         || scheme.eq_ignore_ascii_case("memory");
     (valid && hierarchical).then(|| (scheme.to_ascii_lowercase(), rest))
+}
+
+/// The URL with all that its parser would leave out or take for something else, and that may be part of a key: spaces at the
+/// end, tabs and line breaks, backslashes of file names.
+fn kept<'a>(input: &'a str, scheme: &str) -> Cow<'a, str> {
+    let end = input.trim_end_matches(|c: char| c <= ' ').len();
+    let is_lost = |at: usize, c: char| {
+        at >= end || matches!(c, '\t' | '\n' | '\r') || (c == '\\' && scheme == "file")
+    };
+    if !input.char_indices().any(|(at, c)| is_lost(at, c)) {
+        return Cow::Borrowed(input);
+    }
+    let mut kept = String::with_capacity(input.len() + 8);
+    for (at, c) in input.char_indices() {
+        match is_lost(at, c) {
+            true => kept.push_str(&format!("%{:02X}", u32::from(c))),
+            false => kept.push(c),
+        }
+    }
+    Cow::Owned(kept)
 }
 
 fn invalid(input: &str, detail: &str) -> Error {
@@ -318,6 +341,29 @@ mod tests {
         ] {
             assert_eq!(s3(url), (bucket.to_owned(), region, path.to_owned()), "{url}");
         }
+    }
+
+    #[test]
+    fn what_may_be_part_of_a_key_is_kept() {
+        let path = |url: &str| match StoreUrl::parse(url).unwrap() {
+            StoreUrl { backend: Backend::Local(path), .. } => path.to_str().unwrap().to_owned(),
+            parsed => parsed.path.to_string(),
+        };
+        for (url, expected) in [
+            ("s3://b/report ", "report "),
+            ("gs://b/a b/  ", "a b/  "),
+            ("az://c/report%20", "report "),
+            ("memory://m/report ", "report "),
+            ("https://h/report ", "report "),
+            ("file:///d/report ", "/d/report "),
+            ("file:///d/a\\b", "/d/a\\b"),
+            ("file:///d/two\nlines\t", "/d/two\nlines\t"),
+            ("s3://b/a\\b", "a\\b"),
+        ] {
+            assert_eq!(path(url), expected, "{url:?}");
+        }
+        // No key has a line break.
+        assert!(StoreUrl::parse("s3://b/a\nb").is_err());
     }
 
     #[test]
