@@ -9,10 +9,11 @@ import pickle
 import time
 
 import pytest
+from conftest import s3_settings
 
 import holdall
 from holdall.exceptions import InvalidArgumentError, NotFoundError, TransferError
-from holdall.store import LocalStore, MemoryStore
+from holdall.store import LocalStore, MemoryStore, S3Store
 
 FILES = {"a.txt": b"1", "b/c.txt": b"22", "b/d.bin": b"333", "b/e/f.txt": b""}
 
@@ -112,6 +113,30 @@ def test_a_place_is_not_copied_into_itself(store, tree):
         holdall.sync(tree, tree.parent, delete=True)
     holdall.copy_prefix(store, "p", store, "prefix")
     assert set(content(store, "prefix")) == {f"prefix/{name}" for name in FILES}
+
+
+def test_a_service_that_was_opened_twice_is_one(s3_store, tree):
+    holdall.upload_dir(s3_store, "p", tree)
+    options = {"config": s3_settings(), "client_options": {"allow_http": True}}
+    below = S3Store("test-bucket", prefix=f"{s3_store.prefix}/p", **options)
+    for delete in [True, False]:
+        with pytest.raises(InvalidArgumentError, match="keep them apart"):
+            holdall.sync(s3_store, below, delete=delete)
+    with pytest.raises(InvalidArgumentError, match="lies inside of it and would be deleted"):
+        holdall.sync(below, s3_store, delete=True)
+    with pytest.raises(InvalidArgumentError, match="lies inside of it and would be deleted"):
+        holdall.plan_sync(below, s3_store, delete=True)
+    assert set(content(below)) == set(FILES)
+    # By another name of the same machine: what is moved is still there.
+    other = s3_settings()["endpoint"].replace("127.0.0.1", "localhost")
+    renamed = S3Store(
+        "test-bucket",
+        config=s3_settings() | {"endpoint": other},
+        client_options={"allow_http": True},
+    )
+    with pytest.raises(InvalidArgumentError, match="seems to be the same object"):
+        holdall.move(below, "a.txt", renamed, f"{s3_store.prefix}/p/a.txt")
+    assert set(content(below)) == set(FILES)
 
 
 def test_sync_copies_what_differs(store, tree):

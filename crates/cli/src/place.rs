@@ -152,12 +152,6 @@ impl Place {
         self.real(None).is_some_and(|real| other.real(name) == Some(real))
     }
 
-    /// Whether it is the same local directory as another place, or in it.
-    pub(crate) fn is_inside(&self, other: &Self) -> bool {
-        let (Some(this), Some(other)) = (self.real(None), other.real(None)) else { return false };
-        this.starts_with(other)
-    }
-
     /// Whether it is an existing local directory.
     pub(crate) fn is_local_dir(&self) -> bool {
         self.local.as_deref().is_some_and(std::path::Path::is_dir)

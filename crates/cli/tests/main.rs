@@ -82,10 +82,16 @@ fn lists_levels_trees_and_single_objects() {
 #[test]
 fn printed_urls_lead_back_to_their_objects() {
     let dir = tree();
+    for (name, content) in [("end", "1"), ("end ", "22"), ("back\\slash", "333")] {
+        fs::write(dir.path().join("data").join(name), content).unwrap();
+    }
     for entry in json(&holdall(dir.path(), &["ls", "-r", "data", "--json"])) {
         let again = json(&holdall(dir.path(), &["stat", entry["url"].as_str().unwrap(), "--json"]));
-        assert_eq!(again[0]["url"], entry["url"]);
+        assert_eq!((&again[0]["url"], &again[0]["size"]), (&entry["url"], &entry["size"]));
     }
+    // As it is written in a shell that quotes it.
+    let written = format!("file://{}/data/end ", dir.path().display());
+    assert_eq!(out(&holdall(dir.path(), &["cat", &written])), "22");
 }
 
 #[test]

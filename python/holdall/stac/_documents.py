@@ -58,9 +58,7 @@ async def write_document(document: Any, href: PathLikeObject, config: Config | N
 class Search:
     """What a STAC API finds, for ``async for``: items as dictionaries, page by page on the wire."""
 
-    def __init__(
-        self, core: StacClients, request: dict[str, Any], max_items: int | None
-    ) -> None:
+    def __init__(self, core: StacClients, request: dict[str, Any], max_items: int | None) -> None:
         self._pages = StacPages(core, json.dumps(request))
         self._left = max_items
         self._begun: deque[dict[str, Any]] = deque()

@@ -1,14 +1,12 @@
 //! Transfers of many objects.
 
-use std::sync::Arc;
-
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{StreamExt, TryStreamExt, future, stream};
 use holdall::store::local::LocalStore;
 use holdall::store::object_store::path::Path;
 use holdall::store::transfer::{
-    Action, Compare, Filter, Job, Need, Outcome, Reason, Report, Step, SyncOptions, Transfer, Verb,
-    plan,
+    Action, Compare, Filter, Job, Need, Outcome, Overlap, Reason, Report, Step, SyncOptions,
+    Transfer, Verb, plan,
 };
 use holdall::store::{Error, ErrorKind, ParallelOptions, Result, Store};
 use pyo3::exceptions::PyValueError;
@@ -48,7 +46,7 @@ pub(crate) fn _copy_prefix(
     let transfer = with_verb(transfer, verb);
     let events = transfer.events().clone();
     Ok(Operation::of_many(&events, tells, async move |outcomes| {
-        check_apart(&source, &target)?;
+        let transfer = keep_apart(transfer, &source, &target)?;
         let jobs = jobs(&source, filter);
         Ok(Value::Many(run(&transfer, &source, &target, jobs, outcomes).await))
     }))
@@ -70,6 +68,7 @@ pub(crate) fn _plan(
     let (source, target) = (store_below(source, from_), store_below(target, to));
     let options = sync_options(compare, delete, options::filter(include, exclude)?)?;
     let work = async move {
+        keep_apart(Transfer::new(), &source, &target)?;
         check_sync(&source, &target, delete).await?;
         plan(&source, &target, options).try_collect().await.map(Value::Plan)
     };
@@ -97,6 +96,7 @@ pub(crate) fn _sync(
     let how = sync_options(compare, delete, options::filter(include, exclude)?)?;
     let events = transfer.events().clone();
     Ok(Operation::of_many(&events, tells, async move |outcomes| {
+        let transfer = keep_apart(transfer, &source, &target)?;
         check_sync(&source, &target, delete).await?;
         let actions = plan(&source, &target, how);
         Ok(Value::Many(follow(&transfer, &source, &target, actions, outcomes).await))
@@ -139,7 +139,7 @@ pub(crate) fn _follow(
     let actions = actions.collect::<PyResult<Vec<_>>>()?;
     let events = transfer.events().clone();
     Ok(Operation::of_many(&events, tells, async move |outcomes| {
-        check_apart(&source, &target)?;
+        let transfer = keep_apart(transfer, &source, &target)?;
         let actions = stream::iter(actions).map(Ok).boxed();
         Ok(Value::Many(follow(&transfer, &source, &target, actions, outcomes).await))
     }))
@@ -165,27 +165,27 @@ fn sync_options(compare: &str, delete: bool, filter: Filter) -> PyResult<SyncOpt
     Ok(SyncOptions::default().with_compare(compare).with_delete(delete).with_filter(filter))
 }
 
-/// Refuses to copy a place into itself, which would not end, or not change anything.
-fn check_apart(source: &Store, target: &Store) -> Result<()> {
-    let is_file = |store: &Store| store.provider().scheme() == "file";
-    let (one, other) = (source.provider(), target.provider());
-    let comparable = Arc::ptr_eq(one, other) || (is_file(source) && is_file(target));
-    let (from, to) = (source.url(), target.url());
-    let inside = to == from || to.starts_with(&format!("{}/", from.trim_end_matches('/')));
-    if !comparable || !inside {
-        return Ok(());
+/// Refuses to copy a place into itself, which would not end, or not change anything; a transfer that spares a source inside
+/// the target otherwise.
+fn keep_apart(transfer: Transfer, source: &Store, target: &Store) -> Result<Transfer> {
+    let overlap = Overlap::of(source, target);
+    if matches!(overlap, Overlap::Same | Overlap::TargetInside) {
+        let from = source.url();
+        let detail = format!("it is, or lies inside of, the other place {from}: keep them apart");
+        return Err(Error::new(ErrorKind::InvalidArgument, "copy", target.url(), detail));
     }
-    let detail = format!("it is, or lies inside of, the other place {from}: keep them apart");
-    Err(Error::new(ErrorKind::InvalidArgument, "copy", to, detail))
+    let options = transfer.options().clone().with_spared(overlap.spared());
+    Ok(transfer.with_options(options))
 }
 
-/// The same for a synchronisation, and refuses to empty the target for the sake of a source without objects: stores do
-/// not tell an empty prefix from a misspelt one. A local directory exists, or could not have been opened.
+/// Refuses a synchronisation that would delete its own source, and one that would empty the target for the sake of a source
+/// without objects: stores do not tell an empty prefix from a misspelt one. A local directory exists, or could not have been opened.
 async fn check_sync(source: &Store, target: &Store, delete: bool) -> Result<()> {
-    check_apart(source, target)?;
-    if delete {
+    if delete && let Overlap::SourceInside(_) = Overlap::of(source, target) {
         // The source is nothing that it has itself, and would be deleted.
-        check_apart(target, source)?;
+        let detail =
+            format!("{} lies inside of it and would be deleted: keep them apart", source.url());
+        return Err(Error::new(ErrorKind::InvalidArgument, "sync", target.url(), detail));
     }
     if !delete || source.provider().scheme() == "file" {
         return Ok(());

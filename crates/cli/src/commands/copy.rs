@@ -7,7 +7,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use holdall::store::object_store::path::Path;
 use holdall::store::object_store::{CopyMode, ObjectStoreExt};
-use holdall::store::transfer::{Job, Outcome, Reason, Transfer, Verb, Verify};
+use holdall::store::transfer::{Job, Outcome, Overlap, Reason, Transfer, Verb, Verify};
 use holdall::store::{Error, ErrorKind, ParallelOptions, Store};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -91,7 +91,7 @@ async fn one(
     }
     let job = Job { from: source.path.clone(), to, size: meta.size };
     let jobs = stream::iter(wanted.then_some(Ok(job))).boxed();
-    run_jobs(context, &source.store, &target.store, jobs, args, verb).await
+    run_jobs(context, &source.store, &target.store, jobs, None, args, verb).await
 }
 
 async fn many(
@@ -111,16 +111,17 @@ async fn many(
         Found::Nothing => bail!("{} {}: nothing is there", action(verb), source.url()),
     }
     let (from_url, to_url) = (from.url(), to.url());
-    let is_below =
-        to_url.starts_with(&format!("{from_url}/")) && is_same(context, &from_url, &from_url, verb);
-    if is_same(context, &from_url, &to_url, verb) || is_below || target.is_inside(source) {
+    let overlap = Overlap::of(&from, &to);
+    if is_same(context, &from_url, &to_url, verb)
+        || matches!(overlap, Overlap::Same | Overlap::TargetInside)
+    {
         bail!("the target {to_url} is the source or lies inside it: the copy would never end");
     }
     let jobs = listing
         .filter(move |item| futures::future::ready(filter.keeps(item)))
         .map_ok(|meta| Job { from: meta.location.clone(), to: meta.location, size: meta.size })
         .boxed();
-    run_jobs(context, &from, &to, jobs, args, verb).await
+    run_jobs(context, &from, &to, jobs, overlap.spared(), args, verb).await
 }
 
 fn action(verb: Verb) -> &'static str {
@@ -142,13 +143,16 @@ async fn run_jobs(
     source: &Store,
     target: &Store,
     jobs: Jobs,
+    spared: Option<Path>,
     args: &TransferArgs,
     verb: Verb,
 ) -> Result<Exit> {
     let transfer = engine(args, verb);
+    let options = transfer.options().clone().with_spared(spared);
+    let transfer = transfer.with_options(options);
     let mut report = Report::new(context, source, target, verb, args.dry_run, &transfer);
     let failed = match args.dry_run {
-        true => look_at_all(&mut report, target, jobs, args).await?,
+        true => look_at_all(&mut report, &transfer, source, target, jobs).await?,
         false => run_all(&mut report, &transfer, source, target, jobs).await?,
     };
     report.finish();
@@ -194,31 +198,37 @@ async fn run_all(
 /// Tells in their order what would become of jobs.
 async fn look_at_all(
     report: &mut Report<'_>,
+    transfer: &Transfer,
+    source: &Store,
     target: &Store,
     jobs: Jobs,
-    args: &TransferArgs,
 ) -> Result<Option<Error>> {
+    let creates = transfer.options().mode == CopyMode::Create;
     let looked = jobs.map(|job| async {
         let exists = match &job {
-            Ok(job) if args.no_clobber => target.exists(&job.to).await,
+            Ok(job) if creates => target.exists(&job.to).await,
             _ => Ok(false),
         };
         (job, exists)
     });
-    let mut looked = std::pin::pin!(looked.buffered(args.engine.workers));
+    let mut looked = std::pin::pin!(looked.buffered(transfer.options().workers));
     while let Some((job, exists)) = looked.next().await {
         match job {
             Ok(job) => {
                 report.planned();
-                match exists.and_then(|exists| refuse_existing(target, &job.to, exists)) {
+                let allowed = exists
+                    .and_then(|exists| refuse_existing(target, &job.to, exists))
+                    .and_then(|()| transfer.check_spared(source, target, &job.to));
+                match allowed {
                     Ok(()) => report.would(&job, None)?,
                     Err(error) => report.outcome(&Outcome { job, result: Err(error) })?,
                 }
             }
-            Err(error) => match report.unlisted(error)? {
-                Some(error) => return Ok(Some(error)),
-                None => {}
-            },
+            Err(error) => {
+                if let Some(error) = report.unlisted(error)? {
+                    return Ok(Some(error));
+                }
+            }
         }
     }
     Ok(None)

@@ -10,12 +10,14 @@ use futures::stream::BoxStream;
 use futures::{SinkExt, StreamExt, TryStreamExt, future};
 use holdall::store::Store;
 use holdall::store::object_store::path::Path;
-use holdall::store::transfer::{self, Action, Compare, Job, Step, SyncOptions, Transfer, Verb};
+use holdall::store::transfer::{
+    self, Action, Compare, Job, Outcome, Overlap, Step, SyncOptions, Transfer, Verb,
+};
 use holdall::store::{url::Backend, url::StoreUrl};
 use serde_json::json;
 
 use super::Context;
-use super::copy::{Report, is_same};
+use super::copy::Report;
 use super::rm::{cannot_delete, kept_behind};
 use crate::Exit;
 use crate::args::Sync;
@@ -39,16 +41,19 @@ pub(super) async fn run(context: &Context<'_>, args: &Sync) -> Result<Exit> {
         );
     }
     let (from, to) = (source.below(), target.below());
-    if args.delete && source.is_inside(&target) && !source.is_same_file(&target, None) {
-        bail!(
-            "the source {} lies inside the target {}: --delete would delete it",
-            from.url(),
-            to.url()
-        );
+    let overlap = Overlap::of(&from, &to);
+    let (from_url, to_url) = (from.url(), to.url());
+    match overlap {
+        Overlap::Same => bail!("source and target are the same place, {from_url}"),
+        Overlap::TargetInside => bail!("the target {to_url} lies inside the source {from_url}"),
+        Overlap::SourceInside(_) if args.delete => {
+            bail!("the source {from_url} lies inside the target {to_url}: --delete would delete it")
+        }
+        Overlap::SourceInside(_) | Overlap::Apart => {}
     }
-    if is_same(context, &from.url(), &to.url(), Verb::Copy) || source.is_same_file(&target, None) {
-        bail!("source and target are the same place, {}", from.url());
-    }
+    let transfer = args.engine.transfer();
+    let transfer_options = transfer.options().clone().with_spared(overlap.spared());
+    let transfer = transfer.with_options(transfer_options);
     let compare = match (args.checksum, args.size_only, args.etag) {
         (true, ..) => Compare::Checksum,
         (_, true, _) => Compare::Size,
@@ -64,8 +69,8 @@ pub(super) async fn run(context: &Context<'_>, args: &Sync) -> Result<Exit> {
     let plan = transfer::plan(&from, &to, options);
     let plan = plan.inspect(move |_| seen.store(true, Ordering::Relaxed)).boxed();
     let exit = match args.dry_run {
-        true => show(context, &from, &to, &target, plan).await,
-        false => carry_out(context, &from, &to, &target, plan, &args.engine.transfer()).await,
+        true => show(context, &from, &to, &target, plan, &transfer).await,
+        false => carry_out(context, &from, &to, &target, plan, &transfer).await,
     }?;
     if !has_any.load(Ordering::Relaxed) && !source.is_local_dir() {
         match source.found().await? {
@@ -88,8 +93,9 @@ async fn show(
     to: &Store,
     target: &Place,
     mut plan: Plan,
+    transfer: &Transfer,
 ) -> Result<Exit> {
-    let mut report = Report::new(context, from, to, Verb::Copy, true, &Transfer::new());
+    let mut report = Report::new(context, from, to, Verb::Copy, true, transfer);
     let (mut deleted, mut skipped) = (0u64, 0u64);
     let mut links = Links::default();
     let mut exit = Exit::Done;
@@ -103,7 +109,10 @@ async fn show(
             Action::Copy { path, size, reason } => {
                 let job = Job { from: path.clone(), to: path, size };
                 report.planned();
-                report.would(&job, Some(reason))?;
+                match transfer.check_spared(from, to, &job.to) {
+                    Ok(()) => report.would(&job, Some(reason))?,
+                    Err(error) => report.outcome(&Outcome { job, result: Err(error) })?,
+                }
             }
             Action::Skip { .. } => skipped += 1,
             Action::Refuse { .. } => {}
@@ -117,6 +126,7 @@ async fn show(
     report.finish();
     let summary = report.summary();
     context.printer.note(&format!("{summary}, {skipped} unchanged, would delete {deleted}"));
+    let exit = if report.exit() == Exit::Partial { Exit::Partial } else { exit };
     Ok(links.exit(exit))
 }
 

@@ -186,6 +186,43 @@ fn a_source_inside_the_target_is_not_deleted() {
 }
 
 #[test]
+fn places_that_overlap_in_a_service_keep_what_they_have() {
+    let Some((settings, url)) = s3("overlap") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("up/data/data")).unwrap();
+    for (name, content) in [("data/a", "one"), ("data/b", "two"), ("data/data/a", "three")] {
+        fs::write(dir.path().join("up").join(name), content).unwrap();
+    }
+    let put = |arguments: &[&str]| run(dir.path(), &with(arguments, &settings));
+    let data = format!("{url}/data");
+    out(&put(&["cp", "-r", "up", &url]));
+    for (arguments, said) in [
+        (&["sync", "--delete", &data, &url][..], "--delete would delete it"),
+        (&["sync", "--delete", &url, &data], "lies inside the source"),
+        (&["sync", &url, &data], "lies inside the source"),
+        (&["cp", "-r", &url, &data], "lies inside it"),
+    ] {
+        let refused = put(arguments);
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}");
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(told.contains(said), "{told}");
+    }
+    // Nothing is written where something may still have to be read.
+    for command in ["cp", "mv"] {
+        let planned = put(&[command, "-rn", &data, &url]);
+        let moved = put(&[command, "-r", &data, &url]);
+        for partial in [planned, moved] {
+            assert_eq!(partial.status.code(), Some(3), "{command}");
+            let told = String::from_utf8_lossy(&partial.stderr).into_owned();
+            assert!(told.contains("data/a: invalid argument: it lies in the source"), "{told}");
+        }
+    }
+    let content = |key: &str| out(&put(&["cat", &format!("{url}/{key}")]));
+    assert_eq!(["a", "b", "data/data/a"].map(content), ["one", "two", "three"]);
+    out(&put(&["rm", "-r", &url]));
+}
+
+#[test]
 fn the_summary_tells_the_rate() {
     let dir = tree();
     let copied = run(dir.path(), &["cp", "-r", "from", "new"]);

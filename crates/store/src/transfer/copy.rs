@@ -171,8 +171,18 @@ impl Transfer {
         size: Option<u64>,
     ) -> Result<Report> {
         let before = source.head(from).await.map_err(|e| source.error("move", from, e))?;
-        if is_same(source, from, target, to) {
-            let detail = "source and target are the same object, which a move would delete";
+        let same = if is_same(source, from, target, to) {
+            Some("source and target are the same object, which a move would delete".to_owned())
+        } else if seems_same(source, &before, target, to).await {
+            Some(format!(
+                "{} is as long and as old: it seems to be the same object by another name, which a move would delete; \
+                 if it is not, copy it and delete the source",
+                target.url_of(to)
+            ))
+        } else {
+            None
+        };
+        if let Some(detail) = same {
             let url = source.url_of(from);
             return Err(Error::new(ErrorKind::InvalidArgument, "move", url, detail));
         }
@@ -257,6 +267,23 @@ fn is_same(source: &Store, from: &Path, target: &Store, to: &Path) -> bool {
         (Some(from), Some(to)) => is_same_file(&from, &to),
         _ => false,
     }
+}
+
+/// Whether what is at the target looks like the source in all that is known of it: a service, or a directory that a server
+/// shows, may be reached under two names.
+async fn seems_same(source: &Store, before: &ObjectMeta, target: &Store, to: &Path) -> bool {
+    let (one, other) = (behind(&**source.provider()), behind(&**target.provider()));
+    let (scheme, of_target) = (one.scheme(), other.scheme());
+    let is_web = scheme == "http" || of_target == "http";
+    let may_be = (scheme == of_target && !source.is_embedded()) || is_web;
+    if !may_be || before.location.filename() != to.filename() {
+        return false;
+    }
+    let Ok(there) = target.head(to).await else { return false };
+    // The same file has another entity tag on a server than on its disk, and less of its time.
+    let same_tag = scheme != of_target || is_version(before, &there);
+    let same_time = there.last_modified.timestamp() == before.last_modified.timestamp();
+    same_tag && same_time && there.size == before.size
 }
 
 /// Whether two paths lead to one entry of a directory. Two names of one file are two: to replace the one leaves the other.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use object_store::path::Path;
 use object_store::{Attributes, CopyMode, TagSet};
 
 use super::Verb;
@@ -78,6 +79,9 @@ pub struct TransferOptions {
     pub attributes: Option<Attributes>,
     /// Tags of the new object.
     pub tags: TagSet,
+    /// A prefix of the target below which no job may write, as the source of the jobs is there:
+    /// [`Overlap::SourceInside`](super::Overlap::SourceInside). Default none.
+    pub spared: Option<Path>,
 }
 
 impl Default for TransferOptions {
@@ -97,6 +101,7 @@ impl Default for TransferOptions {
             state_dir: None,
             attributes: None,
             tags: TagSet::default(),
+            spared: None,
         }
     }
 }
@@ -128,6 +133,7 @@ impl TransferOptions {
         with_state_dir: state_dir Option<PathBuf> = state_dir;
         with_attributes: attributes Option<Attributes> = attributes;
         with_tags: tags TagSet = tags;
+        with_spared: spared Option<Path> = spared;
     }
 
     /// Bytes of objects that take one request, and of the parts of larger ones unless there is reason for others.

@@ -69,8 +69,24 @@ impl Transfer {
         Running { job: Some(job), task, cleared }
     }
 
+    /// Refuses what may not be written for the sake of the source ([`TransferOptions::spared`](super::TransferOptions::spared)).
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`].
+    pub fn check_spared(&self, source: &Store, target: &Store, to: &Path) -> Result<()> {
+        if !self.options.spared.as_ref().is_some_and(|spared| to.prefix_matches(spared)) {
+            return Ok(());
+        }
+        let detail = format!(
+            "it lies in the source {}, where it could take the place of what is still to be read",
+            source.url()
+        );
+        Err(Error::new(ErrorKind::InvalidArgument, "copy", target.url_of(to), detail))
+    }
+
     async fn run_one(&self, source: &Store, target: &Store, job: &Job) -> Result<Report> {
         let run = async {
+            self.check_spared(source, target, &job.to)?;
             let moved = match self.options.verb {
                 Verb::Copy => {
                     self.copy_known(source, &job.from, target, &job.to, Some(job.size)).await

@@ -85,8 +85,13 @@ impl Origin {
 
     /// The bucket as a store that retries quickly.
     pub(crate) fn store(&self) -> Store {
+        self.store_at(&self.server.url)
+    }
+
+    /// The same by another name of this machine.
+    pub(crate) fn store_at(&self, endpoint: &str) -> Store {
         let mut options = OpenOptions::default()
-            .with("endpoint", &self.server.url)
+            .with("endpoint", endpoint)
             .with("allow_http", "true")
             .with("region", "us-east-1")
             .with("access_key_id", "AK")

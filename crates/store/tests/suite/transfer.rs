@@ -10,10 +10,10 @@ use holdall_store::cache::CacheOptions;
 use holdall_store::local::{LocalOptions, LocalStore};
 use holdall_store::memory::MemoryStore;
 use holdall_store::object_store::path::Path;
-use holdall_store::object_store::{CopyMode, ObjectStoreExt};
+use holdall_store::object_store::{CopyMode, ObjectStore, ObjectStoreExt};
 use holdall_store::transfer::{
-    Action, Budget, Compare, Events, Job, Limits, Step, SyncOptions, Transfer, TransferOptions,
-    Verify, plan,
+    Action, Budget, Compare, Events, Job, Limits, Overlap, Step, SyncOptions, Transfer,
+    TransferOptions, Verb, Verify, plan,
 };
 use holdall_store::{ErrorKind, Store};
 use tempfile::TempDir;
@@ -478,10 +478,57 @@ async fn a_move_onto_itself_keeps_the_object_whatever_the_stores() {
         assert!(one.rename_if_not_exists(&key, &key).await.is_err());
         assert_eq!(other.get(&name).await.unwrap().bytes().await.unwrap(), "precious");
     }
+    // A service that is reached by another name: what is there looks the same in all that is known.
+    let other = origin.store_at(&origin.server.url.replace("127.0.0.1", "localhost"));
+    for name in ["k", "dir/k"] {
+        let (one, key) = (origin.store(), Path::from(name));
+        one.put(&key, "precious".into()).await.unwrap();
+        let error = Transfer::new().rename(&one, &key, &other, &key).await.unwrap_err();
+        assert!(error.to_string().contains("seems to be the same object"), "{error}");
+        assert_eq!(one.get(&key).await.unwrap().bytes().await.unwrap(), "precious");
+    }
     // Another name of the same file is another object.
     let (one, other) = (open(&path), open(above.path()));
     std::fs::hard_link(path.join("k"), above.path().join("name")).unwrap();
     Transfer::new().rename(&one, &"k".into(), &other, &"name".into()).await.unwrap();
     assert!(!path.join("k").exists());
     assert_eq!(std::fs::read(above.path().join("name")).unwrap(), b"precious");
+}
+
+#[tokio::test]
+async fn what_is_moved_out_of_a_prefix_of_the_target_replaces_no_source() {
+    let store = memory();
+    for key in ["sub/a", "sub/sub/a", "sub/sub/sub/a", "sub/b"] {
+        store.put(&key.into(), key.into()).await.unwrap();
+    }
+    let source = store.with_prefix(&"sub".into());
+    let spared = Overlap::of(&source, &store).spared();
+    let options = TransferOptions::default().with_verb(Verb::Move).with_spared(spared);
+    let listed: Vec<_> = source.list(None).try_collect().await.unwrap();
+    let jobs = listed.into_iter().map(|meta| Job {
+        from: meta.location.clone(),
+        to: meta.location,
+        size: meta.size,
+    });
+    let transfer = Transfer::new().with_options(options);
+    let run = transfer.run(&source, &store, stream::iter(jobs.collect::<Vec<_>>()).boxed());
+    for outcome in run.collect::<Vec<_>>().await {
+        match outcome.job.to.as_ref() {
+            "a" | "b" => drop(outcome.result.unwrap()),
+            _ => {
+                let error = outcome.result.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+                assert!(error.to_string().contains("it lies in the source"), "{error}");
+            }
+        }
+    }
+    let mut left: Vec<_> = store.list(None).try_collect().await.unwrap();
+    left.sort_by(|a, b| a.location.cmp(&b.location));
+    let left: Vec<_> = left.iter().map(|meta| meta.location.as_ref()).collect();
+    assert_eq!(left, ["a", "b", "sub/sub/a", "sub/sub/sub/a"]);
+    for (key, content) in
+        [("a", "sub/a"), ("sub/sub/a", "sub/sub/a"), ("sub/sub/sub/a", "sub/sub/sub/a")]
+    {
+        assert_eq!(store.get(&key.into()).await.unwrap().bytes().await.unwrap(), content);
+    }
 }
