@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use holdall::store::transfer::aborting;
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use args::{Cli, Command};
@@ -91,6 +92,8 @@ fn main() -> ExitCode {
         }
     };
     let ended = runtime.block_on(async {
+        // A limit on the length of files (`ulimit -f`) is an error of who writes then, and not the end of the process.
+        let _too_long = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
         if let Command::Serve(args) = &cli.command {
             // It ends by signals, in its own way.
             return commands::serve::run(args, &printer).await;

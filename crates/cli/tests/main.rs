@@ -166,6 +166,23 @@ fn moves_and_keeps_what_exists() {
 }
 
 #[test]
+fn files_that_may_not_be_so_long_are_told_of() {
+    let dir = tree();
+    fs::write(dir.path().join("long"), vec![1; 100_000]).unwrap();
+    let limited = Command::new("sh")
+        .args(["-c", "ulimit -f 16; exec \"$0\" cp long copy", env!("CARGO_BIN_EXE_holdall")])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(limited.status.code(), Some(3), "{}", err(&limited));
+    assert!(err(&limited).contains("cannot write it: File too large"), "{}", err(&limited));
+    let mut left: Vec<_> =
+        fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["data", "long"]);
+}
+
+#[test]
 fn standard_input_and_output() {
     let dir = tree();
     let large = "0123456789".repeat(2_000_000);
@@ -184,7 +201,10 @@ fn deletes_what_was_asked_for_only() {
     assert!(err(&holdall(dir.path(), &["rm", "data/deep"])).contains("--recursive"));
     assert!(err(&holdall(dir.path(), &["rm", "data/missing"])).contains("not found"));
     out(&holdall(dir.path(), &["rm", "--force", "data/missing"]));
-    out(&holdall(dir.path(), &["rm", "data/a.txt"]));
+    let partial = holdall(dir.path(), &["rm", "data/missing", "data/deep", "data/a.txt"]);
+    assert_eq!(partial.status.code(), Some(3));
+    assert!(err(&partial).contains("not found") && err(&partial).contains("--recursive"));
+    assert!(!dir.path().join("data/a.txt").exists() && dir.path().join("data/deep").exists());
     let dry = out(&holdall(dir.path(), &["rm", "-r", "-n", "data/deep"]));
     assert_eq!(dry.lines().count(), 3);
     out(&holdall(dir.path(), &["rm", "-r", "data/deep", "--exclude", "*#*"]));

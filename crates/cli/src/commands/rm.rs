@@ -12,6 +12,7 @@ use super::Context;
 use crate::Exit;
 use crate::args::Rm;
 use crate::place::{End, Found, Place, filter};
+use crate::printer::is_closed_pipe;
 
 /// Keys listed before they are deleted.
 const BATCH: usize = 1000;
@@ -19,14 +20,20 @@ const BATCH: usize = 1000;
 pub(super) async fn run(context: &Context<'_>, args: &Rm) -> Result<Exit> {
     let mut exit = Exit::Done;
     for text in &args.places {
-        let place = context.place(text, End::Only)?;
-        let ended = match args.recursive {
-            true => below(context, &place, args).await?,
-            false => one(context, &place, args).await?,
+        let ended = match context.place(text, End::Only) {
+            Ok(place) if args.recursive => below(context, &place, args).await,
+            Ok(place) => one(context, &place, args).await,
+            Err(error) => Err(error),
         };
-        if ended == Exit::Partial {
-            exit = Exit::Partial;
-        }
+        exit = match ended {
+            Ok(Exit::Done) => exit,
+            Ok(ended) => ended,
+            Err(error) if args.places.len() == 1 || is_closed_pipe(&error) => return Err(error),
+            Err(error) => {
+                context.printer.error(&format!("{error:#}"));
+                Exit::Partial
+            }
+        };
     }
     Ok(exit)
 }
