@@ -7,12 +7,15 @@ that starts with the first of them.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Coroutine
+
+    T = TypeVar("T")
 
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
@@ -36,7 +39,25 @@ def wait_for(awaitable: Awaitable[Any], loop: asyncio.AbstractEventLoop | None =
     async def run() -> Any:
         return await awaitable
 
-    return asyncio.run_coroutine_threadsafe(run(), loop or _running_loop()).result()
+    return _run_on(loop or _running_loop(), run())
+
+
+def _run_on(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the loop of another thread and return its result, unless the loop ends before it has begun."""
+    try:
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        while True:
+            try:
+                return future.result(timeout=1)
+            except TimeoutError:
+                if future.done():
+                    raise
+                if loop.is_closed():
+                    raise RuntimeError("the event loop was closed before it was asked") from None
+    finally:
+        # One that never began would be warned of.
+        if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+            coroutine.close()
 
 
 async def _take(iterator: Any, size: int) -> list[Any]:
@@ -53,4 +74,4 @@ async def _take(iterator: Any, size: int) -> list[Any]:
 
 def take(loop: asyncio.AbstractEventLoop, iterator: Any, size: int) -> list[Any]:
     """Take buffers from an asynchronous iterator until they have `size` bytes; called off the loop's thread."""
-    return asyncio.run_coroutine_threadsafe(_take(iterator, size), loop).result()
+    return _run_on(loop, _take(iterator, size))

@@ -225,6 +225,8 @@ def test_options_that_an_operation_does_not_have_are_refused(tmp_path):
         holdall.download(store, "k", tmp_path / "f", verify="sometimes")
     with pytest.raises(ValueError, match="retries is a whole number of at least 0, not -1"):
         holdall.download(store, "a", tmp_path / "f", retries=-1)
+    with pytest.raises(ValueError, match="start is a whole number of at least 0, not -3"):
+        holdall.read_into(store, "k", bytearray(9), start=-3)
     with pytest.raises(TypeError, match="attributes is a dict"):
         holdall.upload(store, "a", b"", attributes="text/plain")
     with pytest.raises(ValueError, match="hedge"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import gc
 import io
 import os
 import signal
@@ -178,6 +179,24 @@ async def test_a_cancelled_read_does_not_write_to_its_buffer_any_more(store):
         read = bytes(buffer)
         await asyncio.sleep(0.05)
         assert buffer == read
+
+
+@pytest.mark.filterwarnings(
+    "error::RuntimeWarning", "error::pytest.PytestUnraisableExceptionWarning"
+)
+def test_an_iterator_whose_loop_has_ended_is_not_asked_any_more(store):
+    async def pieces():
+        for _ in range(100):
+            await asyncio.sleep(0)
+            yield DATA[:MIB]
+
+    async def main(wait):
+        with suppress(TimeoutError):
+            await asyncio.wait_for(holdall.upload_async(store, "k", pieces()), wait)
+
+    for wait in [0, 0.0005, 0.001, 0.002, 0.004] * 4:
+        asyncio.run(main(wait))
+    gc.collect()
 
 
 async def test_who_is_cancelled_twice_does_not_wait(store):

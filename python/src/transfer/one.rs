@@ -125,11 +125,12 @@ pub(crate) fn _read_into(
     store: &Bound<'_, PyStore>,
     path: Key,
     buffer: &Bound<'_, PyAny>,
-    start: Option<u64>,
+    start: Option<&Bound<'_, PyAny>>,
     options: &Bound<'_, PyDict>,
 ) -> PyResult<Operation> {
     let transfer = options::transfer(options, READ)?;
     let store = store.get().handle.store.clone();
+    let start = start.map(|start| options::whole("start", start)).transpose()?;
     let mut room = Room::of(buffer)?;
     let events = transfer.events().clone();
     let work = async move {

@@ -98,7 +98,7 @@ pub(super) fn transfer(given: &Bound<'_, PyDict>, allowed: Allowed) -> PyResult<
             "verify" => options.with_verify(verify(&value)?),
             "resume" => options.with_resume(value.is_truthy()?),
             "fsync" => options.with_fsync(value.is_truthy()?),
-            "retries" => options.with_retries(retries(&value)?),
+            "retries" => options.with_retries(whole(&key, &value)?),
             "hedge" => options.with_hedge(Some(seconds(&key, &value)?)),
             "attributes" => {
                 options.with_attributes(Some(attributes_in(Some(dict(&key, &value)?))?))
@@ -133,11 +133,15 @@ fn positive(key: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
     }
 }
 
-fn retries(value: &Bound<'_, PyAny>) -> PyResult<u32> {
-    value.extract().or_else(|_| {
-        let text = format!("retries is a whole number of at least 0, not {}", value.repr()?);
-        Err(PyValueError::new_err(text))
-    })
+/// A number that may be 0.
+pub(super) fn whole<T: TryFrom<u64>>(key: &str, value: &Bound<'_, PyAny>) -> PyResult<T> {
+    match value.extract::<u64>().map(T::try_from) {
+        Ok(Ok(number)) => Ok(number),
+        _ => Err(PyValueError::new_err(format!(
+            "{key} is a whole number of at least 0, not {}",
+            value.repr()?
+        ))),
+    }
 }
 
 fn dict<'a, 'py>(key: &str, value: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyDict>> {
