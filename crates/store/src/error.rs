@@ -265,12 +265,14 @@ impl fmt::Display for Error {
             f.write_str(target)?;
         }
         f.write_str(": ")?;
-        f.write_str(kind.phrase())?;
-        if !detail.is_empty() {
-            f.write_str(": ")?;
-            f.write_str(detail)?;
+        let phrase = kind.phrase();
+        f.write_str(phrase)?;
+        match detail.split_at_checked(phrase.len()) {
+            // The operating system, and services, say it in the same words.
+            Some((same, rest)) if same.eq_ignore_ascii_case(phrase) => f.write_str(rest),
+            _ if detail.is_empty() => Ok(()),
+            _ => write!(f, ": {detail}"),
         }
-        Ok(())
     }
 }
 
@@ -535,6 +537,17 @@ mod tests {
         let text = error.to_string();
         assert!(text.starts_with("get https://host/key?"), "{text}");
         assert!(!text.contains("pw") && !text.contains("abc"), "{text}");
+    }
+
+    #[test]
+    fn what_the_kind_says_is_not_said_again() {
+        let text = |detail: &str| {
+            Error::new(ErrorKind::PermissionDenied, "get", "file:///k", detail).to_string()
+        };
+        let once = "get file:///k: permission denied (os error 13)";
+        assert_eq!(text("Permission denied (os error 13)"), once);
+        assert_eq!(text("é"), "get file:///k: permission denied: é");
+        assert_eq!(text(""), "get file:///k: permission denied");
     }
 
     #[test]
