@@ -130,9 +130,14 @@ impl Place {
             return Ok(Found::Object);
         }
         // Stores have no empty directories: a prefix with a slash or the root of a store is taken at its word.
+        // But for the markers of directories, which say that there is one.
         let is_empty = match &self.local {
             Some(path) => path.is_dir(),
-            None => self.is_dir || self.path.as_ref().is_empty(),
+            None => {
+                self.is_dir
+                    || self.path.as_ref().is_empty()
+                    || self.below().has_objects(None).await?
+            }
         };
         Ok(if is_empty { Found::Empty } else { Found::Nothing })
     }

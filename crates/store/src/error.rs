@@ -196,7 +196,7 @@ impl Error {
     /// The error of an object that a listing found and no path can name, or that cannot be read.
     pub(crate) fn of_odd_key(target: String, odd: Box<OddKey>) -> Self {
         let kind = match odd.oddity {
-            Oddity::OddKey => ErrorKind::InvalidPath,
+            Oddity::OddKey | Oddity::Marker => ErrorKind::InvalidPath,
             Oddity::BrokenLink => ErrorKind::NotFound,
             Oddity::Unreadable => ErrorKind::PermissionDenied,
         };

@@ -174,6 +174,11 @@ pub trait Provider: ObjectStore {
         listing.map_ok(Ok).boxed()
     }
 
+    /// Deletes the marker of a directory ([`OddKey::is_marker`]), whose key ends with the slash that no path can hold.
+    async fn delete_marker(&self, _key: &str) -> Result<()> {
+        Err(self.not_supported("delete the marker of a directory"))
+    }
+
     /// Every version of the object `prefix` and of every object below it, delete markers included, newest first for each
     /// key.
     fn list_versions(&self, _prefix: Option<&Path>) -> BoxStream<'static, Result<VersionEntry>> {

@@ -137,8 +137,12 @@ impl Store {
 
     /// The same; the key is relative to this store.
     pub(crate) fn odd_key_below(&self, odd: Box<OddKey>) -> Error {
-        let key = in_url(&odd.key);
-        Error::of_odd_key(format!("{}/{key}", self.url()), odd)
+        Error::of_odd_key(self.url_of_key(&odd.key), odd)
+    }
+
+    /// What looks like the URL of a key that no path need be able to hold.
+    pub(crate) fn url_of_key(&self, key: &str) -> String {
+        format!("{}/{}", self.url(), in_url(key))
     }
 
     /// A key of the back end, which no path need be able to hold, relative to this store.

@@ -71,7 +71,8 @@ impl<'a> Row<'a> {
 
     fn of_odd(odd: &'a OddKey) -> Self {
         Self {
-            path: &odd.key,
+            // Markers of directories are named as paths name them.
+            path: odd.key.strip_suffix('/').filter(|_| odd.is_marker()).unwrap_or(&odd.key),
             last_modified: &odd.last_modified,
             size: odd.size,
             e_tag: odd.e_tag.as_deref(),

@@ -77,15 +77,19 @@ fn add_level(
         if entry.name == prefix {
             continue;
         }
-        if let Some(odd) = odd.as_mut().filter(|_| OddKey::is_odd(&entry.name)) {
-            if entry.flags & entry_flag::DIR != 0 {
-                odd.prefixes.push(format!("{}/", entry.name.trim_end_matches('/')));
-            } else {
-                odd.objects.push((level.objects.len(), odd_key(entry)));
+        let is_directory = entry.flags & entry_flag::DIR != 0;
+        let is_odd = match is_directory {
+            true => OddKey::is_odd_prefix(&entry.name),
+            false => OddKey::is_odd(&entry.name),
+        };
+        if let Some(odd) = odd.as_mut().filter(|_| is_odd) {
+            match is_directory {
+                true => odd.prefixes.push(format!("{}/", entry.name.trim_end_matches('/'))),
+                false => odd.objects.push((level.objects.len(), odd_key(entry))),
             }
             continue;
         }
-        if entry.flags & entry_flag::DIR != 0 || entry.name.ends_with('/') {
+        if is_directory || entry.name.ends_with('/') {
             let path = Path::parse(&entry.name)?;
             // Pages may repeat the directory that the page before ended with.
             if level.common_prefixes.last() != Some(&path) {

@@ -308,6 +308,10 @@ impl Provider for AisStore {
         Some(self)
     }
 
+    async fn delete_marker(&self, key: &str) -> Result<()> {
+        Ok(self.bucket.object(key).delete().await?)
+    }
+
     async fn checksums(&self, location: &Path, e_tag: Option<&str>) -> Result<Vec<Checksum>> {
         let of = self.object(location).head("checksum,version").await?;
         let same = e_tag.is_none() || of.identity().as_deref() == e_tag;

@@ -52,6 +52,10 @@ fn line(key: &str, bytes: u64, written: &DateTime<Utc>, show: Show) -> String {
 
 /// An object that has no URL, because no path can hold its key.
 fn print_odd(context: &Context<'_>, odd: &OddKey, show: Show) -> Result<()> {
+    if odd.key.is_empty() {
+        // The marker of the directory that is listed is nothing in it.
+        return Ok(());
+    }
     let text = || line(&visible(&odd.key), odd.size, &odd.last_modified, show);
     let json = || {
         json!({

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
-use futures::{StreamExt, TryStreamExt, stream};
-use holdall::store::ParallelOptions;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use holdall::store::object_store::path::Path;
+use holdall::store::{Error, OddKey, ParallelOptions, Store};
 use serde_json::json;
 
 use super::Context;
@@ -16,6 +16,9 @@ use crate::printer::is_closed_pipe;
 
 /// Keys listed before they are deleted.
 const BATCH: usize = 1000;
+
+/// Markers of directories deleted at once.
+const MARKERS: usize = 10;
 
 pub(super) async fn run(context: &Context<'_>, args: &Rm) -> Result<Exit> {
     let mut exit = Exit::Done;
@@ -75,29 +78,40 @@ async fn below(context: &Context<'_>, place: &Place, args: &Rm) -> Result<Exit> 
     let mut exit = Exit::Done;
     let mut links = BTreeSet::new();
     let wanted = listing.filter(move |item| futures::future::ready(filter.keeps(item)));
-    let mut batches = wanted.map_ok(|meta| meta.location).try_chunks(BATCH);
+    // What nothing but a listing can name is no end of it.
+    let entries = wanted.map(|item| match item {
+        Err(error) if error.odd_key().is_some() => Ok(Err(error.with_operation("delete"))),
+        item => item.map(|meta| Ok(meta.location)),
+    });
+    let mut batches = entries.try_chunks(BATCH);
     while let Some(batch) = batches.next().await {
         let (batch, error) = match batch {
             Ok(batch) => (batch, None),
             Err(stream::TryChunksError(batch, error)) => (batch, Some(error)),
         };
-        let mut keys = Vec::with_capacity(batch.len());
-        for key in batch {
-            match place.link_above(&key) {
-                Some(link) => drop(links.insert(link)),
-                None => keys.push(root.full_path(&key)),
+        let (mut keys, mut markers) = (Vec::with_capacity(batch.len()), Vec::new());
+        for entry in batch {
+            match entry {
+                Ok(key) => match place.link_above(&key) {
+                    Some(link) => drop(links.insert(link)),
+                    None => keys.push(root.full_path(&key)),
+                },
+                Err(error) if error.odd_key().is_some_and(OddKey::is_marker) => markers.push(error),
+                Err(error) => {
+                    cannot_delete(context, &error, args.dry_run)?;
+                    exit = Exit::Partial;
+                }
             }
         }
-        if delete(context, place, keys, args.dry_run).await? == Exit::Partial {
+        let ended = [
+            delete(context, place, keys, args.dry_run).await?,
+            delete_markers(context, &root, markers, args.dry_run).await?,
+        ];
+        if ended.contains(&Exit::Partial) {
             exit = Exit::Partial;
         }
-        match error {
-            Some(error) if error.odd_key().is_some() => {
-                cannot_delete(context, &error.with_operation("delete"), args.dry_run)?;
-                exit = Exit::Partial;
-            }
-            Some(error) => return Err(error.into()),
-            None => {}
+        if let Some(error) = error {
+            return Err(error.into());
         }
     }
     for link in links {
@@ -141,14 +155,40 @@ async fn delete(
     keys: Vec<Path>,
     dry_run: bool,
 ) -> Result<Exit> {
-    let mut exit = Exit::Done;
     let whole = place.store.at(Path::default());
-    let mut outcomes = match dry_run {
+    let outcomes = match dry_run {
         true => stream::iter(keys).map(|key| (key, Ok(()))).boxed(),
         false => whole.delete_many(stream::iter(keys).boxed()),
     };
-    while let Some((key, outcome)) = outcomes.next().await {
-        let url = whole.url_of(&key);
+    told(context, outcomes.map(|(key, outcome)| (whole.url_of(&key), outcome)), dry_run).await
+}
+
+/// Deletes markers of directories, of which listings of `root` told, and reports on each.
+async fn delete_markers(
+    context: &Context<'_>,
+    root: &Store,
+    markers: Vec<Error>,
+    dry_run: bool,
+) -> Result<Exit> {
+    let outcomes = stream::iter(markers).map(async |told| {
+        let outcome = match told.odd_key() {
+            Some(marker) if !dry_run => root.delete_marker(marker).await,
+            _ => Ok(()),
+        };
+        (told.target().to_owned(), outcome)
+    });
+    told(context, outcomes.buffered(MARKERS), dry_run).await
+}
+
+/// Reports on deletions, each with its URL.
+async fn told(
+    context: &Context<'_>,
+    outcomes: impl Stream<Item = (String, holdall::store::Result<()>)>,
+    dry_run: bool,
+) -> Result<Exit> {
+    let mut exit = Exit::Done;
+    let mut outcomes = std::pin::pin!(outcomes);
+    while let Some((url, outcome)) = outcomes.next().await {
         if let Err(error) = &outcome {
             exit = Exit::Partial;
             context.printer.error(&error.to_string());

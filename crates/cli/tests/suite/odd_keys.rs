@@ -8,20 +8,20 @@ use crate::{err, holdall, json, out};
 /// In the order of their bytes.
 const KEYS: [&str; 4] = ["a", "d/../up", "d//double", "d/b"];
 
-/// The bucket, as settings.
-fn bucket() -> Vec<String> {
+/// A bucket, as settings.
+fn bucket(keys: &'static [&'static str]) -> Vec<String> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("--config=endpoint=http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for socket in listener.incoming() {
-            answer(socket.unwrap());
+            answer(keys, socket.unwrap());
         }
     });
     let rest = ["allow_http=true", "region=us-east-1", "skip_signature=true"];
     std::iter::once(endpoint).chain(rest.map(|one| format!("--config={one}"))).collect()
 }
 
-fn answer(mut socket: TcpStream) {
+fn answer(keys: &[&str], mut socket: TcpStream) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -38,7 +38,7 @@ fn answer(mut socket: TcpStream) {
     let body = match head.split(' ').next() {
         Some("HEAD") => return reply(&mut socket, "404 Not Found", ""),
         Some("GET") if head.contains("versions") => versions(),
-        Some("GET") if head.contains("list-type=2") => listing(head.contains("prefix=d%2F")),
+        Some("GET") if head.contains("list-type=2") => listing(keys, head.contains("prefix=d%2F")),
         Some("POST") => {
             let text = String::from_utf8(sent).unwrap();
             let deleted = text.split("<Key>").skip(1).filter_map(|rest| rest.split('<').next());
@@ -51,13 +51,14 @@ fn answer(mut socket: TcpStream) {
     reply(&mut socket, "200 OK", &body);
 }
 
-fn listing(only_d: bool) -> String {
-    let keys = KEYS.iter().filter(|key| !only_d || key.starts_with("d/"));
+fn listing(keys: &[&str], only_d: bool) -> String {
+    let keys = keys.iter().filter(|key| !only_d || key.starts_with("d/"));
     let objects: String = keys
         .map(|key| {
+            let size = if key.ends_with('/') { 0 } else { 7 };
             format!(
                 "<Contents><Key>{key}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>\
-                 <Size>7</Size></Contents>"
+                 <Size>{size}</Size></Contents>"
             )
         })
         .collect();
@@ -91,7 +92,7 @@ fn reply(socket: &mut TcpStream, status: &str, body: &str) {
 #[test]
 fn recursive_commands_do_the_rest() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = bucket();
+    let settings = bucket(&KEYS);
     let run = |arguments: &[&str]| {
         let settings = settings.iter().map(String::as_str);
         holdall(dir.path(), &arguments.iter().copied().chain(settings).collect::<Vec<_>>())
@@ -153,6 +154,33 @@ fn recursive_commands_do_the_rest() {
     assert_eq!(removed.status.code(), Some(3), "{removed:?}");
     assert_eq!(String::from_utf8_lossy(&removed.stdout), "deleted s3://b/d/b\n");
     assert_eq!(err(&removed).matches("error: delete s3://b/d/").count(), 2, "{}", err(&removed));
+}
+
+#[test]
+fn markers_of_directories_stand_for_no_object() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = bucket(&["a", "a/", "d/", "d/b", "d/empty/"]);
+    let run = |arguments: &[&str]| {
+        let settings = settings.iter().map(String::as_str);
+        holdall(dir.path(), &arguments.iter().copied().chain(settings).collect::<Vec<_>>())
+    };
+    assert_eq!(out(&run(&["ls", "-r", "s3://b/"])), "a\na/\nd/\nd/b\nd/empty/\n");
+    assert_eq!(out(&run(&["ls", "-r", "s3://b/d/"])), "b\nempty/\n");
+    let copied = run(&["cp", "-r", "--json", "s3://b/", "copy"]);
+    out(&copied);
+    let mut sources: Vec<_> =
+        json(&copied).iter().map(|line| line["source"].as_str().unwrap().to_owned()).collect();
+    sources.sort();
+    assert_eq!(sources, ["s3://b/a", "s3://b/d/b"]);
+    assert_eq!(std::fs::read_to_string(dir.path().join("copy/a")).unwrap(), "content");
+    let plan = run(&["sync", "--delete", "--dry-run", "--json", "copy", "s3://b/"]);
+    assert!(json(&plan).iter().all(|line| line["action"] != "delete"), "{plan:?}");
+    out(&plan);
+
+    let would = out(&run(&["rm", "-r", "--dry-run", "s3://b/d/"]));
+    let removed = out(&run(&["rm", "-r", "-v", "s3://b/d/"]));
+    assert_eq!(removed, "deleted s3://b/d/b\ndeleted s3://b/d/\ndeleted s3://b/d/empty/\n");
+    assert_eq!(would, removed.replace("deleted", "would delete"));
 }
 
 #[cfg(unix)]

@@ -207,8 +207,13 @@ impl Directory {
         let mut listed = self.store.objects(None);
         let Totals { mut files, mut bytes } = Totals::default();
         while let Some(file) = listed.next().await {
+            let size = match OddKey::or_item(file)? {
+                Ok(file) => file.size,
+                Err(odd) if odd.is_marker() => continue,
+                Err(odd) => odd.size,
+            };
             files += 1;
-            bytes += OddKey::or_item(file)?.map_or_else(|odd| odd.size, |file| file.size);
+            bytes += size;
         }
         Ok(Head { size: Some(bytes), files: Some(files), ..Head::default() })
     }

@@ -51,7 +51,12 @@ struct Source<'a> {
 impl Source<'_> {
     fn header(&self) -> String {
         let version = self.version.map(|version| format!("?versionId={version}"));
-        format!("{}/{}{}", self.store.bucket(), encoded(self.key), version.unwrap_or_default())
+        format!(
+            "{}/{}{}",
+            self.store.bucket(),
+            encoded(self.key.as_ref()),
+            version.unwrap_or_default()
+        )
     }
 
     async fn headers(&self) -> Result<HeaderMap> {

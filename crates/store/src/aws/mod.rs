@@ -125,6 +125,11 @@ impl Provider for S3Store {
         self.versions(prefix)
     }
 
+    async fn delete_marker(&self, key: &str) -> Result<()> {
+        let call = self.request_key(Method::DELETE, key, &[]).await?;
+        self.send(&Path::from(key), &call).await.map(drop)
+    }
+
     async fn delete_version(&self, location: &Path, version: &str) -> Result<()> {
         self.delete_one_version(location, version).await
     }

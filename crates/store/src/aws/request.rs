@@ -38,8 +38,8 @@ pub(super) fn bucket_url(
 }
 
 /// A key as it stands in a URL and in `x-amz-copy-source`.
-pub(super) fn encoded(path: &Path) -> impl std::fmt::Display {
-    utf8_percent_encode(path.as_ref(), IN_PATH)
+pub(super) fn encoded(key: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(key, IN_PATH)
 }
 
 impl S3Store {
@@ -50,14 +50,24 @@ impl S3Store {
         path: &Path,
         query: &[(&str, &str)],
     ) -> Result<Call> {
+        self.request_key(method, path.as_ref(), query).await
+    }
+
+    /// The same for a key that no path need be able to hold.
+    pub(super) async fn request_key(
+        &self,
+        method: Method,
+        key: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Call> {
         if self.settings().flag(S3Key::S3Express)? {
             let source = "directory buckets have neither versions, tags nor copies of this kind";
             return Err(Error::NotSupported { source: source.into() });
         }
-        let mut text = format!("{}/{}", self.opened().await?.bucket_url, encoded(path));
-        for (index, (key, value)) in query.iter().enumerate() {
+        let mut text = format!("{}/{}", self.opened().await?.bucket_url, encoded(key));
+        for (index, (name, value)) in query.iter().enumerate() {
             text.push(if index == 0 { '?' } else { '&' });
-            text.push_str(key);
+            text.push_str(name);
             text.push('=');
             text.extend(utf8_percent_encode(value, IN_QUERY));
         }

@@ -169,6 +169,10 @@ impl Provider for AzureStore {
         self.versions(prefix)
     }
 
+    async fn delete_marker(&self, key: &str) -> object_store::Result<()> {
+        self.delete_with_slash(&Path::parse(key)?).await
+    }
+
     async fn delete_version(&self, location: &Path, version: &str) -> object_store::Result<()> {
         self.delete_one_version(location, version).await
     }

@@ -63,6 +63,16 @@ impl Place {
 }
 
 impl AzureStore {
+    /// Deletes the blob with a slash at the end of its name.
+    pub(super) async fn delete_with_slash(&self, path: &Path) -> Result<()> {
+        let mut url = self.place.url(path);
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push("");
+        }
+        let call = Call::new(Method::DELETE, url).headers(self.headers.clone());
+        self.send(path, &call).await.map(drop)
+    }
+
     pub(super) fn request(&self, method: Method, path: &Path, query: &[(&str, &str)]) -> Call {
         let mut url = self.place.url(path);
         if !query.is_empty() {

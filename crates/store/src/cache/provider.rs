@@ -168,6 +168,10 @@ impl Provider for CachedStore {
         self.inner.list_versions(prefix)
     }
 
+    async fn delete_marker(&self, key: &str) -> Result<()> {
+        self.inner.delete_marker(key).await
+    }
+
     async fn delete_version(&self, location: &Path, version: &str) -> Result<()> {
         let outcome = self.inner.delete_version(location, version).await;
         self.state().forget(&self.name(location, Some(version)));

@@ -90,9 +90,10 @@ fn sift(page: &[u8]) -> Option<(String, OddKeys)> {
     let page = std::str::from_utf8(page).ok()?;
     let words = if page.contains("<EnumerationResults") { AZURE } else { S3 };
     let has_odd = |name| texts(page, name).any(|text| OddKey::is_odd(&text));
+    let has_odd_level = || texts(page, words.prefix).any(|text| OddKey::is_odd_prefix(&text));
     // Nearly always: it is found out at a third of what taking the page apart costs.
     let is_level = page.contains(words.level);
-    if !has_odd(words.key) && (!is_level || !has_odd(words.prefix)) {
+    if !has_odd(words.key) && (!is_level || !has_odd_level()) {
         return None;
     }
     let mut odd = OddKeys::default();
@@ -112,7 +113,7 @@ fn sift(page: &[u8]) -> Option<(String, OddKeys)> {
         true
     });
     let sifted = without(&sifted, words.level, |level| {
-        let prefix = inner(level, words.prefix).filter(|prefix| OddKey::is_odd(prefix));
+        let prefix = inner(level, words.prefix).filter(|prefix| OddKey::is_odd_prefix(prefix));
         let Some(prefix) = prefix else { return false };
         odd.prefixes.push(prefix.into_owned());
         true

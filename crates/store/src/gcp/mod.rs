@@ -171,6 +171,11 @@ impl Provider for GcsStore {
         self.versions(prefix)
     }
 
+    async fn delete_marker(&self, key: &str) -> object_store::Result<()> {
+        let call = self.request_key(Method::DELETE, key, &[])?;
+        self.send(&Path::from(key), &call).await.map(drop)
+    }
+
     async fn delete_version(&self, location: &Path, version: &str) -> object_store::Result<()> {
         self.delete_generation(location, version).await
     }

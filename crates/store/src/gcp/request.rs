@@ -45,13 +45,23 @@ impl GcsStore {
         path: &Path,
         query: &[(&str, &str)],
     ) -> Result<Call> {
+        self.request_key(method, path.as_ref(), query)
+    }
+
+    /// The same for a key that no path need be able to hold.
+    pub(super) fn request_key(
+        &self,
+        method: Method,
+        key: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Call> {
         let mut text = format!("{}/{}", self.base_url.trim_end_matches('/'), encoded(&self.bucket));
-        if !path.as_ref().is_empty() {
-            text = format!("{text}/{}", encoded(path.as_ref()));
+        if !key.is_empty() {
+            text = format!("{text}/{}", encoded(key));
         }
-        for (index, (key, value)) in query.iter().enumerate() {
+        for (index, (name, value)) in query.iter().enumerate() {
             let mark = if index == 0 { '?' } else { '&' };
-            text = format!("{text}{mark}{key}={}", encoded(value));
+            text = format!("{text}{mark}{name}={}", encoded(value));
         }
         let url = Url::parse(&text)
             .map_err(|e| Error::Generic { store: "GCS", source: format!("{e}: {text}").into() })?;

@@ -38,7 +38,7 @@ use tokio::task::{JoinError, JoinHandle};
 pub use self::odd::{Entry, OddKey, OddKeys, OddVersion, Oddity};
 pub(crate) use self::odd::{entries, key_of};
 pub(crate) use self::page::page;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ops::{ListOptions, directory};
 use crate::store::Store;
 
@@ -164,13 +164,25 @@ impl Store {
     }
 
     /// What a copy of everything in this store has to deal with: the objects, in the order of their keys where the service has that
-    /// order, and in local directories symbolic links that lead nowhere, which listings leave out, and directories that we may not
+    /// order, without the markers of directories; and in local directories symbolic links that lead nowhere, which listings leave out, and directories that we may not
     /// look into, at which listings end. Each of these is an [`Error::odd_key`](crate::Error::odd_key), after which this one goes on.
     pub fn sources(&self, how: ParallelOptions) -> BoxStream<'static, Result<ObjectMeta>> {
         match self.provider().scheme() {
             "file" => self.all_entries(None, None),
-            _ => self.objects_parallel(None, how),
+            _ => self.objects_without_markers(how),
         }
+    }
+
+    /// All objects but the markers of directories, which hold nothing: whoever makes one store like another leaves them alone.
+    pub(crate) fn objects_without_markers(
+        &self,
+        how: ParallelOptions,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let is_marker = |item: &Result<ObjectMeta>| {
+            item.as_ref().err().and_then(Error::odd_key).is_some_and(OddKey::is_marker)
+        };
+        let listing = self.objects_parallel(None, how);
+        listing.filter(move |item| std::future::ready(!is_marker(item))).boxed()
     }
 
     /// All objects below `prefix` (whole segments), listed with many requests at once where the service allows it;

@@ -5,6 +5,10 @@
 //! whole that is not, and one that ended because of it would keep people from everything beside it. So it goes through a
 //! listing as an error of its own, which names it, and the listing goes on: [`Error::odd_key`](crate::Error::odd_key).
 //!
+//! A path cannot hold a slash at its end either, and the key `a/` is another one than `a`: of an empty object it is the marker of a
+//! directory, as consoles and file browsers make them. There is nothing in it to be copied, and it goes when all of its directory
+//! is deleted, under its own key ([`Oddity::Marker`]). With content it is an odd key like the others.
+//!
 //! Symbolic links that lead nowhere, and directories that we may not look into, go the same way, but only where everything is to
 //! be copied ([`Store::sources`](crate::Store::sources)): other listings have objects, and such a link is none; and they end at
 //! what they cannot see.
@@ -24,13 +28,15 @@ pub enum Oddity {
     /// No path can hold the key.
     #[default]
     OddKey,
+    /// It is the marker of a directory: an empty object whose key ends with a slash. [`OddKey::new`] tells it.
+    Marker,
     /// It is a symbolic link that leads nowhere, or round in a circle.
     BrokenLink,
     /// It is a directory, or in one, that the file system does not let us look into.
     Unreadable,
 }
 
-/// An object of a listing whose key has an empty segment, a segment `.` or `..`, a slash in front, or a control character; or
+/// An object of a listing whose key has an empty segment, a segment `.` or `..`, a slash at either end, or a control character; or
 /// what has the place of an object and cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -63,19 +69,30 @@ pub struct OddVersion {
 impl OddKey {
     /// An object with a key and a length; the rest is set field by field.
     pub fn new(key: String, size: u64) -> Self {
+        let is_marker = size == 0 && key.strip_suffix('/').is_some_and(|key| !Self::is_odd(key));
         Self {
+            oddity: if is_marker { Oddity::Marker } else { Oddity::OddKey },
             key,
             size,
             last_modified: DateTime::UNIX_EPOCH,
             e_tag: None,
             version: None,
-            oddity: Oddity::OddKey,
         }
     }
 
-    /// Whether a path can hold `key`.
+    /// Whether no path can hold `key`.
     pub fn is_odd(key: &str) -> bool {
         why(key).is_some()
+    }
+
+    /// Whether no path can hold the prefix of a level, which has the delimiter at its end or not.
+    pub fn is_odd_prefix(prefix: &str) -> bool {
+        Self::is_odd(prefix.strip_suffix('/').unwrap_or(prefix))
+    }
+
+    /// Whether it is the marker of a directory.
+    pub fn is_marker(&self) -> bool {
+        self.oddity == Oddity::Marker
     }
 
     /// An item of a listing as an entry: what there is, also where no path can hold its key.
@@ -92,6 +109,11 @@ impl OddKey {
     pub(crate) fn detail(&self) -> String {
         match self.oddity {
             Oddity::OddKey => {}
+            Oddity::Marker => {
+                return "it is the marker of a directory, an empty object whose key ends with a slash: it goes when all of \
+                        its directory is deleted"
+                    .into();
+            }
             Oddity::BrokenLink => {
                 return "the symbolic link leads nowhere: mend or remove it, or exclude it".into();
             }
@@ -117,11 +139,13 @@ fn why(key: &str) -> Option<&'static str> {
     if key.bytes().any(|byte| byte.is_ascii_control()) {
         return Some("has a control character");
     }
-    key.strip_suffix('/').unwrap_or(key).split('/').find_map(|segment| match segment {
+    let without_slash = key.strip_suffix('/');
+    let odd = without_slash.unwrap_or(key).split('/').find_map(|segment| match segment {
         "" => Some("has an empty segment"),
         "." | ".." => Some("has a segment of dots alone"),
         _ => None,
-    })
+    });
+    odd.or(without_slash.map(|_| "ends with a slash"))
 }
 
 /// Asks for odd keys beside a page of a listing, as an extension of what is asked
@@ -189,13 +213,25 @@ mod tests {
 
     #[test]
     fn odd_is_what_a_path_would_refuse_or_change() {
-        for key in ["a//b", "/a", "/", "a//", "./a", "a/..", "a/./b", "a\nb", "\u{7f}", "a/\u{1}/"]
+        for key in
+            ["a//b", "/a", "/", "a//", "./a", "a/..", "a/./b", "a\nb", "\u{7f}", "a/\u{1}/", "a/"]
         {
             assert!(OddKey::is_odd(key), "{key:?}");
         }
-        for key in ["a", "a/", "a/b.c", "...", "a/..b", "%2E", "ä/日本", " a ", "a\\b"] {
+        for key in ["a", "a/b.c", "...", "a/..b", "%2E", "ä/日本", " a ", "a\\b"] {
             assert!(!OddKey::is_odd(key), "{key:?}");
-            assert_eq!(Path::parse(key).unwrap().as_ref(), key.trim_end_matches('/'));
+            assert_eq!(Path::parse(key).unwrap().as_ref(), key);
+            assert!(!OddKey::is_odd_prefix(&format!("{key}/")));
+        }
+        assert!(OddKey::is_odd_prefix("a//") && OddKey::is_odd_prefix("/"));
+    }
+
+    #[test]
+    fn markers_are_empty_and_nothing_else_is_odd_about_them() {
+        let oddity = |key: &str, size| OddKey::new(key.to_owned(), size).oddity;
+        assert_eq!(oddity("a/", 0), Oddity::Marker);
+        for (key, size) in [("a/", 1), ("a//", 0), ("/a/", 0), ("/", 0), ("a//b", 0)] {
+            assert_eq!(oddity(key, size), Oddity::OddKey, "{key:?}");
         }
     }
 }

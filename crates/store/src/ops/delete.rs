@@ -3,16 +3,17 @@
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::listing::ParallelOptions;
+use crate::listing::{OddKey, ParallelOptions};
+use crate::ops::directory;
 use crate::store::Store;
 
 /// Keys deleted together; S3 takes 1000 in one request.
 const BATCH: usize = 1000;
 
-/// Single deletions in flight when a batch has failed as a whole.
+/// Single deletions in flight: of a batch that has failed as a whole, of markers.
 const SINGLES: usize = 10;
 
 /// What came of deleting many objects.
@@ -64,33 +65,84 @@ impl Store {
             .await
     }
 
-    /// Deletes every object below `prefix` (whole segments), or of the whole store.
+    /// Deletes the marker of a directory that a listing of this store had ([`OddKey::is_marker`]), under its own key. One that
+    /// does not exist counts as deleted.
+    ///
+    /// # Errors
+    /// Those of the request, and [`ErrorKind::InvalidPath`] for what is no marker.
+    pub async fn delete_marker(&self, marker: &OddKey) -> Result<()> {
+        if !marker.is_marker() {
+            let odd = Box::new(marker.clone());
+            return Err(self.odd_key_below(odd).with_operation("delete"));
+        }
+        let key = format!("{}{}", directory(self.prefix()), marker.key);
+        match self.provider().delete_marker(&key).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(Error::from_store("delete", self.url_of_key(&marker.key), error)),
+        }
+    }
+
+    /// Deletes every object below `prefix` (whole segments), or of the whole store, the markers of directories included.
     ///
     /// # Errors
     /// When the listing fails; objects that cannot be deleted are in the report.
     pub async fn delete_prefix(&self, prefix: Option<&Path>) -> Result<DeleteReport> {
         let mut report = DeleteReport::default();
         let any_order = ParallelOptions::default().with_sorted(false);
-        let listing = self.objects_parallel(prefix, any_order);
-        let mut listing = listing.map_ok(|meta| meta.location).try_chunks(BATCH);
+        let mut listing = self.objects_parallel(prefix, any_order).map(Found::of).try_chunks(BATCH);
         while let Some(batch) = listing.next().await {
             let (batch, error) = match batch {
                 Ok(batch) => (batch, None),
                 Err(stream::TryChunksError(batch, error)) => (batch, Some(error)),
             };
-            for (location, outcome) in self.delete_batch(batch).await {
-                match outcome {
-                    Ok(()) => report.deleted += 1,
-                    Err(error) => report.failed.push((location.into(), error)),
+            let (mut keys, mut markers) = (Vec::with_capacity(batch.len()), Vec::new());
+            for found in batch {
+                match found {
+                    Found::Object(key) => keys.push(key),
+                    Found::Marker(marker) => markers.push(marker),
+                    Found::Odd(key, error) => report.failed.push((key, error)),
                 }
             }
-            let Some(error) = error else { continue };
-            match error.odd_key().map(|odd| odd.key.clone()) {
-                Some(key) => report.failed.push((key, error.with_operation("delete"))),
-                None if error.kind() == ErrorKind::NotFound => {}
-                None => return Err(error),
+            let markers = stream::iter(markers).map(|marker| async move {
+                let outcome = self.delete_marker(&marker).await;
+                (marker.key, outcome)
+            });
+            let deleted = self.delete_batch(keys).await.into_iter();
+            let mut outcomes: Vec<_> = deleted.map(|(key, done)| (key.into(), done)).collect();
+            outcomes.extend(markers.buffered(SINGLES).collect::<Vec<_>>().await);
+            for (key, outcome) in outcomes {
+                match outcome {
+                    Ok(()) => report.deleted += 1,
+                    Err(error) => report.failed.push((key, error)),
+                }
+            }
+            match error {
+                None => {}
+                Some(error) if error.kind() == ErrorKind::NotFound => {}
+                Some(error) => return Err(error),
             }
         }
         Ok(report)
+    }
+}
+
+/// What a listing finds to be deleted.
+enum Found {
+    Object(Path),
+    Marker(Box<OddKey>),
+    /// Nothing but a listing can name it.
+    Odd(String, Error),
+}
+
+impl Found {
+    fn of(item: Result<ObjectMeta>) -> Result<Self> {
+        match item {
+            Ok(meta) => Ok(Self::Object(meta.location)),
+            Err(error) => match error.odd_key() {
+                Some(odd) if odd.is_marker() => Ok(Self::Marker(Box::new(odd.clone()))),
+                Some(odd) => Ok(Self::Odd(odd.key.clone(), error.with_operation("delete"))),
+                None => Err(error),
+            },
+        }
     }
 }

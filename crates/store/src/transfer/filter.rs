@@ -64,7 +64,8 @@ impl Filter {
 
     /// Whether the first rule that matches a key takes it in.
     fn rule_for(&self, key: &str) -> Option<bool> {
-        let name = key.rsplit('/').next().unwrap_or(key);
+        // The slash at the end of a directory's marker is no segment.
+        let name = key.strip_suffix('/').unwrap_or(key).rsplit('/').next().unwrap_or(key);
         let matches = |(_, matcher, whole): &&(bool, GlobMatcher, bool)| {
             matcher.is_match(if *whole { key } else { name })
         };

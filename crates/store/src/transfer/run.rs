@@ -87,35 +87,17 @@ impl Transfer {
     async fn run_one(&self, source: &Store, target: &Store, job: &Job) -> Result<Report> {
         let run = async {
             self.check_spared(source, target, &job.to)?;
-            let moved = match self.options.verb {
+            match self.options.verb {
                 Verb::Copy => {
                     self.copy_known(source, &job.from, target, &job.to, Some(job.size)).await
                 }
                 Verb::Move => {
                     self.move_known(source, &job.from, target, &job.to, Some(job.size)).await
                 }
-            };
-            match moved {
-                Err(error)
-                    if error.kind() == ErrorKind::NotFound && is_marker(source, job).await =>
-                {
-                    Ok(Report::default())
-                }
-                moved => moved,
             }
         };
         self.tracked(Some(job.size), run).await
     }
-}
-
-/// Whether a job is for the marker of a folder: an empty object `folder/` that consoles and file browsers make, of any
-/// service. Listings give it without its slash, and there is no object of that key; nothing is lost without it. Web
-/// servers have none, and jobs whose length nobody knows.
-async fn is_marker(source: &Store, job: &Job) -> bool {
-    job.size == 0
-        && !source.is_embedded()
-        && source.provider().scheme() != "http"
-        && source.exists(&job.from).await.is_ok_and(|exists| !exists)
 }
 
 /// A job under way, whose outcome can be waited for. Dropped, it is cancelled.

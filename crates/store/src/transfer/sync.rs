@@ -180,7 +180,7 @@ pub fn plan(
     options: SyncOptions,
 ) -> BoxStream<'static, Result<Action>> {
     let how = ParallelOptions::default;
-    let (from, to) = (source.sources(how()), target.objects_parallel(None, how()));
+    let (from, to) = (source.sources(how()), target.objects_without_markers(how()));
     let both = Both {
         from: listing(source, from, &options.filter),
         to: listing(target, to, &options.filter),

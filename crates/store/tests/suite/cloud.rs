@@ -9,7 +9,7 @@ use holdall_store::object_store::{
     Attribute, Attributes, CopyMode, GetOptions, ObjectStore, ObjectStoreExt, PutOptions,
 };
 use holdall_store::transfer::{Job, Verb};
-use holdall_store::{ErrorKind, OpenOptions, Registry, Store};
+use holdall_store::{ErrorKind, OddKey, OpenOptions, Registry, Store};
 use http::Method;
 
 use super::loopback::{Loopback, reply};
@@ -503,4 +503,17 @@ async fn azure_is_not_asked_for_keys_that_it_takes_for_others() {
     assert_eq!(outcomes.iter().filter(|result| result.is_ok()).count(), 1, "{outcomes:?}");
     let left: Vec<_> = source.list(None).map_ok(|meta| meta.location).try_collect().await.unwrap();
     assert_eq!(left, [odd]);
+}
+
+#[tokio::test]
+async fn markers_of_directories_are_deleted_with_their_slash() {
+    for (scheme, path) in
+        [("s3", "/place/p/a%20b/"), ("gs", "/place/p%2Fa%20b%2F"), ("az", "/place/p/a%20b/")]
+    {
+        let server = Loopback::start(|_| reply("204 No Content", &[], "")).await;
+        let store = on(&server, scheme).with_prefix(&"p".into());
+        store.delete_marker(&OddKey::new("a b/".to_owned(), 0)).await.unwrap();
+        let seen = server.seen();
+        assert_eq!((seen.len(), &*seen[0].method, &*seen[0].target), (1, "DELETE", path));
+    }
 }

@@ -56,11 +56,12 @@ fn page(keys: &BTreeSet<String>, query: &BTreeMap<String, String>) -> String {
     let page: Vec<&String> = keys.by_ref().take(2).collect();
     let mut xml = String::from("<ListBucketResult>");
     for key in &page {
-        let key = key.replace('\t', "&#9;");
+        let is_marker = key.ends_with('/') && !key.ends_with("full/");
+        let (size, key) = (if is_marker { 0 } else { 7 }, key.replace('\t', "&#9;"));
         write!(
             xml,
             "<Contents><Key>{key}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>\
-             <ETag>&quot;e&quot;</ETag><Size>7</Size></Contents>"
+             <ETag>&quot;e&quot;</ETag><Size>{size}</Size></Contents>"
         )
         .unwrap();
     }
@@ -268,6 +269,69 @@ async fn deleting_a_prefix_deletes_the_rest() {
     assert_eq!((report.deleted, failed), (GOOD.len() as u64, ODD.into()));
     let (_, error) = &report.failed[0];
     assert!(error.to_string().starts_with("delete s3://bucket/"), "{error}");
+}
+
+/// `a` and the marker of the directory `a`, as consoles make them; and what only looks like one.
+const MARKED: [&str; 7] = ["a", "a/", "d/", "d/b", "d/empty/", "d/full", "d/full/"];
+
+#[tokio::test]
+async fn markers_of_directories_are_no_objects_to_be_copied_or_compared() {
+    let (server, store) = bucket(MARKED).await;
+    let (other, _) = Registry::default().open("memory:///", &OpenOptions::default()).unwrap();
+    for (key, content) in [("a", "precious"), ("d/b", "content"), ("d/full", "content")] {
+        other.put(&Path::from(key), content.into()).await.unwrap();
+    }
+    let options = SyncOptions::default().with_delete(true);
+    // The same objects, in either direction: nothing is deleted, nothing made, and one key is odd, for it has content.
+    for (source, target) in [(&store, &other), (&other, &store)] {
+        let steps: Vec<_> = plan(source, target, options.clone()).try_collect().await.unwrap();
+        let touched: Vec<_> = steps
+            .iter()
+            .filter(|step| !matches!(step, Action::Copy { .. } | Action::Skip { .. }))
+            .map(|step| match step {
+                Action::Refuse { path, .. } => path.as_str(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!((touched, steps.len()), (vec!["d/full/"], 4), "{steps:?}");
+    }
+    let moved: Vec<_> = store.sources(ParallelOptions::default()).collect().await;
+    let (keys, odd) = told(moved);
+    assert_eq!(
+        (keys, odd),
+        (
+            vec!["a", "d/b", "d/full"].into_iter().map(str::to_owned).collect(),
+            vec!["d/full/".to_owned()]
+        )
+    );
+    assert!(server.seen().iter().all(|request| request.method == "GET"));
+    let (_server, only) = bucket(["d/"]).await;
+    let within = only.with_prefix(&"d".into());
+    assert!(within.has_objects(None).await.unwrap(), "somebody has made the directory");
+}
+
+#[tokio::test]
+async fn markers_of_directories_go_with_all_of_it_under_their_own_keys() {
+    let (server, store) = bucket(MARKED).await;
+    let report = store.with_prefix(&"d".into()).delete_prefix(None).await.unwrap();
+    let failed: Vec<_> =
+        report.failed.iter().map(|(key, error)| (key.as_str(), error.to_string())).collect();
+    assert_eq!((report.deleted, failed.len(), failed[0].0), (4, 1, "full/"));
+    assert!(failed[0].1.contains("ends with a slash"), "{}", failed[0].1);
+    let seen = server.seen();
+    let mut deleted: Vec<_> = seen
+        .iter()
+        .filter(|request| request.method == "DELETE")
+        .map(|request| request.target.as_str())
+        .collect();
+    deleted.sort_unstable();
+    assert_eq!(deleted, ["/bucket/d/", "/bucket/d/empty/"]);
+    let bulk: Vec<_> = seen.iter().filter(|request| request.method == "POST").collect();
+    for request in bulk {
+        assert!(!request.text().contains("/</Key>") && !request.text().contains("<Key>a<"));
+    }
+    let no_marker = store.delete_marker(&OddKey::new("d/full/".to_owned(), 7)).await.unwrap_err();
+    assert_eq!(no_marker.kind(), ErrorKind::InvalidPath);
 }
 
 #[cfg(unix)]

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
+use holdall_store::Store;
 use holdall_store::object_store::multipart::MultipartStore;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{
     Attribute, Attributes, GetOptions, ObjectStore, ObjectStoreExt, PutMultipartOptions, PutPayload,
 };
 use holdall_store::transfer::{Budget, Events, Job, Limits, aborting};
-use holdall_store::{ErrorKind, Store};
 use tempfile::TempDir;
 
 use super::origin::{Fault, Origin};
@@ -192,24 +192,6 @@ async fn an_upload_whose_end_was_not_heard_of_is_found_to_be_there() {
     // The client of the service asks again by itself, and is told that there is no such upload.
     engine(&state).copy(&source, &"k".into(), &origin.store(), &"k".into()).await.unwrap();
     assert!(origin.get("k").unwrap() == content);
-}
-
-#[tokio::test]
-async fn markers_of_folders_are_passed_over() {
-    let state = tempfile::tempdir().unwrap();
-    let (origin, target) = (Origin::good().await, memory());
-    origin.put("dir/k", b"content".to_vec());
-    let job = |key: &str, size| Job { from: key.into(), to: key.into(), size };
-    // A listing has `dir/` as `dir`, of no bytes.
-    let jobs = stream::iter([job("dir", 0), job("dir/k", 7), job("lost", 7)]).boxed();
-    let outcomes = engine(&state).run(&origin.store(), &target, jobs).collect::<Vec<_>>().await;
-    for outcome in outcomes {
-        match outcome.job.from.as_ref() {
-            "lost" => assert_eq!(outcome.result.unwrap_err().kind(), ErrorKind::NotFound),
-            _ => drop(outcome.result.unwrap()),
-        }
-    }
-    assert_eq!(target.objects(None).count().await, 1);
 }
 
 /// Uploads in parts to a service that refuses the `method` of one of the requests for `key`; what is remembered stays.

@@ -421,8 +421,10 @@ enum Wanted {
 
 /// The key of an object at its backend.
 pub(super) fn key(bucket: &Bucket, name: &str) -> Result<Path> {
-    Path::parse(name).map_err(|e| {
-        let text = format!("{}/{name}: no backend can hold this name: {e}", bucket.bck());
-        Error::invalid(text).with_source(e)
-    })
+    let cannot =
+        |why: &str| format!("{}/{name}: no backend can hold this name: {why}", bucket.bck());
+    if name.ends_with('/') {
+        return Err(Error::invalid(cannot("it ends with a slash")));
+    }
+    Path::parse(name).map_err(|e| Error::invalid(cannot(&e.to_string())).with_source(e))
 }
