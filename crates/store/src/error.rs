@@ -396,6 +396,7 @@ mod classify {
                 // The connection ended before the reply began.
                 HttpErrorKind::Request | HttpErrorKind::Interrupted
                     if detail.contains("connection closed before message completed")
+                        || detail.contains("connection error")
                         || detail.contains("error sending request") =>
                 {
                     ErrorKind::Connection

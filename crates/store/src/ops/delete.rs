@@ -9,12 +9,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::listing::{OddKey, ParallelOptions};
 use crate::ops::directory;
 use crate::store::Store;
+use crate::transfer::Backoff;
 
 /// Keys deleted together; S3 takes 1000 in one request.
 const BATCH: usize = 1000;
 
 /// Single deletions in flight: of a batch that has failed as a whole, of markers.
 const SINGLES: usize = 10;
+
+/// How often a deletion without an answer is asked for again.
+const REPEATS: u32 = 3;
 
 /// What came of deleting many objects.
 #[derive(Debug, Default)]
@@ -54,15 +58,24 @@ impl Store {
         }
         stream::iter(batch)
             .map(|location| async move {
-                let outcome = match self.delete(&location).await {
-                    Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-                    Err(error) => Err(self.error("delete", &location, error)),
-                };
+                let outcome = self.delete_or_again(&location, REPEATS).await;
                 (location, outcome)
             })
             .buffered(SINGLES)
             .collect()
             .await
+    }
+
+    /// Deletes an object; one that does not exist counts as deleted, so that it can be asked for again where no answer came. The
+    /// clients of the services do not do that.
+    pub(crate) async fn delete_or_again(&self, location: &Path, retries: u32) -> Result<()> {
+        let mut backoff = Backoff::new(retries);
+        loop {
+            match self.delete(location).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => return Ok(()),
+                Err(error) => backoff.again(self.error("delete", location, error)).await?,
+            }
+        }
     }
 
     /// Deletes the marker of a directory that a listing of this store had ([`OddKey::is_marker`]), under its own key. One that

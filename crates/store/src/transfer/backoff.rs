@@ -9,17 +9,17 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// Attempts at one thing. Progress makes it forget those that failed before.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     allowed: u32,
     failed: u32,
 }
 
 impl Backoff {
-    pub(super) fn new(retries: u32) -> Self {
+    pub(crate) fn new(retries: u32) -> Self {
         Self { allowed: retries, failed: 0 }
     }
 
-    pub(super) fn progressed(&mut self) {
+    pub(crate) fn progressed(&mut self) {
         self.failed = 0;
     }
 
@@ -27,7 +27,7 @@ impl Backoff {
     ///
     /// # Errors
     /// The error itself, when it is not one that passes, or when the attempts are used up.
-    pub(super) async fn again(&mut self, error: Error) -> Result<(), Error> {
+    pub(crate) async fn again(&mut self, error: Error) -> Result<(), Error> {
         if !error.is_retryable() || self.failed >= self.allowed {
             return Err(error);
         }

@@ -204,7 +204,8 @@ impl Transfer {
             Err(error) => return Err(source.error("move", from, error)),
         }
         self.check_copy(&before, &after, &target.url_of(to))?;
-        source.delete(from).await.map_err(|e| source.error("move", from, e))?;
+        let deleted = source.delete_or_again(from, self.options.retries).await;
+        deleted.map_err(|e| e.with_operation("move"))?;
         Ok(report)
     }
 

@@ -63,6 +63,7 @@ mod whole;
 
 use object_store::ObjectMeta;
 
+pub(crate) use backoff::Backoff;
 pub use budget::{Budget, Held, Limits};
 pub use cleaning::aborting;
 pub use compare::{Compare, is_older};

@@ -169,6 +169,15 @@ fn answer(
     let State { uploads, tags } = &mut *state.lock().unwrap();
     let upload = param("uploadId");
     match (request.method.as_str(), upload) {
+        ("POST", None) if query == "delete" => {
+            let text = request.text();
+            let keys = text.split("<Key>").skip(1).filter_map(|rest| rest.split('<').next());
+            let deleted = keys.fold(String::new(), |all, key| {
+                objects.remove(key);
+                format!("{all}<Deleted><Key>{key}</Key></Deleted>")
+            });
+            Reply::new("200 OK", format!("<DeleteResult>{deleted}</DeleteResult>"))
+        }
         ("POST", None) => {
             let id = format!("upload-{}", uploads.len() + 1);
             let body = format!(

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use holdall_store::Store;
 use holdall_store::object_store::multipart::MultipartStore;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{
     Attribute, Attributes, GetOptions, ObjectStore, ObjectStoreExt, PutMultipartOptions, PutPayload,
 };
 use holdall_store::transfer::{Budget, Events, Job, Limits, aborting};
+use holdall_store::{ErrorKind, Store};
 use tempfile::TempDir;
 
 use super::origin::{Fault, Origin};
@@ -192,6 +192,37 @@ async fn an_upload_whose_end_was_not_heard_of_is_found_to_be_there() {
     // The client of the service asks again by itself, and is told that there is no such upload.
     engine(&state).copy(&source, &"k".into(), &origin.store(), &"k".into()).await.unwrap();
     assert!(origin.get("k").unwrap() == content);
+}
+
+#[tokio::test]
+async fn the_last_step_of_a_move_is_repeated_when_no_answer_came() {
+    let state = tempfile::tempdir().unwrap();
+    let asked = AtomicUsize::new(0);
+    let origin = Origin::start(move |request| {
+        let deletes = request.target.ends_with("?delete");
+        (deletes && asked.fetch_add(1, Ordering::Relaxed) < 3).then_some(Fault::Reset)
+    })
+    .await;
+    origin.put("k", b"content".to_vec());
+    let target = memory();
+    engine(&state).rename(&origin.store(), &"k".into(), &target, &"k".into()).await.unwrap();
+    assert!(origin.get("k").is_none() && target.exists(&"k".into()).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_connection_that_is_reset_is_no_reply() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        // A socket that is closed with something unread resets its connection.
+        while let Ok((socket, _)) = listener.accept().await {
+            socket.readable().await.unwrap();
+        }
+    });
+    let store = Origin::good().await.store_at(&endpoint);
+    let key = Path::from("k");
+    let error = store.delete(&key).await.unwrap_err();
+    assert_eq!(store.error("delete", &key, error).kind(), ErrorKind::Connection);
 }
 
 /// Uploads in parts to a service that refuses the `method` of one of the requests for `key`; what is remembered stays.
