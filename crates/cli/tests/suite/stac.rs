@@ -415,6 +415,114 @@ fn what_a_search_found_before_it_failed_is_kept() {
     assert_eq!(ids(), ["0", "1", "2", "3", "4", "5", "6", "7"]);
 }
 
+fn ids_of(document: &Value) -> Vec<String> {
+    let items = document["features"].as_array().unwrap();
+    items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The ids of the items in a file of any form.
+fn ids_in(dir: &Path, name: &str) -> Vec<String> {
+    let info = holdall(dir, &["stac", "download", name, "none", "-i", "none"]);
+    ids_of(&serde_json::from_str(&out(&info)).unwrap())
+}
+
+#[test]
+fn every_run_of_a_search_adds_to_what_the_runs_before_found() {
+    let dir = tempfile::tempdir().unwrap();
+    pages(&dir, 3);
+    for name in ["found.json", "found.geojson.gz", "found.parquet"] {
+        let state = format!("{name}.state");
+        let search = ["stac", "search", "./collections/0.json", "--max-items", "3", "--resume"];
+        let run =
+            |output: &str| holdall(dir.path(), &[&search[..], &[&state, "-o", output]].concat());
+        out(&run(name));
+        assert_eq!(ids_in(dir.path(), name), ["0", "1", "2"], "{name}");
+        // The same file by another name.
+        out(&run(&format!("./collections/../{name}")));
+        assert_eq!(ids_in(dir.path(), name), ["0", "1", "2", "3", "4", "5"], "{name}");
+    }
+}
+
+#[test]
+fn a_search_does_not_go_on_with_what_another_one_left() {
+    let dir = tempfile::tempdir().unwrap();
+    pages(&dir, 2);
+    let run = |more: &[&str]| {
+        let resume =
+            ["stac", "search", "--max-items", "1", "--resume", "state", "-o", "found.json"];
+        holdall(dir.path(), &[&resume[..], more].concat())
+    };
+    out(&run(&["./collections/0.json"]));
+    let refused = run(&["./collections/1.json"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains("--resume state: another search left it"), "{}", err(&refused));
+    assert_eq!(ids_in(dir.path(), "found.json"), ["0"]);
+    // What it is to be added to has to be there.
+    fs::write(
+        dir.path().join("found.json"),
+        json!({"type": "FeatureCollection", "features": []}).to_string(),
+    )
+    .unwrap();
+    assert!(err(&run(&["./collections/0.json"])).contains("--resume state"));
+    fs::remove_file(dir.path().join("found.json")).unwrap();
+    let refused = run(&["./collections/0.json"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = err(&refused);
+    assert!(said.contains("--resume state: the search has put 1 items into found.json"), "{said}");
+    assert!(said.contains("remove state to search anew"), "{said}");
+}
+
+#[test]
+fn what_a_killed_search_had_found_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/collections/a?page=0", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut hangs = true;
+        for socket in listener.incoming() {
+            let mut socket = BufReader::new(socket.unwrap());
+            let lines: Vec<_> = socket
+                .by_ref()
+                .lines()
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty())
+                .collect();
+            let Some((_, page)) = lines.first().and_then(|line| line.split_once("page=")) else {
+                continue;
+            };
+            let page: u32 = page.split(' ').next().unwrap().parse().unwrap();
+            if page == 2 && std::mem::take(&mut hangs) {
+                std::mem::forget(socket);
+                continue;
+            }
+            if page == 1 {
+                std::thread::sleep(std::time::Duration::from_millis(1100));
+            }
+            let next = json!({"rel": "next", "href": format!("?page={}", page + 1)});
+            let links = if page < 3 { vec![next] } else { vec![] };
+            let items = [item(&page.to_string(), &json!({}))];
+            let body =
+                json!({"type": "FeatureCollection", "features": items, "links": links}).to_string();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            // A client that was killed takes nothing.
+            drop(socket.get_mut().write_all(format!("{head}{body}").as_bytes()));
+        }
+    });
+    let search = ["stac", "search", &url, "--resume", "state", "-o", "found.json"];
+    let mut killed = command(dir.path(), &search).spawn().unwrap();
+    while !dir.path().join("state").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_eq!(ids_in(dir.path(), "found.json"), ["0", "1"]);
+    out(&holdall(dir.path(), &search));
+    assert_eq!(ids_in(dir.path(), "found.json"), ["0", "1", "2", "3"]);
+}
+
 #[test]
 fn the_verbosity_is_where_stac_asset_has_it() {
     let dir = tree();

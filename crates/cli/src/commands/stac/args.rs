@@ -337,7 +337,7 @@ pub(crate) struct Search {
     /// Items per page.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
-    /// Items at most.
+    /// Items at most; with --resume, so many more with each run.
     #[arg(long, value_name = "N")]
     pub(crate) max_items: Option<usize>,
     /// Print one item per line.
@@ -347,8 +347,9 @@ pub(crate) struct Search {
     /// one item per line, all else JSON.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<String>,
-    /// Keep the request for the next page in this file, and go on from there if it exists. When a page fails, what was found
-    /// before is written, and the same command adds the rest.
+    /// Keep in this file where the search stopped, and go on from there if it exists: the same command adds the rest to
+    /// what --output has. When a page fails, what was found before is written; for a run that is killed it is written
+    /// every second or more.
     #[arg(long, value_name = "FILE")]
     pub(crate) resume: Option<std::path::PathBuf>,
     #[command(flatten)]
