@@ -524,6 +524,18 @@ fn what_a_killed_search_had_found_is_kept() {
 }
 
 #[test]
+fn a_header_that_is_none_is_not_shown() {
+    let dir = tree();
+    for header in ["X-Key: SECRET", "X-Key: SECRET==", "X-Key:SECRET=="] {
+        let arguments = ["stac", "info", "in/item.json", "--http-header", header];
+        let failed = holdall(dir.path(), &arguments);
+        assert_eq!(failed.status.code(), Some(1));
+        assert!(err(&failed).contains("NAME=VALUE"), "{}", err(&failed));
+        assert!(!err(&failed).contains("SECRET"), "{}", err(&failed));
+    }
+}
+
+#[test]
 fn the_verbosity_is_where_stac_asset_has_it() {
     let dir = tree();
     let arguments = ["stac", "-v", "DEBUG", "download", "in/item.json", "out", "-i", "meta", "-q"];

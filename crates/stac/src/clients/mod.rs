@@ -425,13 +425,15 @@ fn client_options(config: &ClientConfig) -> ClientOptions {
 fn header_map(headers: &[(String, String)]) -> Result<HeaderMap> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        let bad = |detail: &str| {
-            Error::new(ErrorKind::Config, "configure", name, format!("header '{name}': {detail}"))
+        let bad = |target: &str, detail: &str| {
+            Error::new(ErrorKind::Config, "configure", target, detail)
         };
-        let key = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| bad("it is no name of a header"))?;
-        let mut value =
-            HeaderValue::from_str(value).map_err(|_| bad("its value cannot be sent"))?;
+        // What is no name is a header that was written some other way, with its secret in it: it is not repeated.
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+            bad("headers", "the name of one has characters that no name has: a header is NAME=VALUE")
+        })?;
+        let mut value = HeaderValue::from_str(value)
+            .map_err(|_| bad(&format!("header '{name}'"), "its value cannot be sent"))?;
         value.set_sensitive(true);
         map.append(key, value);
     }

@@ -35,7 +35,8 @@ pub(super) fn clients(args: &ClientArgs, common: &Common) -> Result<Clients> {
         .filter(|time| !time.is_zero())
         .context("--http-timeout is a positive number of seconds")?;
     for header in &args.http_header {
-        let (name, value) = header.split_once('=').unwrap_or((header, ""));
+        // The text is not repeated: it may hold a secret.
+        let (name, value) = header.split_once('=').context("--http-header is NAME=VALUE")?;
         config.http_headers.push((name.to_owned(), value.to_owned()));
     }
     for text in args.credential.iter().filter(|text| !text.trim().is_empty()) {
