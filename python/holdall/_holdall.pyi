@@ -883,14 +883,27 @@ class StacClients:
         self, href: str, content_type: str | None = None, hints: StacHints | None = None
     ) -> Coroutine[Any, Any, StacBody]:
         """Begins to read `href`; to be awaited."""
-    def read(
-        self, href: str, start: int = 0, end: int | None = None, hints: StacHints | None = None
+    def read(self, href: str) -> Coroutine[Any, Any, Bytes]:
+        """All bytes of `href`; to be awaited."""
+    def read_range(
+        self,
+        href: str,
+        version: tuple[int, str | None],
+        start: int,
+        end: int,
+        hints: StacHints | None = None,
     ) -> Coroutine[Any, Any, Bytes]:
-        """The bytes of `href` from `start` up to `end`; to be awaited."""
-    def read_sync(
-        self, href: str, start: int = 0, end: int | None = None, hints: StacHints | None = None
+        """The bytes from `start` up to `end` of the file that `head_sync` found: its length and its tag are `version`. To be
+        awaited."""
+    def read_range_sync(
+        self,
+        href: str,
+        version: tuple[int, str | None],
+        start: int,
+        end: int,
+        hints: StacHints | None = None,
     ) -> Bytes:
-        """The bytes of `href` from `start` up to `end`."""
+        """The bytes from `start` up to `end` of the file that `head_sync` found: its length and its tag are `version`."""
     def read_document(self, href: str) -> Coroutine[Any, Any, str]:
         """The text of the document at `href` as one JSON object; to be awaited."""
     def sign(self, href: str) -> Coroutine[Any, Any, str]:
@@ -906,7 +919,7 @@ class StacClients:
     ) -> Coroutine[Any, Any, tuple[int | None, str | None]]:
         """Length and media type of the file at `href`; to be awaited."""
     def head_sync(self, href: str, hints: StacHints | None = None) -> tuple[int | None, str | None]:
-        """Length and media type of the file at `href`."""
+        """Length of the file at `href`, and what tells its version from others."""
 
 @final
 class StacBody:

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use holdall_store::OpenOptions;
 
-use crate::clients::Clients;
+use crate::clients::{Clients, Head};
 use crate::document::Document;
 use crate::error::{Error, ErrorKind, Result};
 use crate::href;
@@ -33,7 +33,22 @@ impl std::fmt::Debug for Body {
 impl Clients {
     /// All bytes at a location, or those from `start` up to `end` where they are given; repeated after passing failures.
     pub async fn read(&self, location: &Location, start: u64, end: Option<u64>) -> Result<Bytes> {
-        transport::read(&self.ways(location).await?, Span { start, end }).await
+        transport::read(&self.ways(location).await?, Span { start, end }, None).await
+    }
+
+    /// The bytes from `start` up to `end` of the file that [`head`](Self::head) found at a location.
+    ///
+    /// # Errors
+    /// Those of reading, and one of its own where the file is another by now, as far as the server says.
+    pub async fn read_of(
+        &self,
+        head: &Head,
+        location: &Location,
+        start: u64,
+        end: u64,
+    ) -> Result<Bytes> {
+        let span = Span { start, end: Some(end) };
+        transport::read(&self.ways(location).await?, span, Some(head)).await
     }
 
     /// Begins to read a location. With a media type, what the server sends is compared with it.

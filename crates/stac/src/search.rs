@@ -216,7 +216,7 @@ impl Clients {
             Some(body) => {
                 transport::send(&ways, Method::POST, "application/json", body.to_string()).await?
             }
-            None => transport::read(&ways, Span::default()).await?,
+            None => transport::read(&ways, Span::default(), None).await?,
         };
         let page = Document::from_bytes(&data).map_err(|error| {
             Error::new(ErrorKind::Document, "search", &request.href, error.detail())

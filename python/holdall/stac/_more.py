@@ -6,7 +6,7 @@ import io
 import json
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from holdall._holdall import StacClients, StacHints, StacPlan
 
@@ -16,6 +16,8 @@ from .config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from holdall._holdall import Bytes
 
     from .client import Client
     from .types import MessageQueue, PathLikeObject
@@ -339,12 +341,21 @@ class AssetFile(io.RawIOBase):
     """A seekable file over an asset, wherever it is; reads are ranges of its content.
 
     For programs that read a file object (rasterio, xarray, tifffile) and for asynchronous ones, which use `read_range` and
-    `read_ranges`.
+    `read_ranges`. All reads are of the file as it was opened: where it is another by now, as far as its server says, they
+    raise `OSError`.
     """
 
-    def __init__(self, core: StacClients, href: str, hints: StacHints | None, size: int) -> None:
+    def __init__(
+        self,
+        core: StacClients,
+        href: str,
+        hints: StacHints | None,
+        size: int,
+        tag: str | None = None,
+    ) -> None:
         self._core = core
         self._hints = hints
+        self._version = (size, tag)
         self._position = 0
         self.name = href
         """The href."""
@@ -361,10 +372,12 @@ class AssetFile(io.RawIOBase):
 
     def tell(self) -> int:
         """Return the position in bytes."""
+        self._check_open()
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Move the position."""
+        self._check_open()
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}
         if whence not in start:
             raise ValueError(f"whence is {whence}: expected 0, 1 or 2")
@@ -377,26 +390,40 @@ class AssetFile(io.RawIOBase):
     def readinto(self, buffer: Any, /) -> int:
         """Read into a buffer."""
         view = memoryview(buffer).cast("B")
-        end = min(self._position + len(view), self.size)
-        if end <= self._position:
-            return 0
-        data = self._core.read_sync(self.name, self._position, end, self._hints)
+        data = self._read(len(view))
         view[: len(data)] = memoryview(data)
-        self._position += len(data)
         return len(data)
+
+    def readall(self) -> bytes:
+        """Return everything from the position on, which one request brings."""
+        return bytes(self._read(self.size))
+
+    def _read(self, most: int) -> Bytes | bytes:
+        self._check_open()
+        start, end = self._position, min(self._position + most, self.size)
+        if end <= start:
+            return b""
+        data = self._core.read_range_sync(self.name, self._version, start, end, self._hints)
+        self._position += len(data)
+        return data
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
 
     async def read_range(self, start: int, end: int) -> bytes:
         """Return the bytes from ``start`` up to ``end``, as far as there are any.
 
         Raises:
-            ValueError: ``start`` is negative, or ``end`` is before it
+            ValueError: ``start`` is negative, or ``end`` is before it; or the file is closed
         """
+        self._check_open()
         if start < 0 or end < start:
             raise ValueError(f"no range from {start} to {end}: expected 0 <= start <= end")
         end = min(end, self.size)
         if start >= end:
             return b""
-        return bytes(await self._core.read(self.name, start, end, self._hints))
+        return bytes(await self._core.read_range(self.name, self._version, start, end, self._hints))
 
     async def read_ranges(self, starts: Sequence[int], ends: Sequence[int]) -> list[bytes]:
         """Return several ranges, which are read at the same time."""
@@ -406,19 +433,32 @@ class AssetFile(io.RawIOBase):
         return list(await asyncio.gather(*(self.read_range(start, end) for start, end in pairs)))
 
 
+@overload
+def open_asset(
+    asset: Any, config: Config | None = None, *, buffer_size: Literal[0]
+) -> AssetFile: ...
+
+
+@overload
+def open_asset(
+    asset: Any, config: Config | None = None, *, buffer_size: int = ...
+) -> io.BufferedReader: ...
+
+
 def open_asset(
     asset: Any, config: Config | None = None, *, buffer_size: int = 1024 * 1024
-) -> io.BufferedReader:
+) -> io.BufferedReader | AssetFile:
     """Open an asset for reading, with the credentials that a download would use.
 
     Args:
         asset: A `pystac.Asset`, a dictionary with an ``href``, or an href
         config: How it is reached
         buffer_size: Bytes that are read at once; at least ``file:header_size``, where the asset has it, so that one request
-            brings the whole header
+            brings the whole header. 0 gives the `AssetFile` itself: each read is a request.
 
     Returns:
-        A seekable file; its ``raw`` is an `AssetFile`, which reads ranges asynchronously too.
+        A seekable file; its ``raw`` is an `AssetFile`, which reads ranges asynchronously too. It is of the version that was
+        there when it was opened: where the asset changes, reading raises `OSError`.
     """
     config = config or Config()
     if isinstance(asset, str | os.PathLike):
@@ -430,18 +470,19 @@ def open_asset(
         if not places:
             raise ValueError("asset does not have an absolute href")
     header = extra.get("file:header_size")
-    if isinstance(header, int):
+    if isinstance(header, int) and buffer_size > 0:
         buffer_size = max(buffer_size, header)
     core = StacClients(config._client_json(client_override=config.client_override))
     first: Exception | None = None
     for href, hints in places:
         try:
-            size, _ = core.head_sync(href, hints)
+            size, tag = core.head_sync(href, hints)
         except Exception as error:
             first = first or error
             continue
         if size is None:
             raise OSError(f"the server does not say how long {href.partition('?')[0]} is")
-        return io.BufferedReader(AssetFile(core, href, hints, size), buffer_size)
+        raw = AssetFile(core, href, hints, size, tag)
+        return io.BufferedReader(raw, buffer_size) if buffer_size else raw
     assert first is not None
     raise first

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use holdall::stac::{AssetInfo, Body, Clients, Depth, Document, info};
+use holdall::stac::{AssetInfo, Body, Clients, Depth, Document, Head, info};
 use pyo3::exceptions::{PyStopAsyncIteration, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -64,35 +64,47 @@ impl StacClients {
         })
     }
 
-    /// The bytes of `href` from `start` up to `end`; to be awaited.
-    #[pyo3(signature = (href, start = 0, end = None, hints = None))]
-    fn read<'py>(
-        &self,
-        py: Python<'py>,
-        href: String,
-        start: u64,
-        end: Option<u64>,
-        hints: Option<&StacHints>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let (clients, location) = (self.0.clone(), location(href, hints));
-        let read = async move { clients.read(&location, start, end).await };
+    /// All bytes of `href`; to be awaited.
+    fn read<'py>(&self, py: Python<'py>, href: String) -> PyResult<Bound<'py, PyAny>> {
+        let (clients, location) = (self.0.clone(), location(href, None));
+        let read = async move { clients.read(&location, 0, None).await };
         future_into_py(py, false, read, |py, data| {
             Ok(Py::new(py, Bytes(data.map_err(StacError)?))?.into_any())
         })
     }
 
-    /// The bytes of `href` from `start` up to `end`.
-    #[pyo3(signature = (href, start = 0, end = None, hints = None))]
-    fn read_sync(
+    /// The bytes from `start` up to `end` of the file that `head_sync` found: its length and its tag are `version`. To be
+    /// awaited.
+    #[pyo3(signature = (href, version, start, end, hints = None))]
+    fn read_range<'py>(
+        &self,
+        py: Python<'py>,
+        href: String,
+        version: (u64, Option<String>),
+        start: u64,
+        end: u64,
+        hints: Option<&StacHints>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (clients, location, head) = (self.0.clone(), location(href, hints), found(version));
+        let read = async move { clients.read_of(&head, &location, start, end).await };
+        future_into_py(py, false, read, |py, data| {
+            Ok(Py::new(py, Bytes(data.map_err(StacError)?))?.into_any())
+        })
+    }
+
+    /// The bytes from `start` up to `end` of the file that `head_sync` found: its length and its tag are `version`.
+    #[pyo3(signature = (href, version, start, end, hints = None))]
+    fn read_range_sync(
         &self,
         py: Python<'_>,
         href: String,
+        version: (u64, Option<String>),
         start: u64,
-        end: Option<u64>,
+        end: u64,
         hints: Option<&StacHints>,
     ) -> PyResult<Bytes> {
         let location = location(href, hints);
-        let data = block_on(py, self.0.read(&location, start, end))?;
+        let data = block_on(py, self.0.read_of(&found(version), &location, start, end))?;
         Ok(Bytes(data.map_err(StacError)?))
     }
 
@@ -174,7 +186,7 @@ impl StacClients {
         })
     }
 
-    /// Length and media type of the file at `href`.
+    /// Length of the file at `href`, and what tells its version from others.
     #[pyo3(signature = (href, hints = None))]
     fn head_sync(
         &self,
@@ -184,8 +196,12 @@ impl StacClients {
     ) -> PyResult<(Option<u64>, Option<String>)> {
         let location = location(href, hints);
         let head = block_on(py, self.0.head(&location))?.map_err(StacError)?;
-        Ok((head.size, head.media_type))
+        Ok((head.size, head.tag))
     }
+}
+
+fn found((size, tag): (u64, Option<String>)) -> Head {
+    Head { size: Some(size), tag, ..Head::default() }
 }
 
 fn row<'py>(py: Python<'py>, asset: &AssetInfo) -> PyResult<Bound<'py, PyTuple>> {

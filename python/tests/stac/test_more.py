@@ -16,7 +16,7 @@ import holdall.compat
 from holdall import stac
 from holdall.stac import Config
 
-from .helpers import make_item
+from .helpers import Reply, make_item
 
 pystac = pytest.importorskip("pystac", reason="pystac is not installed")
 
@@ -279,6 +279,69 @@ async def test_partial_reads(server):
     assert "bytes=0-25599" not in spans and any(span == "bytes=500-599" for span in spans)
     with pytest.raises(stac.HttpError):
         stac.open_asset(f"{server.url}/gone")
+
+
+@pytest.mark.parametrize("place", ["http", "date", "local", "s3"])
+async def test_a_file_that_changes_is_not_read_on(place, server, tmp_path, request):
+    size = 3000
+    if place == "local":
+        href = str(tmp_path / "x.bin")
+        put = (tmp_path / "x.bin").write_bytes
+    elif place == "s3":
+        store = request.getfixturevalue("s3_store")
+        request.getfixturevalue("s3_environment")
+        href = f"s3://test-bucket/{store.prefix}/x.bin"
+
+        def put(data):
+            return store.put("x.bin", data)
+
+    else:
+        href = f"{server.url}/x.bin"
+
+        def put(data):
+            server.add("/x.bin", data)
+
+    if place == "date":
+        # No tags, and none of the conditions of a request are known.
+        def reply(request):
+            data = server.files["/x.bin"]
+            headers = {"Last-Modified": f"Thu, 05 Mar 2026 10:20:{data[0] % 60:02} GMT"}
+            span = request.headers.get("range")
+            if span is None:
+                return Reply(data, 200, headers)
+            start, end = map(int, span.removeprefix("bytes=").split("-"))
+            headers["Content-Range"] = f"bytes {start}-{end}/{len(data)}"
+            return Reply(data[start : end + 1], 206, headers)
+
+        server.handlers["/x.bin"] = reply
+    put(b"1" * size)
+    with stac.open_asset(href, buffer_size=100) as file:
+        assert file.read(10) == b"1" * 10
+        assert await file.raw.read_range(500, 510) == b"1" * 10
+        put(b"2" * size)
+        file.seek(2000)
+        with pytest.raises(OSError, match="changed while it was read"):
+            file.read(10)
+        with pytest.raises(OSError, match="changed while it was read"):
+            await file.raw.read_range(0, 10)
+    with stac.open_asset(href) as file:
+        assert file.read() == b"2" * size
+
+
+async def test_a_closed_file_is_not_read(server):
+    href = server.add("/x.bin", b"x" * 300_000)
+    with stac.open_asset(href, buffer_size=0) as file:
+        assert isinstance(file, stac.AssetFile)
+        assert (file.read(5), file.tell()) == (b"xxxxx", 5)
+        assert len(file.read()) == 299_995
+    assert len(server.requests("/x.bin")) == 3
+    for use in (file.tell, file.read, file.readall, lambda: file.seek(0)):
+        with pytest.raises(ValueError, match="closed"):
+            use()
+    with pytest.raises(ValueError, match="closed"):
+        await file.read_range(0, 5)
+    with pytest.raises(ValueError, match="closed"):
+        await file.read_ranges([0], [5])
 
 
 async def test_documents_that_are_looked_at_stay_as_they_are(server, tmp_path):

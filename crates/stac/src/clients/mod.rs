@@ -412,6 +412,8 @@ pub struct Head {
     pub media_type: Option<String>,
     /// How many files it is, for a directory that was counted.
     pub files: Option<u64>,
+    /// What tells this version of a file from others, if the server says: its entity tag, or when it was written.
+    pub tag: Option<String>,
 }
 
 fn client_options(config: &ClientConfig) -> ClientOptions {
@@ -425,12 +427,14 @@ fn client_options(config: &ClientConfig) -> ClientOptions {
 fn header_map(headers: &[(String, String)]) -> Result<HeaderMap> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        let bad = |target: &str, detail: &str| {
-            Error::new(ErrorKind::Config, "configure", target, detail)
-        };
+        let bad =
+            |target: &str, detail: &str| Error::new(ErrorKind::Config, "configure", target, detail);
         // What is no name is a header that was written some other way, with its secret in it: it is not repeated.
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-            bad("headers", "the name of one has characters that no name has: a header is NAME=VALUE")
+            bad(
+                "headers",
+                "the name of one has characters that no name has: a header is NAME=VALUE",
+            )
         })?;
         let mut value = HeaderValue::from_str(value)
             .map_err(|_| bad(&format!("header '{name}'"), "its value cannot be sent"))?;

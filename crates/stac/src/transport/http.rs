@@ -7,7 +7,7 @@ use ::http::header::{
     ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, LAST_MODIFIED,
     RANGE, RETRY_AFTER,
 };
-use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
@@ -190,12 +190,10 @@ pub(super) async fn open(source: &HttpSource, span: Span, version: Option<&str>)
         }
         _ => (0, length(reply.headers())),
     };
-    let text = |name| reply.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
-    // A weak tag or a date can hide a change, but a server that gives no better is asked with the date.
-    let tag = text(ETAG).filter(|tag| !tag.starts_with("W/")).or_else(|| text(LAST_MODIFIED));
-    let ranges = text(ACCEPT_RANGES).is_none_or(|unit| unit != "none");
-    let version = tag.filter(|_| ranges).map(|tag| Version { tag: tag.to_owned(), size });
-    let media_type = text(CONTENT_TYPE).map(str::to_owned);
+    let headers = reply.headers();
+    let ranges = text(headers, ACCEPT_RANGES).is_none_or(|unit| unit != "none");
+    let version = tag(headers, version).filter(|_| ranges).map(|tag| Version { tag, size });
+    let media_type = text(headers, CONTENT_TYPE);
     let url = source.url.clone();
     let body = BodyDataStream::new(reply.into_body())
         .map(move |piece| {
@@ -203,6 +201,22 @@ pub(super) async fn open(source: &HttpSource, span: Span, version: Option<&str>)
         })
         .boxed();
     Ok(Opened { start, size, media_type, version, body })
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// What tells a version of a file from others, of the kind of `before`: a server may give a date with HEAD, and a tag with GET.
+fn tag(headers: &HeaderMap, before: Option<&str>) -> Option<String> {
+    // A weak tag or a date can hide a change, but a server that gives no better is asked with the date.
+    let strong = || text(headers, ETAG).filter(|tag| !tag.starts_with("W/"));
+    let date = || text(headers, LAST_MODIFIED);
+    match before {
+        Some(before) if before.starts_with('"') => strong(),
+        Some(_) => date(),
+        None => strong().or_else(date),
+    }
 }
 
 fn length(headers: &HeaderMap) -> Option<u64> {
@@ -234,15 +248,14 @@ pub(super) async fn head(source: &HttpSource) -> Result<Head> {
 }
 
 async fn head_once(source: &HttpSource) -> Result<Head> {
-    let media_type = |headers: &HeaderMap| {
-        headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned)
+    let head = |size: Option<u64>, headers: &HeaderMap| Head {
+        size,
+        media_type: text(headers, CONTENT_TYPE),
+        tag: tag(headers, None),
+        ..Head::default()
     };
     match source.send("head", Method::HEAD, HeaderMap::new(), None).await {
-        Ok(reply) => Ok(Head {
-            size: length(reply.headers()),
-            media_type: media_type(reply.headers()),
-            ..Head::default()
-        }),
+        Ok(reply) => Ok(head(length(reply.headers()), reply.headers())),
         Err(error) if matches!(error.status(), Some(401 | 403 | 405 | 501)) => {
             let mut headers = HeaderMap::new();
             headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
@@ -254,7 +267,7 @@ async fn head_once(source: &HttpSource) -> Result<Head> {
                         }
                         _ => length(reply.headers()),
                     };
-                    Ok(Head { size, media_type: media_type(reply.headers()), ..Head::default() })
+                    Ok(head(size, reply.headers()))
                 }
                 // No byte can be asked for of an empty file.
                 Err(error) if error.status() == Some(416) => {
@@ -292,7 +305,7 @@ pub(crate) async fn json<T: DeserializeOwned>(
     method: Method,
     body: Option<(&'static str, String)>,
 ) -> Result<T> {
-    let data = text(source, operation, method, body).await?;
+    let data = answer(source, operation, method, body).await?;
     serde_json::from_slice(&data).map_err(|error| {
         let detail = format!("the answer is not the JSON that was expected: {error}");
         Error::new(ErrorKind::Document, operation, source.name(), detail)
@@ -300,7 +313,7 @@ pub(crate) async fn json<T: DeserializeOwned>(
 }
 
 /// The whole answer to a request, repeated after passing failures.
-pub(crate) async fn text(
+pub(crate) async fn answer(
     source: &HttpSource,
     operation: &'static str,
     method: Method,

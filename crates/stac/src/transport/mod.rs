@@ -23,7 +23,7 @@ use holdall_store::object_store::path::Path;
 
 pub(crate) use self::engine::{settle, told_transfer, write};
 pub(crate) use self::fetch::{Fetched, Wanted, Watch, fetch};
-pub(crate) use self::http::{HttpSource, json, post_json, read_json, text};
+pub(crate) use self::http::{HttpSource, answer, json, post_json, read_json};
 
 use crate::clients::Head;
 use crate::error::{Error, ErrorKind, Result};
@@ -57,6 +57,15 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
+    /// Whether it is of the file that was found before, as far as the server says.
+    fn is_of_file(&self, head: &Head) -> bool {
+        let same_tag = head
+            .tag
+            .as_ref()
+            .is_none_or(|tag| self.is_of(&Version { tag: tag.clone(), size: head.size }));
+        same_tag && self.size.zip(head.size).is_none_or(|(now, then)| now == then)
+    }
+
     /// Whether it goes on with a version, as far as the server says.
     pub(crate) fn is_of(&self, before: &Version) -> bool {
         let same_tag = self.version.as_ref().is_none_or(|now| now.tag == before.tag);
@@ -235,17 +244,17 @@ pub(crate) async fn send(
         let detail = "only HTTP servers take requests with a body";
         return Err(Error::new(ErrorKind::Href, "send", target, detail));
     };
-    text(source, "send", method, Some((media_type, body))).await
+    answer(source, "send", method, Some((media_type, body))).await
 }
 
-/// Reads a whole file, repeated after passing failures.
-pub(crate) async fn read(ways: &[Source], span: Span) -> Result<Bytes> {
+/// Reads a file, and no other than `of` where that is given; repeated after passing failures.
+pub(crate) async fn read(ways: &[Source], span: Span, of: Option<&Head>) -> Result<Bytes> {
     let mut first = None;
     for way in ways {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            match read_once(way, span).await {
+            match read_once(way, span, of).await {
                 Ok(data) => return Ok(data),
                 Err(error) if way.tries_again(&error, attempt) => {
                     tokio::time::sleep(pause(attempt, error.retry_after())).await;
@@ -260,8 +269,32 @@ pub(crate) async fn read(ways: &[Source], span: Span) -> Result<Bytes> {
     Err(first.unwrap_or_else(|| Error::new(ErrorKind::Href, "read", "", "there is no way to it")))
 }
 
-async fn read_once(source: &Source, span: Span) -> Result<Bytes> {
-    let mut opened = source.open(span, None).await?;
+/// Begins to read the file that was found before.
+async fn open_of(source: &Source, span: Span, head: &Head) -> Result<Opened> {
+    use holdall_store::ErrorKind::{Io, Precondition};
+
+    let tag = head.tag.clone();
+    let version = tag.map(|tag| Version { tag, size: head.size });
+    let opened = source.open(span, version.as_ref()).await;
+    let is_other = match &opened {
+        Ok(opened) => !opened.is_of_file(head),
+        // There was something where nothing is any more.
+        Err(error) => error.store_kind() == Some(Precondition) || error.status() == Some(416),
+    };
+    match is_other {
+        true => {
+            let detail = "it changed while it was read: open it again";
+            Err(holdall_store::Error::new(Io, "read", source.name(), detail).into())
+        }
+        false => opened,
+    }
+}
+
+async fn read_once(source: &Source, span: Span, of: Option<&Head>) -> Result<Bytes> {
+    let mut opened = match of {
+        Some(head) => open_of(source, span, head).await?,
+        None => source.open(span, None).await?,
+    };
     if span == Span::default()
         && opened.size.is_some_and(|size| size > fetch::LARGE_BYTES)
         && let Some((store, key)) = source.engine_place()

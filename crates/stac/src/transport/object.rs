@@ -55,5 +55,6 @@ pub(super) async fn head(store: &Store, path: &Path) -> Result<Head> {
     let failed = |e| Error::from(store.error("head", path, e));
     must_name_a_file(store, path).map_err(failed)?;
     let result = store.get_opts(path, options).await.map_err(failed)?;
-    Ok(Head { size: Some(result.meta.size), media_type: media_type(&result), ..Head::default() })
+    let (size, media_type) = (Some(result.meta.size), media_type(&result));
+    Ok(Head { size, media_type, tag: result.meta.e_tag, ..Head::default() })
 }
