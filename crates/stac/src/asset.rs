@@ -207,7 +207,8 @@ impl StorageScheme {
         self.variables.get("account").filter(|_| self.kind == "ms-azure").cloned()
     }
 
-    /// The endpoint of an S3-compatible service, when the scheme names one that is not Amazon's.
+    /// The endpoint of an S3-compatible service, when the scheme names one that is not Amazon's. `{bucket}` stays in it: the
+    /// href says which one it is.
     pub fn endpoint(&self) -> Option<String> {
         let template = self.platform.as_deref()?;
         let host = crate::href::host(template).unwrap_or_default();
@@ -218,10 +219,11 @@ impl StorageScheme {
             return None;
         }
         let mut endpoint = template.to_owned();
-        for (name, value) in &self.variables {
+        for (name, value) in self.variables.iter().filter(|(name, _)| *name != "bucket") {
             endpoint = endpoint.replace(&format!("{{{name}}}"), value);
         }
-        (!endpoint.contains('{')).then(|| endpoint.trim_end_matches('/').to_owned())
+        (!endpoint.replace("{bucket}", "").contains('{'))
+            .then(|| endpoint.trim_end_matches('/').to_owned())
     }
 }
 
@@ -257,5 +259,9 @@ mod tests {
             r#"{"type": "aws-s3", "platform": "https://{bucket}.s3.{region}.amazonaws.com", "bucket": "b"}"#,
         );
         assert_eq!(aws.endpoint(), None);
+        let hosted = scheme(
+            r#"{"type": "custom-s3", "platform": "https://{bucket}.{region}.h/", "bucket": "b", "region": "eu"}"#,
+        );
+        assert_eq!(hosted.endpoint().as_deref(), Some("https://{bucket}.eu.h"));
     }
 }

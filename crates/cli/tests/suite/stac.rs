@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -477,8 +477,9 @@ fn what_a_killed_search_had_found_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/collections/a?page=0", listener.local_addr().unwrap());
+    let before_it_is_killed = Arc::new(AtomicBool::new(true));
+    let hangs = before_it_is_killed.clone();
     std::thread::spawn(move || {
-        let mut hangs = true;
         for socket in listener.incoming() {
             let mut socket = BufReader::new(socket.unwrap());
             let lines: Vec<_> = socket
@@ -491,7 +492,7 @@ fn what_a_killed_search_had_found_is_kept() {
                 continue;
             };
             let page: u32 = page.split(' ').next().unwrap().parse().unwrap();
-            if page == 2 && std::mem::take(&mut hangs) {
+            if page == 2 && hangs.load(Ordering::SeqCst) {
                 std::mem::forget(socket);
                 continue;
             }
@@ -518,6 +519,7 @@ fn what_a_killed_search_had_found_is_kept() {
     }
     killed.kill().unwrap();
     killed.wait().unwrap();
+    before_it_is_killed.store(false, Ordering::SeqCst);
     assert_eq!(ids_in(dir.path(), "found.json"), ["0", "1"]);
     out(&holdall(dir.path(), &search));
     assert_eq!(ids_in(dir.path(), "found.json"), ["0", "1", "2", "3"]);
@@ -618,6 +620,57 @@ fn a_plan_asks_once_for_the_length_of_a_file_of_many_items() {
     let sizes: Vec<_> = lines(&planned).iter().map(|line| line["size"].as_u64()).collect();
     assert_eq!(sizes, [Some(7); 5]);
     assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_server_that_only_a_document_names_gets_no_credentials() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let seen = Arc::new(Mutex::new(String::new()));
+    let log = seen.clone();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = BufReader::new(socket.unwrap());
+            for line in
+                socket.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty())
+            {
+                log.lock().unwrap().push_str(&line);
+            }
+            let reply = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            socket.get_mut().write_all(reply).unwrap();
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let mut json = item("i", &json!({"a": {"href": "s3://b/k", "storage:refs": ["own"]}}));
+    json["properties"]["storage:schemes"] = json!({"own": {"type": "custom-s3", "platform": url}});
+    json["properties"]["storage:requester_pays"] = json!(true);
+    write(&dir.path().join("item.json"), &json);
+    let run = |more: &[&str], endpoint: Option<&str>| {
+        seen.lock().unwrap().clear();
+        let arguments = ["stac", "download", "item.json", "out", "--s3-max-attempts", "1"];
+        let mut command = command(dir.path(), &[&arguments[..], more].concat());
+        for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"] {
+            command.env_remove(name);
+        }
+        for (name, value) in
+            [("ACCESS_KEY_ID", "key"), ("SECRET_ACCESS_KEY", "s"), ("SESSION_TOKEN", "token")]
+        {
+            command.env(format!("AWS_{name}"), value);
+        }
+        command.envs(endpoint.map(|url| ("AWS_ENDPOINT_URL", url)));
+        let failed = command.output().unwrap();
+        (err(&failed), seen.lock().unwrap().to_ascii_lowercase())
+    };
+    let (said, asked) = run(&[], None);
+    assert!(said.contains("--s3-endpoint-url"), "{said}");
+    assert!(
+        asked.contains("/b/k") && !asked.contains("amz") && !asked.contains("authorization"),
+        "{asked}"
+    );
+    let (_, asked) = run(&[], Some(&url));
+    assert!(asked.contains("x-amz-security-token: token"), "{asked}");
+    let (_, asked) = run(&["--s3-endpoint-url", &url], None);
+    assert!(asked.contains("x-amz-security-token: token"), "{asked}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::plan::property_hints;
 pub struct Hints {
     /// The region of the bucket.
     pub region: Option<String>,
-    /// The endpoint of an S3-compatible service.
+    /// The endpoint of an S3-compatible service, with `{bucket}` where that belongs, if it is not behind it.
     pub endpoint: Option<String>,
     /// Whether whoever asks pays.
     pub requester_pays: bool,

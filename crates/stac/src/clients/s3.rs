@@ -3,11 +3,19 @@
 use std::sync::OnceLock;
 
 use holdall_store::config::{ClientKey, ConfigKey, S3Key};
+use url::Url;
 
 use super::{Clients, Hints};
 use crate::config::{ClientConfig, DEFAULT_S3_REGION};
 use crate::error::Result;
 use crate::transport::Source;
+
+/// Where an endpoint has the bucket.
+const BUCKET: &str = "{bucket}";
+
+/// For whoever is refused by a server that only a document names.
+const STRANGER: &str = "the document names this server, which gets no credentials of the environment therefore: where it is \
+    meant to have them, name it with --s3-endpoint-url (Config.s3_endpoint_url) or AWS_ENDPOINT_URL";
 
 /// What is known of this machine once somebody has asked.
 #[derive(Debug, Default)]
@@ -26,11 +34,23 @@ impl Machine {
     }
 }
 
-/// Endpoint and region of a bucket, as stores take them.
-pub(super) fn settings(clients: &Clients, hints: &Hints) -> Vec<(String, String)> {
+/// The endpoint that a document names, where nobody has set one by hand; with `{bucket}` where the bucket belongs, if that
+/// is not behind it.
+fn hinted<'a>(config: &ClientConfig, hints: &'a Hints) -> Option<&'a str> {
+    let by_hand = config.s3_endpoint_url.is_some()
+        || is_set(config, S3Key::Endpoint)
+        || is_set(config, S3Key::S3Endpoint);
+    hints.endpoint.as_deref().filter(|_| !by_hand)
+}
+
+/// Endpoint and region of the bucket of an href, as stores take them.
+pub(super) fn settings(clients: &Clients, href: &str, hints: &Hints) -> Vec<(String, String)> {
     let config = clients.config();
-    let hinted = || hints.endpoint.clone().filter(|_| !is_set(config, S3Key::Endpoint));
-    let endpoint = config.s3_endpoint_url.clone().or_else(hinted);
+    let hinted_endpoint = hinted(config, hints);
+    let has_bucket = hinted_endpoint.is_some_and(|endpoint| endpoint.contains(BUCKET));
+    let bucket = crate::href::host(href).unwrap_or_default();
+    let filled = hinted_endpoint.map(|endpoint| endpoint.replace(BUCKET, &bucket));
+    let endpoint = config.s3_endpoint_url.clone().or(filled);
     let mut settings = Vec::new();
     let mut set = |key: &str, value: String| settings.push((key.to_owned(), value));
     let allows = config.store_settings.iter().any(|(key, _)| {
@@ -45,7 +65,11 @@ pub(super) fn settings(clients: &Clients, hints: &Hints) -> Vec<(String, String)
         _ => {}
     }
     if let Some(endpoint) = endpoint {
-        set("endpoint", endpoint);
+        set("endpoint_url_s3", endpoint);
+    }
+    if has_bucket {
+        // The store puts it nowhere else.
+        set("virtual_hosted_style_request", "true".to_owned());
     }
     // stac-asset's default is a guess, which a bucket's own answer beats.
     let configured = config.s3_region.clone().filter(|region| region != DEFAULT_S3_REGION);
@@ -66,7 +90,7 @@ fn is_set(config: &ClientConfig, key: S3Key) -> bool {
 pub(super) fn ways(clients: &Clients, href: &str, hints: &Hints) -> Result<Vec<Source>> {
     let config = clients.config();
     let requester_pays = config.s3_requester_pays || hints.requester_pays;
-    let settings = settings(clients, hints);
+    let settings = settings(clients, href, hints);
     let signed = |mut settings: Vec<(String, String)>| {
         if requester_pays && !is_set(config, S3Key::RequestPayer) {
             settings.push(("request_payer".to_owned(), "true".to_owned()));
@@ -79,6 +103,10 @@ pub(super) fn ways(clients: &Clients, href: &str, hints: &Hints) -> Result<Vec<S
     };
     if is_set(config, S3Key::SkipSignature) {
         return Ok(vec![signed(settings)?]);
+    }
+    if hinted(config, hints).is_some_and(|endpoint| !is_in_environment(endpoint)) {
+        // Who writes a document does not choose who gets the keys of its readers.
+        return Ok(vec![unsigned(settings)?.advised(STRANGER)]);
     }
     let machine = &clients.0.s3;
     let set_up = machine.has_credentials()
@@ -111,11 +139,24 @@ pub(super) fn has_credentials() -> bool {
     named.into_iter().any(set) || file.is_some_and(|file| file.is_file())
 }
 
+/// The endpoint of the environment.
+fn environment() -> Option<String> {
+    let names = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
+    names.into_iter().find_map(|name| std::env::var(name).ok())
+}
+
 /// Whether the environment names an endpoint without TLS.
 fn plain_endpoint() -> bool {
-    let names = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
-    let endpoint = names.into_iter().find_map(|name| std::env::var(name).ok());
-    endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"))
+    environment().is_some_and(|endpoint| endpoint.starts_with("http://"))
+}
+
+/// Whether the environment names the server of an endpoint, for whatever bucket.
+fn is_in_environment(endpoint: &str) -> bool {
+    let server = |text: &str| {
+        let url = Url::parse(&text.replace(&format!("{BUCKET}."), "")).ok()?;
+        Some((url.scheme().to_owned(), url.host_str()?.to_owned(), url.port_or_known_default()))
+    };
+    environment().is_some_and(|own| server(&own).is_some_and(|own| Some(own) == server(endpoint)))
 }
 
 /// Whether this is one of Amazon's machines, which has a metadata service; asking for it elsewhere takes long.
@@ -141,13 +182,33 @@ mod tests {
                 ..ClientConfig::default()
             };
             let clients = Clients::new(config).unwrap();
-            settings(&clients, &hints).into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+            settings(&clients, "s3://b/k", &hints)
+                .into_iter()
+                .map(|(key, _)| key)
+                .collect::<Vec<_>>()
         };
-        assert_eq!(given(&[], None), ["allow_http", "endpoint", "region"]);
-        assert_eq!(given(&[("AWS_REGION", "own")], None), ["allow_http", "endpoint"]);
+        assert_eq!(given(&[], None), ["allow_http", "endpoint_url_s3", "region"]);
+        assert_eq!(given(&[("AWS_REGION", "own")], None), ["allow_http", "endpoint_url_s3"]);
         let own = [("aws_allow_http", "true"), ("region", "own")];
-        assert_eq!(given(&own, Some("http://own")), ["endpoint"]);
+        assert_eq!(given(&own, Some("http://own")), ["endpoint_url_s3"]);
         let own = [("endpoint_url", "http://own"), ("allow_http", "true"), ("region", "own")];
         assert!(given(&own, None).is_empty());
+    }
+
+    #[test]
+    fn a_bucket_is_in_its_endpoint_once() {
+        let clients = Clients::new(ClientConfig::default()).unwrap();
+        let url = |endpoint: &str| {
+            let mut hints = Hints::default();
+            hints.endpoint = Some(endpoint.to_owned());
+            let ways = ways(&clients, "s3://b/deep/k", &hints).unwrap();
+            assert_eq!(ways.len(), 1);
+            let settings = settings(&clients, "s3://b/deep/k", &hints);
+            let find = |key: &str| settings.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
+            (find("endpoint_url_s3").unwrap(), find("virtual_hosted_style_request").is_some())
+        };
+        assert_eq!(url("https://{bucket}.h"), ("https://b.h".to_owned(), true));
+        assert_eq!(url("https://h/{bucket}"), ("https://h/b".to_owned(), true));
+        assert_eq!(url("https://h"), ("https://h".to_owned(), false));
     }
 }

@@ -320,6 +320,22 @@ async fn requests_to_buckets_are_made_as_often_as_was_said() {
 }
 
 #[tokio::test]
+async fn an_endpoint_may_have_the_bucket_in_it() {
+    let server = Server::start().await;
+    let platforms = [server.url.clone(), format!("{}/{{bucket}}", server.url)];
+    server.add("/b/deep/k", b"k", "text/plain");
+    for platform in platforms {
+        let mut item = item("i", json!({"a": {"href": "s3://b/deep/k", "storage:refs": ["own"]}}));
+        let scheme = json!({"type": "custom-s3", "platform": platform, "bucket": "b"});
+        item["properties"]["storage:schemes"] = json!({"own": scheme});
+        let clients = Clients::new(ClientConfig::default()).unwrap();
+        let (report, dir) = download(&clients, &item).await;
+        assert_eq!(report.failures().count(), 0, "{platform}: {:?}", report.outcomes);
+        assert_eq!(std::fs::read(dir.path().join("k")).unwrap(), b"k");
+    }
+}
+
+#[tokio::test]
 async fn a_bucket_is_no_file() {
     let server = Server::start().await;
     archive(&server);

@@ -131,7 +131,7 @@ pub(in super::super) async fn ways(
         }
         Err(error) => return Err(error),
     };
-    let mut settings = s3::settings(clients, hints);
+    let mut settings = s3::settings(clients, href, hints);
     if !settings.iter().any(|(key, _)| key == "region") {
         settings.push(("region".to_owned(), REGION.to_owned()));
     }
