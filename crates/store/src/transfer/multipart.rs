@@ -1,7 +1,8 @@
 //! Uploads in parts that a service keeps open between requests.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt;
@@ -28,6 +29,18 @@ use crate::store::Store;
 /// How far the clock of a service may be behind that of this machine.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(5);
 
+/// After which pauses is looked for an upload again that was aborted while the service may still have been at one of its parts:
+/// a part that is stored then brings the upload back.
+const LATE: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1600),
+];
+
+/// How often in a row it is to be gone then.
+const GONE: usize = 2;
+
 /// An upload that the service keeps open between requests.
 pub(super) struct Upload {
     store: Store,
@@ -37,6 +50,8 @@ pub(super) struct Upload {
     size: u64,
     /// Bytes that this process has sent.
     sent: AtomicU64,
+    /// Whether a request for a part has had no answer.
+    unanswered: AtomicBool,
     /// The parts that the service has, by index.
     parts: Mutex<Vec<Option<String>>>,
     journal: Option<Journal>,
@@ -71,6 +86,7 @@ impl Upload {
             id: MultipartId::new(),
             size: grid.range.end,
             sent: AtomicU64::new(0),
+            unanswered: AtomicBool::new(false),
             parts: Mutex::default(),
             journal: None,
             begun: DateTime::UNIX_EPOCH,
@@ -130,6 +146,7 @@ impl Upload {
             id: left.upload.clone(),
             size: 0,
             sent: AtomicU64::new(0),
+            unanswered: AtomicBool::new(false),
             parts: Mutex::default(),
             journal: None,
             begun: left.begun,
@@ -280,13 +297,17 @@ impl Upload {
         loop {
             let request = transfer.budget.request(&self.store).await;
             transfer.budget.pace(payload.content_length()).await;
+            let asked = Asked(&self.unanswered);
             let put = self.service().put_part(&self.full, &self.id, index, payload.clone());
             let (result, said) = stated(put).await;
             drop(request);
-            let checked = match result {
-                Ok(part) => target.check(&payload, &said, Some(&part.content_id)).map(|()| part),
-                Err(error) => Err(target.error(error)),
-            };
+            let result = result.map_err(|error| target.error(error));
+            if result.as_ref().err().is_none_or(|error| error.status().is_some()) {
+                asked.answered();
+            }
+            let checked = result.and_then(|part| {
+                target.check(&payload, &said, Some(&part.content_id)).map(|()| part)
+            });
             match checked {
                 Ok(part) => return Ok(part),
                 Err(error) => backoff.again(error).await?,
@@ -375,18 +396,60 @@ impl Upload {
 
     /// Drops what the service has; whether nothing is left there.
     async fn abort(&self) -> bool {
-        self.abort_named(&self.id).await
+        let is_unanswered = self.unanswered.load(Ordering::Acquire);
+        abort_for_good(&self.store, &self.full, &self.id, is_unanswered).await
     }
 
     async fn abort_named(&self, id: &MultipartId) -> bool {
-        match self.service().abort_multipart(&self.full, id).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => true,
-            Err(error) => {
-                let key = self.full.as_ref();
-                tracing::warn!(%error, key, "an upload could not be aborted: its parts are left");
-                false
-            }
+        abort(&self.store, &self.full, id).await
+    }
+}
+
+/// Aborts an upload; whether it was.
+async fn abort(store: &Store, full: &Path, id: &MultipartId) -> bool {
+    let Some(service) = store.provider().multipart() else { return false };
+    match service.abort_multipart(full, id).await {
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => true,
+        Err(error) => {
+            let key = full.as_ref();
+            tracing::warn!(%error, key, "an upload could not be aborted: its parts are left");
+            false
         }
+    }
+}
+
+/// The same, and once more when the service has come to the end of what it was at; whether nothing is left there.
+async fn abort_for_good(store: &Store, full: &Path, id: &MultipartId, is_unanswered: bool) -> bool {
+    let mut is_aborted = abort(store, full, id).await;
+    let mut gone = 0;
+    for pause in LATE.iter().take_while(|_| is_unanswered) {
+        if !is_aborted || gone == GONE {
+            break;
+        }
+        tokio::time::sleep(*pause).await;
+        // Where the service does not tell it is asked once more to no effect.
+        let open = store.provider().open_uploads(full).await;
+        let is_back = open.as_ref().map_or(true, |open| open.iter().any(|upload| upload.id == *id));
+        if is_back {
+            is_aborted = abort(store, full, id).await;
+        }
+        gone = if is_back && open.is_ok() { 0 } else { gone + 1 };
+    }
+    is_aborted && (gone > 0 || !is_unanswered)
+}
+
+/// A request for a part, until it is answered.
+struct Asked<'a>(&'a AtomicBool);
+
+impl Asked<'_> {
+    fn answered(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 
@@ -418,11 +481,11 @@ impl Drop for Upload {
         let (store, full, id) =
             (self.store.clone(), self.full.clone(), std::mem::take(&mut self.id));
         let (journal, slot) = (self.journal.take(), self.slot.take());
+        let is_unanswered = self.unanswered.load(Ordering::Acquire);
         let cleaning = Cleaning::begin();
         runtime.spawn(async move {
             let _cleaning = cleaning;
-            let Some(service) = store.provider().multipart() else { return };
-            if service.abort_multipart(&full, &id).await.is_ok()
+            if abort_for_good(&store, &full, &id, is_unanswered).await
                 && let Some(journal) = journal
             {
                 journal.remove();

@@ -14,6 +14,7 @@ use holdall_store::transfer::{Budget, Events, Job, Limits, aborting};
 use holdall_store::{ErrorKind, Store};
 use tempfile::TempDir;
 
+use super::loopback::{Loopback, reply};
 use super::origin::{Fault, Origin};
 use super::services;
 use super::transfer::{MIB, data, engine, memory};
@@ -156,6 +157,48 @@ async fn a_run_that_is_dropped_stops_its_jobs() {
     until(asked("DELETE")).await;
     until(|| aborting() == 0).await;
     assert!(origin.get("large").is_none());
+}
+
+#[tokio::test]
+async fn a_part_that_brings_an_aborted_upload_back_is_not_left() {
+    let (state, aborted) = (tempfile::tempdir().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let aborts = aborted.clone();
+    let server = Loopback::start(move |request| {
+        let is_list = request.method == "GET" && request.target.contains("uploads");
+        match request.method.as_str() {
+            "POST" => {
+                let text = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+                reply("200 OK", &[], text)
+            }
+            // Nobody hears what became of a part.
+            "PUT" => Vec::new(),
+            "DELETE" => {
+                aborts.fetch_add(1, Ordering::Relaxed);
+                reply("204 No Content", &[], "")
+            }
+            // The first time, a part was stored after the upload had been aborted.
+            _ if is_list && aborts.load(Ordering::Relaxed) == 1 => {
+                let upload = "<Upload><Key>k</Key><UploadId>u</UploadId><Initiated>2026-11-22T00:00:00.000Z</Initiated></Upload>";
+                let text = format!("<ListMultipartUploadsResult>{upload}</ListMultipartUploadsResult>");
+                reply("200 OK", &[], text)
+            }
+            _ if is_list => reply("200 OK", &[], "<ListMultipartUploadsResult></ListMultipartUploadsResult>"),
+            _ => reply("404 Not Found", &[], ""),
+        }
+    })
+    .await;
+    let store = Origin::good().await.store_at(&server.url);
+    let source = memory();
+    let key = Path::from("k");
+    source.put(&key, data(3 * PART).into()).await.unwrap();
+    let engine = engine(&state);
+    tokio::select! {
+        biased;
+        () = until(|| server.seen().iter().any(|request| request.method == "PUT")) => {}
+        outcome = engine.copy(&source, &key, &store, &key) => panic!("nothing answers: {outcome:?}"),
+    }
+    until(|| journals(&state).is_empty()).await;
+    assert_eq!(aborted.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
