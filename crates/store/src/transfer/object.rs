@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::DateTime;
 use futures::StreamExt;
 use futures::future::{Either, select};
 use futures::stream::BoxStream;
@@ -245,10 +246,6 @@ impl Object {
         if is_version(pin, meta) {
             return Ok(());
         }
-        let shown = |meta: &ObjectMeta| {
-            let tag = meta.e_tag.as_deref().unwrap_or("none");
-            format!("{} bytes, ETag {tag}, modified {}", meta.size, meta.last_modified)
-        };
         let detail = format!("it changed while it was read: {}, then {}", shown(pin), shown(meta));
         Err(Error::new(ErrorKind::Precondition, "get", self.url(), detail))
     }
@@ -455,5 +452,33 @@ impl Pulse {
         }
         *self = Self::new();
         Ok(())
+    }
+}
+
+/// A version as messages tell of it.
+fn shown(meta: &ObjectMeta) -> String {
+    let tag = meta.e_tag.as_deref().unwrap_or("none");
+    // Where a server says nothing of the time, it is the beginning of all times.
+    let when = Some(meta.last_modified).filter(|when| *when != DateTime::UNIX_EPOCH);
+    let when = when.map_or_else(String::new, |when| format!(", modified {when}"));
+    format!("{} bytes, ETag {tag}{when}", meta.size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_told_by_what_is_known_of_it() {
+        let mut meta = ObjectMeta {
+            location: Path::from("k"),
+            last_modified: DateTime::UNIX_EPOCH,
+            size: 5,
+            e_tag: Some("\"t\"".to_owned()),
+            version: None,
+        };
+        assert_eq!(shown(&meta), "5 bytes, ETag \"t\"");
+        meta.last_modified += chrono::TimeDelta::days(20_000);
+        assert!(shown(&meta).ends_with(", modified 2024-10-04 00:00:00 UTC"), "{}", shown(&meta));
     }
 }
