@@ -68,8 +68,7 @@ pub async fn info(
     for object in document.objects() {
         let base = base(object, document);
         let context = Hints::of_object(object);
-        let assets = object.get("assets").and_then(crate::json::Json::as_object);
-        for (key, asset) in assets.into_iter().flatten() {
+        for (key, asset) in plan::assets(object)?.into_iter().flatten() {
             let asset = AssetView::of(asset);
             if !options.selection.holds(key, &asset) {
                 continue;

@@ -7,7 +7,7 @@ use crate::clients::Hints;
 use crate::document::{self, Document, Kind, id};
 use crate::error::{Error, ErrorKind, Result};
 use crate::href;
-use crate::json::Json;
+use crate::json::{Json, Members};
 use crate::multihash::Multihash;
 use crate::naming::{self, Naming};
 use crate::place::{Identity, Place};
@@ -142,7 +142,7 @@ impl Plan {
         options: &PlanOptions,
         taken: &mut Taken,
     ) -> Result<()> {
-        let Some(assets) = object.get("assets").and_then(Json::as_object) else { return Ok(()) };
+        let Some(assets) = assets(object)? else { return Ok(()) };
         let owner = id(object);
         let context = Hints::of_object(object);
         for (key, asset) in assets {
@@ -230,6 +230,24 @@ pub(crate) fn base(object: &Json, document: &Document) -> Option<String> {
     let read = document.href();
     let own = document::own_place(object, read.filter(|_| document.kind() != Kind::ItemCollection));
     own.or_else(|| read.map(str::to_owned))
+}
+
+/// The assets of an object, if it has any.
+///
+/// # Errors
+/// [`ErrorKind::Document`] when its `assets` are something else.
+pub(crate) fn assets(object: &Json) -> Result<Option<&Members>> {
+    let Some(assets) = object.get("assets").filter(|assets| !assets.is_null()) else {
+        return Ok(None);
+    };
+    assets.as_object().map(Some).ok_or_else(|| {
+        let kind = if assets.as_array().is_some() { "a list" } else { "no object" };
+        let detail = format!(
+            "the assets of '{}' are {kind}: expected an object with an asset by each key",
+            document::name_of(object)
+        );
+        Error::new(ErrorKind::Document, "plan", "", detail)
+    })
 }
 
 pub(crate) fn main_href(

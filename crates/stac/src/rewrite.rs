@@ -156,6 +156,10 @@ fn assets(
                 asset.set("file:size", done.bytes);
                 if let Some(checksum) = &done.checksum {
                     asset.set("file:checksum", checksum.to_string());
+                } else if job.size.is_some_and(|size| size != done.bytes) {
+                    // It was not compared, and is of another file.
+                    asset.remove("file:checksum");
+                    asset.remove("checksum:multihash");
                 }
             }
         }

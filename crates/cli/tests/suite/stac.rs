@@ -674,6 +674,58 @@ fn a_server_that_only_a_document_names_gets_no_credentials() {
 }
 
 #[test]
+fn a_failure_that_ends_everything_is_told_once() {
+    let dir = tree();
+    let arguments = ["stac", "download", "in/item.json", "out", "--fail-fast", "-i", "gone"];
+    let said = err(&holdall(dir.path(), &arguments));
+    assert_eq!(
+        (said.matches("gone.txt").count(), said.matches("one[gone] - ").count()),
+        (1, 1),
+        "{said}"
+    );
+}
+
+#[test]
+fn quiet_verification_prints_errors_only() {
+    let dir = tree();
+    let run = |key: &str| holdall(dir.path(), &["stac", "verify", "in/item.json", "-q", "-i", key]);
+    assert_eq!(out(&run("data")), "");
+    let failed = run("gone");
+    assert_eq!((failed.status.code(), failed.stdout.len()), (Some(3), 0));
+    assert!(err(&failed).contains("one[gone]"));
+}
+
+#[test]
+fn assets_that_are_a_list_are_said() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("item.json"), &item("odd", &json!(["a.tif"])));
+    for arguments in
+        [&["download", "item.json", "out"][..], &["info", "item.json"], &["verify", "item.json"]]
+    {
+        let failed = holdall(dir.path(), &[&["stac"], arguments].concat());
+        assert_eq!(failed.status.code(), Some(1));
+        assert!(err(&failed).contains("the assets of 'odd' are a list"), "{}", err(&failed));
+    }
+    write(&dir.path().join("item.json"), &item("none", &Value::Null));
+    out(&holdall(dir.path(), &["stac", "download", "item.json", "out"]));
+}
+
+#[test]
+fn a_checksum_of_another_file_is_not_written_down() {
+    let dir = tree();
+    let wrong = json!({"data": {"href": "./image.tif", "file:size": 99, "file:checksum": IMAGE}});
+    write(&dir.path().join("in/wrong.json"), &item("wrong", &wrong));
+    for arguments in [&["copy"][..], &["upload", "--checksum", "none"]] {
+        let rest = ["in/wrong.json", "out", "--no-verify", "-f", "item.json"];
+        out(&holdall(dir.path(), &[&["stac"], arguments, &rest].concat()));
+        let text = fs::read_to_string(dir.path().join("out/item.json")).unwrap();
+        let written: Value = serde_json::from_str(&text).unwrap();
+        let asset = &written["assets"]["data"];
+        assert_eq!((&asset["file:size"], asset.get("file:checksum")), (&json!(5), None), "{text}");
+    }
+}
+
+#[test]
 fn help_puts_options_under_what_they_are_of() {
     let dir = tempfile::tempdir().unwrap();
     let help = out(&holdall(dir.path(), &["stac", "download", "--help"]));

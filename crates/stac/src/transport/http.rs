@@ -188,6 +188,12 @@ pub(super) async fn open(source: &HttpSource, span: Span, version: Option<&str>)
             let detail = "Accepted: the server does not have the file yet, ask again later";
             return Err(Error::status_of("download", &source.name(), 202, detail));
         }
+        // What is there has bytes, or says that it has none.
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT => {
+            let detail = "the server has no content to send, which is not an empty file";
+            let status = reply.status().as_u16();
+            return Err(Error::status_of("download", &source.name(), status, detail));
+        }
         _ => (0, length(reply.headers())),
     };
     let headers = reply.headers();

@@ -320,6 +320,21 @@ async fn requests_to_buckets_are_made_as_often_as_was_said() {
 }
 
 #[tokio::test]
+async fn no_content_is_no_file() {
+    let server = Server::start().await;
+    server.on("/none", |_| Reply::status(204));
+    server.on("/other", |_| Reply { status: 203, body: b"x".to_vec(), ..Reply::default() });
+    let [none, other] =
+        ["none", "other"].map(|name| json!({"href": format!("{}/{name}", server.url)}));
+    let clients = Clients::new(ClientConfig::default()).unwrap();
+    let (report, dir) = download(&clients, &item("i", json!({"a": none, "b": other}))).await;
+    let failures: Vec<String> = report.failures().map(|(_, error)| error.to_string()).collect();
+    assert!(failures.len() == 1 && failures[0].contains("204"), "{failures:?}");
+    assert!(!dir.path().join("none").exists());
+    assert_eq!(std::fs::read(dir.path().join("other")).unwrap(), b"x");
+}
+
+#[tokio::test]
 async fn an_endpoint_may_have_the_bucket_in_it() {
     let server = Server::start().await;
     let platforms = [server.url.clone(), format!("{}/{{bucket}}", server.url)];

@@ -72,9 +72,11 @@ pub(super) async fn verify(context: &Context<'_>, args: &Verify) -> Result<Exit>
                 None => {}
             }
         }
-        context
-            .printer
-            .data(|| format!("{} assets, {wrong} wrong", assets.len()), || json!(null))?;
+        if !context.common.quiet {
+            context
+                .printer
+                .data(|| format!("{} assets, {wrong} wrong", assets.len()), || json!(null))?;
+        }
     }
     Ok(exit(wrong + unread))
 }

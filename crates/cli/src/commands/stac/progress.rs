@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use holdall::stac::{Event, Observer, Plan};
+use holdall::stac::{Error, Event, Observer, Plan};
 use indicatif::ProgressBar;
 
 use crate::printer::Printer;
@@ -72,6 +72,17 @@ impl Progress {
             done + errors + skips,
             self.names.len()
         ));
+    }
+
+    /// The same where one failure ended everything: it is told by the name of its asset, and once.
+    pub(super) fn ended_by(&self, printer: &Printer, error: Error) -> anyhow::Error {
+        let end = format!(" - {error}");
+        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = messages.iter().position(|message| message.ends_with(&end));
+        let told = at.map(|at| messages.remove(at));
+        drop(messages);
+        self.finish(printer);
+        told.map_or_else(|| error.into(), anyhow::Error::msg)
     }
 
     /// Takes the bar away and says what went wrong.

@@ -157,8 +157,11 @@ async fn execute(
     let progress = Progress::new(printer, &plan);
     let ended =
         transfer_assets(clients, &document, directory, plan, options, progress.observer()).await;
+    let mut report = match ended {
+        Ok(report) => report,
+        Err(error) => return Err(progress.ended_by(printer, error)),
+    };
     progress.finish(printer);
-    let mut report = ended?;
     for (at, outcome) in report.outcomes.iter().enumerate() {
         let Ok(done) = outcome else { continue };
         if printer.verbose {
