@@ -376,11 +376,18 @@ impl Transfer {
         match body.next(u64::MAX).await {
             Some(piece) => {
                 let piece = piece.map_err(|e| object.broken_off(object.error(e)))?;
-                self.budget.pace(piece.len()).await;
+                self.pace(object, &piece).await;
                 Ok(Some(piece))
             }
             None if body.range.is_empty() => Ok(None),
             None => Err(object.broken_off(ended_early(object, &body.range))),
+        }
+    }
+
+    /// Waits for the turn of a piece. What is sent on waits there: each byte of an object counts once.
+    async fn pace(&self, object: &Object, piece: &Bytes) {
+        if object.counts {
+            self.budget.pace(piece.len()).await;
         }
     }
 
@@ -407,7 +414,7 @@ impl Transfer {
             let Some(piece) = body.next(end - *at).await else { break };
             let piece = piece.map_err(|e| Broken::Source(object.error(e)))?;
             pulse.beat(piece.len(), object).map_err(Broken::Source)?;
-            self.budget.pace(piece.len()).await;
+            self.pace(object, &piece).await;
             let length = piece.len() as u64;
             sink.accept(piece).await.map_err(Broken::Sink)?;
             *at += length;

@@ -229,6 +229,22 @@ async fn an_upload_that_was_cut_off_is_continued_or_removed() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn copies_between_stores_move_at_the_rate_that_is_allowed() {
+    let state = tempfile::tempdir().unwrap();
+    let rate = Limits::default().with_bytes_per_second(Some(MIB as u64));
+    let engine = engine(&state).with_budget(Budget::new(rate));
+    // With one request, and in parts.
+    for size in [4 * MIB, 24 * MIB] {
+        let (source, target) = (memory(), memory());
+        source.put(&"k".into(), data(size).into()).await.unwrap();
+        let start = tokio::time::Instant::now();
+        engine.copy(&source, &"k".into(), &target, &"k".into()).await.unwrap();
+        let mib_per_second = size as f64 / MIB as f64 / start.elapsed().as_secs_f64();
+        assert!((0.9..2.0).contains(&mib_per_second), "{size}: {mib_per_second}");
+    }
+}
+
 #[tokio::test]
 async fn a_cancelled_upload_is_aborted() {
     let state = tempfile::tempdir().unwrap();
