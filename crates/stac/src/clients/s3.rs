@@ -14,7 +14,7 @@ use crate::transport::Source;
 const BUCKET: &str = "{bucket}";
 
 /// For whoever is refused by a server that only a document names.
-const STRANGER: &str = "the document names this server, which gets no credentials of the environment therefore: where it is \
+const STRANGER: &str = "the document names this server, which gets no sessions and profiles of AWS therefore: where it is \
     meant to have them, name it with --s3-endpoint-url (Config.s3_endpoint_url) or AWS_ENDPOINT_URL";
 
 /// What is known of this machine once somebody has asked.
@@ -104,13 +104,17 @@ pub(super) fn ways(clients: &Clients, href: &str, hints: &Hints) -> Result<Vec<S
     if is_set(config, S3Key::SkipSignature) {
         return Ok(vec![signed(settings)?]);
     }
-    if hinted(config, hints).is_some_and(|endpoint| !is_in_environment(endpoint)) {
-        // Who writes a document does not choose who gets the keys of its readers.
-        return Ok(vec![unsigned(settings)?.advised(STRANGER)]);
-    }
     let machine = &clients.0.s3;
-    let set_up = machine.has_credentials()
-        || config.store_settings.iter().any(|(key, _)| key.contains("access_key_id"));
+    let given = config.store_settings.iter().any(|(key, _)| key.contains("access_key_id"));
+    if !given && hinted(config, hints).is_some_and(|endpoint| !is_in_environment(endpoint)) {
+        // Who writes a document does not choose who gets the session of its readers. A signature tells nothing of the key.
+        let anonymous = unsigned(settings.clone())?.advised(STRANGER);
+        return Ok(match has_lasting_keys() {
+            true => vec![anonymous, signed(settings)?],
+            false => vec![anonymous],
+        });
+    }
+    let set_up = machine.has_credentials() || given;
     // Without credentials there is nobody who could pay, and the unsigned request says so plainly.
     if requester_pays && (set_up || machine.on_amazon()) {
         return Ok(vec![signed(settings)?]);
@@ -122,9 +126,17 @@ pub(super) fn ways(clients: &Clients, href: &str, hints: &Hints) -> Result<Vec<S
     })
 }
 
+fn set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
+/// Whether the environment has keys that are no session's: requests that they sign say who asks, and nothing secret.
+fn has_lasting_keys() -> bool {
+    set("AWS_ACCESS_KEY_ID") && set("AWS_SECRET_ACCESS_KEY") && !set("AWS_SESSION_TOKEN")
+}
+
 /// Whether somebody has set credentials up on this machine.
 pub(super) fn has_credentials() -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let named = [
         "AWS_ACCESS_KEY_ID",
         "AWS_PROFILE",
