@@ -7,7 +7,7 @@ use std::pin::Pin;
 use anyhow::{Result, bail};
 use futures::Stream;
 use futures::stream::Peekable;
-use holdall::store::local::has_no_length;
+use holdall::store::local::{has_no_length, real_path};
 use holdall::store::object_store::ObjectStoreExt;
 use holdall::store::object_store::path::Path;
 use holdall::store::transfer::Filter;
@@ -144,12 +144,11 @@ impl Place {
 
     /// Where it is once links are followed, for local files and directories; they need not exist.
     fn real(&self, name: Option<&str>) -> Option<PathBuf> {
-        let path = std::path::absolute(self.local.as_deref()?).ok()?;
-        let path = name.map_or_else(|| path.clone(), |name| path.join(name));
-        let (above, real) =
-            path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)))?;
-        let below = path.strip_prefix(above).unwrap_or(std::path::Path::new(""));
-        Some(if below.as_os_str().is_empty() { real } else { real.join(below) })
+        let path = self.local.as_deref()?;
+        match name {
+            Some(name) => real_path(&path.join(name)),
+            None => real_path(path),
+        }
     }
 
     /// Whether it is the same local file as another place, or as `name` in it.

@@ -133,7 +133,7 @@ fn action(verb: Verb) -> &'static str {
 
 /// Whether two URLs are one place. Settings for one end can mean another service that has a bucket of that name; a
 /// mistake about it costs a copy, but with a move the object.
-pub(super) fn is_same(context: &Context<'_>, from: &str, to: &str, verb: Verb) -> bool {
+fn is_same(context: &Context<'_>, from: &str, to: &str, verb: Verb) -> bool {
     from == to
         && (verb == Verb::Move || context.common.source_config == context.common.target_config)
 }

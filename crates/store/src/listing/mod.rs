@@ -164,8 +164,8 @@ impl Store {
     }
 
     /// What a copy of everything in this store has to deal with: the objects, in the order of their keys where the service has that
-    /// order, without the markers of directories; and in local directories symbolic links that lead nowhere, which listings leave out, and directories that we may not
-    /// look into, at which listings end. Each of these is an [`Error::odd_key`](crate::Error::odd_key), after which this one goes on.
+    /// order, without the markers of directories; and in local directories symbolic links that lead nowhere, which listings leave
+    /// out, and directories that we may not look into, at which listings end. Each of these is an [`Error::odd_key`](crate::Error::odd_key), after which this one goes on.
     pub fn sources(&self, how: ParallelOptions) -> BoxStream<'static, Result<ObjectMeta>> {
         match self.provider().scheme() {
             "file" => self.all_entries(None, None),

@@ -22,6 +22,7 @@ mod write;
 pub(crate) use attributes::write_attributes;
 pub use lane::in_line;
 pub(crate) use lane::{Lane, common};
+pub use paths::real_path;
 pub(crate) use paths::{JOURNAL, PARTIAL};
 pub(crate) use read::{NOT_REGULAR, e_tag, open, read_exact};
 pub use read::{has_no_length, read_at};

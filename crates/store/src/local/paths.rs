@@ -73,3 +73,11 @@ pub(super) fn io_error(what: &str, path: &std::path::Path, error: io::Error) -> 
         },
     }
 }
+
+/// Where a file or directory is once links are followed, as far as it exists; absolute. None where nobody can tell.
+pub fn real_path(path: &std::path::Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    let (above, real) =
+        path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)))?;
+    Some(real.join(path.strip_prefix(above).ok()?).components().collect())
+}

@@ -1,12 +1,12 @@
 //! How the places of a transfer of many objects lie to each other.
 
-use std::path::{Path as FilePath, PathBuf};
+use std::path::PathBuf;
 
 use object_store::path::Path;
 use url::Url;
 
 use crate::cache::behind;
-use crate::local::LocalStore;
+use crate::local::{LocalStore, real_path};
 use crate::store::Store;
 
 /// How the source of a transfer of many objects lies to its target, as far as names tell: a service that is reached under
@@ -57,7 +57,7 @@ impl Place {
         let full = store.full_path(&Path::default());
         let provider = behind(&**store.provider());
         if let Some(local) = provider.as_any().downcast_ref::<LocalStore>() {
-            return Some(Self::Directory(real(&local.file_path(&full).ok()?)?));
+            return Some(Self::Directory(real_path(&local.file_path(&full).ok()?)?));
         }
         let identity = provider.identity();
         // Roots of web servers may have a path.
@@ -86,14 +86,6 @@ impl Place {
             _ => None,
         }
     }
-}
-
-/// Where a directory is once links are followed; it need not exist.
-fn real(path: &FilePath) -> Option<PathBuf> {
-    let path = std::path::absolute(path).ok()?;
-    let (above, real) =
-        path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)))?;
-    Some(real.join(path.strip_prefix(above).ok()?).components().collect())
 }
 
 #[cfg(test)]
