@@ -46,7 +46,7 @@ pub(crate) fn _copy_prefix(
     let transfer = with_verb(transfer, verb);
     let events = transfer.events().clone();
     Ok(Operation::of_many(&events, tells, async move |outcomes| {
-        let transfer = keep_apart(transfer, &source, &target)?;
+        let transfer = keep_apart(transfer, &source, &target, false)?;
         let jobs = jobs(&source, filter);
         Ok(Value::Many(run(&transfer, &source, &target, jobs, outcomes).await))
     }))
@@ -68,7 +68,7 @@ pub(crate) fn _plan(
     let (source, target) = (store_below(source, from_), store_below(target, to));
     let options = sync_options(compare, delete, options::filter(include, exclude)?)?;
     let work = async move {
-        keep_apart(Transfer::new(), &source, &target)?;
+        keep_apart(Transfer::new(), &source, &target, delete)?;
         check_sync(&source, &target, delete).await?;
         plan(&source, &target, options).try_collect().await.map(Value::Plan)
     };
@@ -96,7 +96,7 @@ pub(crate) fn _sync(
     let how = sync_options(compare, delete, options::filter(include, exclude)?)?;
     let events = transfer.events().clone();
     Ok(Operation::of_many(&events, tells, async move |outcomes| {
-        let transfer = keep_apart(transfer, &source, &target)?;
+        let transfer = keep_apart(transfer, &source, &target, delete)?;
         check_sync(&source, &target, delete).await?;
         let actions = plan(&source, &target, how);
         Ok(Value::Many(follow(&transfer, &source, &target, actions, outcomes).await))
@@ -139,7 +139,7 @@ pub(crate) fn _follow(
     let actions = actions.collect::<PyResult<Vec<_>>>()?;
     let events = transfer.events().clone();
     Ok(Operation::of_many(&events, tells, async move |outcomes| {
-        let transfer = keep_apart(transfer, &source, &target)?;
+        let transfer = keep_apart(transfer, &source, &target, false)?;
         let actions = stream::iter(actions).map(Ok).boxed();
         Ok(Value::Many(follow(&transfer, &source, &target, actions, outcomes).await))
     }))
@@ -165,28 +165,35 @@ fn sync_options(compare: &str, delete: bool, filter: Filter) -> PyResult<SyncOpt
     Ok(SyncOptions::default().with_compare(compare).with_delete(delete).with_filter(filter))
 }
 
-/// Refuses to copy a place into itself, which would not end, or not change anything; a transfer that spares a source inside
-/// the target otherwise.
-fn keep_apart(transfer: Transfer, source: &Store, target: &Store) -> Result<Transfer> {
-    let overlap = Overlap::of(source, target);
-    if matches!(overlap, Overlap::Same | Overlap::TargetInside) {
-        let from = source.url();
-        let detail = format!("it is, or lies inside of, the other place {from}: keep them apart");
-        return Err(Error::new(ErrorKind::InvalidArgument, "copy", target.url(), detail));
-    }
-    let options = transfer.options().clone().with_spared(overlap.spared());
-    Ok(transfer.with_options(options))
+/// Refuses to copy a place into itself, which would not end, or not change anything, and to delete the source with what the
+/// target has beside it; a transfer that spares a source inside the target otherwise.
+fn keep_apart(
+    transfer: Transfer,
+    source: &Store,
+    target: &Store,
+    delete: bool,
+) -> Result<Transfer> {
+    let (from, overlap) = (source.url(), Overlap::of(source, target));
+    let detail = match overlap {
+        Overlap::Same | Overlap::TargetInside => {
+            format!("it is, or lies inside of, the other place {from}: keep them apart")
+        }
+        // The source is nothing that it has itself.
+        Overlap::SourceInside(_) if delete => {
+            format!("{from} lies inside of it and would be deleted: keep them apart")
+        }
+        Overlap::SourceInside(_) | Overlap::Apart => {
+            let options = transfer.options().clone().with_spared(overlap.spared());
+            return Ok(transfer.with_options(options));
+        }
+    };
+    let operation = if delete { "sync" } else { "copy" };
+    Err(Error::new(ErrorKind::InvalidArgument, operation, target.url(), detail))
 }
 
-/// Refuses a synchronisation that would delete its own source, and one that would empty the target for the sake of a source
-/// without objects: stores do not tell an empty prefix from a misspelt one. A local directory exists, or could not have been opened.
+/// Refuses to empty the target of a synchronisation for the sake of a source without objects: stores do not tell an empty
+/// prefix from a misspelt one. A local directory exists, or could not have been opened.
 async fn check_sync(source: &Store, target: &Store, delete: bool) -> Result<()> {
-    if delete && let Overlap::SourceInside(_) = Overlap::of(source, target) {
-        // The source is nothing that it has itself, and would be deleted.
-        let detail =
-            format!("{} lies inside of it and would be deleted: keep them apart", source.url());
-        return Err(Error::new(ErrorKind::InvalidArgument, "sync", target.url(), detail));
-    }
     if !delete || source.provider().scheme() == "file" {
         return Ok(());
     }
