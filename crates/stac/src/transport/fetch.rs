@@ -155,7 +155,8 @@ async fn attempt_once(
     let asked = window(wanted.size, UNKNOWN_BYTES);
     let mut memory = wanted.budget.memory(asked).await?;
     let span = Span { start: sink.written(), end: None };
-    let mut opened = source.open(span, version.as_ref()).await?;
+    let tag = version.as_ref().map(|version| version.tag.as_str());
+    let mut opened = source.open(span, tag).await?;
     if let Some(before) = version.take_if(|before| opened.start > 0 && !opened.is_of(before)) {
         // Some servers know ranges, and not on which version they depend.
         return Err(before.changed(&source.name()));

@@ -57,19 +57,16 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Whether it is of the file that was found before, as far as the server says.
-    fn is_of_file(&self, head: &Head) -> bool {
-        let same_tag = head
-            .tag
-            .as_ref()
-            .is_none_or(|tag| self.is_of(&Version { tag: tag.clone(), size: head.size }));
-        same_tag && self.size.zip(head.size).is_none_or(|(now, then)| now == then)
-    }
-
     /// Whether it goes on with a version, as far as the server says.
     pub(crate) fn is_of(&self, before: &Version) -> bool {
-        let same_tag = self.version.as_ref().is_none_or(|now| now.tag == before.tag);
-        same_tag && self.size.zip(before.size).is_none_or(|(now, then)| now == then)
+        self.may_be(Some(&before.tag), before.size)
+    }
+
+    /// Whether it is of a file of which this is known, as far as the server says.
+    fn may_be(&self, tag: Option<&str>, size: Option<u64>) -> bool {
+        let now = self.version.as_ref().map(|version| version.tag.as_str());
+        now.zip(tag).is_none_or(|(now, then)| now == then)
+            && self.size.zip(size).is_none_or(|(now, then)| now == then)
     }
 }
 
@@ -140,9 +137,8 @@ impl Source {
         Ok(())
     }
 
-    /// Begins to read. With `version`, a server that has another version by now sends the whole file, from 0.
-    pub(crate) async fn open(&self, span: Span, version: Option<&Version>) -> Result<Opened> {
-        let tag = version.map(|version| version.tag.as_str());
+    /// Begins to read. With the tag of a version, a server that has another one by now sends the whole file, from 0.
+    pub(crate) async fn open(&self, span: Span, tag: Option<&str>) -> Result<Opened> {
         match self {
             Self::Http(source) => http::open(source, span, tag).await,
             Self::Object { store, path, .. } => object::open(store, path, span, tag).await,
@@ -273,11 +269,9 @@ pub(crate) async fn read(ways: &[Source], span: Span, of: Option<&Head>) -> Resu
 async fn open_of(source: &Source, span: Span, head: &Head) -> Result<Opened> {
     use holdall_store::ErrorKind::{Io, Precondition};
 
-    let tag = head.tag.clone();
-    let version = tag.map(|tag| Version { tag, size: head.size });
-    let opened = source.open(span, version.as_ref()).await;
+    let opened = source.open(span, head.tag.as_deref()).await;
     let is_other = match &opened {
-        Ok(opened) => !opened.is_of_file(head),
+        Ok(opened) => !opened.may_be(head.tag.as_deref(), head.size),
         // There was something where nothing is any more.
         Err(error) => error.store_kind() == Some(Precondition) || error.status() == Some(416),
     };
@@ -400,7 +394,8 @@ fn pieces(
             }
             tokio::time::sleep(pause(rest.attempt, error.retry_after())).await;
             let span = Span { start: rest.seen, end: None };
-            match rest.source.open(span, rest.version.as_ref()).await {
+            let tag = rest.version.as_ref().map(|version| version.tag.as_str());
+            match rest.source.open(span, tag).await {
                 // What was handed out cannot be taken back.
                 Ok(opened) if opened.start != rest.seen => return Err(error),
                 Ok(opened) if rest.version.as_ref().is_some_and(|v| !opened.is_of(v)) => {
