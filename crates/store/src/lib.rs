@@ -58,7 +58,7 @@ mod whole;
 pub use cloud::CloudOptions;
 pub use error::{Error, ErrorKind, Result};
 pub use listing::{Entry, OddKey, OddKeys, OddVersion, Oddity, ParallelOptions};
-pub use ops::{BatchOptions, DeleteReport, Level, ListOptions};
+pub use ops::{BatchOptions, DeleteReport, Deletion, Level, ListOptions};
 pub use pages::{LARGE_BYTES, use_large_pages};
 pub use provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider, Tags, VersionEntry};
 /// Text with every secret in its URLs taken out; see [`Error`].

@@ -5,6 +5,7 @@ pub(crate) mod bench;
 mod cat;
 pub(crate) mod completions;
 mod copy;
+mod deletion;
 mod du;
 mod listing;
 mod rm;

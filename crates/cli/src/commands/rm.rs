@@ -1,24 +1,16 @@
 //! `holdall rm`.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Result, bail};
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, future, stream};
 use holdall::store::object_store::path::Path;
-use holdall::store::{Error, OddKey, ParallelOptions, Store};
-use serde_json::json;
+use holdall::store::{Deletion, ParallelOptions};
 
 use super::Context;
+use super::deletion::{Links, Told};
 use crate::Exit;
 use crate::args::Rm;
 use crate::place::{End, Found, Place, filter};
 use crate::printer::is_closed_pipe;
-
-/// Keys listed before they are deleted.
-const BATCH: usize = 1000;
-
-/// Markers of directories deleted at once.
-const MARKERS: usize = 10;
 
 pub(super) async fn run(context: &Context<'_>, args: &Rm) -> Result<Exit> {
     let mut exit = Exit::Done;
@@ -54,11 +46,21 @@ async fn one(context: &Context<'_>, place: &Place, args: &Rm) -> Result<Exit> {
         }
         bail!("delete {}: not found", place.url());
     }
-    let keys = match filter(&args.filter)?.allows(place.name()?) {
-        true => vec![place.path.clone()],
-        false => Vec::new(),
+    if !filter(&args.filter)?.allows(place.name()?) {
+        return Ok(Exit::Done);
+    }
+    let whole = place.store.at(Path::default());
+    let key = stream::iter([place.path.clone()]).boxed();
+    let outcome = match args.dry_run {
+        true => None,
+        false => whole.delete_many(key).next().await,
     };
-    delete(context, place, keys, args.dry_run).await
+    let result = match &outcome {
+        Some((_, result)) => result.as_ref().copied(),
+        None => Ok(()),
+    };
+    let url = whole.url_of(&place.path);
+    Told { url: &url, size: None, dry_run: args.dry_run, result }.tell(context)
 }
 
 async fn below(context: &Context<'_>, place: &Place, args: &Rm) -> Result<Exit> {
@@ -75,134 +77,27 @@ async fn below(context: &Context<'_>, place: &Place, args: &Rm) -> Result<Exit> 
         Found::Nothing if args.force => return Ok(Exit::Done),
         Found::Nothing => bail!("delete {}: nothing is there", place.url()),
     }
+    let mut links = Links::default();
     let mut exit = Exit::Done;
-    let mut links = BTreeSet::new();
-    let wanted = listing.filter(move |item| futures::future::ready(filter.keeps(item)));
-    // What nothing but a listing can name is no end of it.
-    let entries = wanted.map(|item| match item {
-        Err(error) if error.odd_key().is_some() => Ok(Err(error.with_operation("delete"))),
-        item => item.map(|meta| Ok(meta.location)),
-    });
-    let mut batches = entries.try_chunks(BATCH);
-    while let Some(batch) = batches.next().await {
-        let (batch, error) = match batch {
-            Ok(batch) => (batch, None),
-            Err(stream::TryChunksError(batch, error)) => (batch, Some(error)),
+    {
+        // What a symbolic link leads to is not the place's to delete.
+        let wanted = listing.filter(|item| {
+            let goes = filter.keeps(item)
+                && !item.as_ref().is_ok_and(|meta| links.keep(context, place, &meta.location));
+            future::ready(goes)
+        });
+        let mut deletions = match args.dry_run {
+            true => root.would_delete(wanted),
+            false => root.delete_listed(wanted),
         };
-        let (mut keys, mut markers) = (Vec::with_capacity(batch.len()), Vec::new());
-        for entry in batch {
-            match entry {
-                Ok(key) => match place.link_above(&key) {
-                    Some(link) => drop(links.insert(link)),
-                    None => keys.push(root.full_path(&key)),
-                },
-                Err(error) if error.odd_key().is_some_and(OddKey::is_marker) => markers.push(error),
-                Err(error) => {
-                    cannot_delete(context, &error, args.dry_run)?;
-                    exit = Exit::Partial;
-                }
+        while let Some(deletion) = deletions.next().await {
+            let Deletion { url, result, .. } = deletion?;
+            let result = result.as_ref().copied();
+            let told = Told { url: &url, size: None, dry_run: args.dry_run, result };
+            if told.tell(context)? != Exit::Done {
+                exit = Exit::Partial;
             }
         }
-        let ended = [
-            delete(context, place, keys, args.dry_run).await?,
-            delete_markers(context, &root, markers, args.dry_run).await?,
-        ];
-        if ended.contains(&Exit::Partial) {
-            exit = Exit::Partial;
-        }
-        if let Some(error) = error {
-            return Err(error.into());
-        }
     }
-    for link in links {
-        context.printer.error(&kept_behind(&link));
-        exit = Exit::Partial;
-    }
-    Ok(exit)
-}
-
-/// Says that objects were not deleted because a symbolic link leads to them.
-pub(super) fn kept_behind(link: &std::path::Path) -> String {
-    format!(
-        "kept what is behind the symbolic link {}; remove the link itself first",
-        link.display()
-    )
-}
-
-/// Says that an object cannot be deleted because no path can name it.
-pub(super) fn cannot_delete(
-    context: &Context<'_>,
-    error: &holdall::store::Error,
-    dry_run: bool,
-) -> Result<()> {
-    context.printer.error(&error.to_string());
-    if !context.printer.is_json() {
-        return Ok(());
-    }
-    let json = || {
-        json!({
-            "action": "delete", "url": error.target(), "dry_run": dry_run, "ok": false,
-            "error": error.to_string(),
-        })
-    };
-    context.printer.outcome(String::new, json)
-}
-
-/// Deletes objects by their keys in the whole store, and reports on each.
-async fn delete(
-    context: &Context<'_>,
-    place: &Place,
-    keys: Vec<Path>,
-    dry_run: bool,
-) -> Result<Exit> {
-    let whole = place.store.at(Path::default());
-    let outcomes = match dry_run {
-        true => stream::iter(keys).map(|key| (key, Ok(()))).boxed(),
-        false => whole.delete_many(stream::iter(keys).boxed()),
-    };
-    told(context, outcomes.map(|(key, outcome)| (whole.url_of(&key), outcome)), dry_run).await
-}
-
-/// Deletes markers of directories, of which listings of `root` told, and reports on each.
-async fn delete_markers(
-    context: &Context<'_>,
-    root: &Store,
-    markers: Vec<Error>,
-    dry_run: bool,
-) -> Result<Exit> {
-    let outcomes = stream::iter(markers).map(async |told| {
-        let outcome = match told.odd_key() {
-            Some(marker) if !dry_run => root.delete_marker(marker).await,
-            _ => Ok(()),
-        };
-        (told.target().to_owned(), outcome)
-    });
-    told(context, outcomes.buffered(MARKERS), dry_run).await
-}
-
-/// Reports on deletions, each with its URL.
-async fn told(
-    context: &Context<'_>,
-    outcomes: impl Stream<Item = (String, holdall::store::Result<()>)>,
-    dry_run: bool,
-) -> Result<Exit> {
-    let mut exit = Exit::Done;
-    let mut outcomes = std::pin::pin!(outcomes);
-    while let Some((url, outcome)) = outcomes.next().await {
-        if let Err(error) = &outcome {
-            exit = Exit::Partial;
-            context.printer.error(&error.to_string());
-        }
-        let done = if dry_run { "would delete" } else { "deleted" };
-        if context.printer.is_json() || (outcome.is_ok() && (dry_run || context.printer.verbose)) {
-            let json = || {
-                json!({
-                    "action": "delete", "url": url, "dry_run": dry_run, "ok": outcome.is_ok(),
-                    "error": outcome.as_ref().err().map(ToString::to_string),
-                })
-            };
-            context.printer.outcome(|| format!("{done} {url}"), json)?;
-        }
-    }
-    Ok(exit)
+    Ok(links.exit(exit))
 }

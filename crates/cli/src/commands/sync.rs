@@ -1,6 +1,5 @@
 //! `holdall sync`.
 
-use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,16 +8,14 @@ use anyhow::{Result, bail};
 use futures::stream::BoxStream;
 use futures::{SinkExt, StreamExt, TryStreamExt, future};
 use holdall::store::Store;
-use holdall::store::object_store::path::Path;
 use holdall::store::transfer::{
     self, Action, Compare, Job, Outcome, Overlap, Step, SyncOptions, Transfer, Verb,
 };
 use holdall::store::{url::Backend, url::StoreUrl};
-use serde_json::json;
 
 use super::Context;
 use super::copy::Report;
-use super::rm::{cannot_delete, kept_behind};
+use super::deletion::{Links, Told};
 use crate::Exit;
 use crate::args::Sync;
 use crate::place::{End, Found, Place, filter};
@@ -119,7 +116,9 @@ async fn show(
             Action::Delete { path, .. } if links.keep(context, target, &path) => {}
             Action::Delete { path, size } => {
                 deleted += 1;
-                deletion(context, to, &path, Fate::Planned { size })?;
+                let url = to.url_of(&path);
+                Told { url: &url, size: Some(size), dry_run: true, result: Ok(()) }
+                    .tell(context)?;
             }
         }
     }
@@ -174,12 +173,12 @@ async fn carry_out(
                 Step::Skipped { .. } => skipped += 1,
                 Step::Kept { .. } => kept += 1,
                 Step::Deleted { path, result, .. } => {
-                    deleted += u64::from(result.is_ok());
-                    if let Err(error) = &result {
-                        exit = Exit::Partial;
-                        context.printer.error(&error.to_string());
+                    let (url, result) = (to.url_of(&path), result.as_ref().copied());
+                    let told = Told { url: &url, size: None, dry_run: false, result };
+                    match told.tell(context)? {
+                        Exit::Done => deleted += 1,
+                        failed => exit = failed,
                     }
-                    deletion(context, to, &path, Fate::Tried(&result))?;
                 }
                 _ => {}
             }
@@ -207,57 +206,9 @@ fn refused(
     dry_run: bool,
 ) -> Result<()> {
     if error.operation() == "delete" {
-        return cannot_delete(context, error, dry_run);
+        Told::refused(error, dry_run).tell(context)?;
+        return Ok(());
     }
     report.planned();
     report.refused(error)
-}
-
-/// What becomes of an object that the source does not have.
-enum Fate<'a> {
-    Planned { size: u64 },
-    Tried(&'a holdall::store::Result<()>),
-}
-
-fn deletion(context: &Context<'_>, store: &Store, path: &Path, fate: Fate<'_>) -> Result<()> {
-    let (planned, failure) = match fate {
-        Fate::Planned { size } => (Some(size), None),
-        Fate::Tried(result) => (None, result.as_ref().err()),
-    };
-    let told = planned.is_some() || context.printer.verbose;
-    if !context.printer.is_json() && (failure.is_some() || !told) {
-        return Ok(());
-    }
-    let url = store.url_of(path);
-    let done = if planned.is_some() { "would delete" } else { "deleted" };
-    let json = || {
-        let mut line = json!({
-            "action": "delete", "url": url, "dry_run": planned.is_some(), "ok": failure.is_none(),
-            "error": failure.map(ToString::to_string),
-        });
-        if let Some(size) = planned {
-            line["size"] = json!(size);
-        }
-        line
-    };
-    context.printer.outcome(|| format!("{done} {url}"), json)
-}
-
-/// The symbolic links behind which nothing is deleted, each told once.
-#[derive(Default)]
-struct Links(BTreeSet<std::path::PathBuf>);
-
-impl Links {
-    /// Whether a deletion lies behind a link.
-    fn keep(&mut self, context: &Context<'_>, target: &Place, path: &Path) -> bool {
-        let Some(link) = target.link_above(path) else { return false };
-        if self.0.insert(link.clone()) {
-            context.printer.error(&kept_behind(&link));
-        }
-        true
-    }
-
-    fn exit(&self, otherwise: Exit) -> Exit {
-        if self.0.is_empty() { otherwise } else { Exit::Partial }
-    }
 }

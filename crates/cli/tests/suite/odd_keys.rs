@@ -180,7 +180,12 @@ fn markers_of_directories_stand_for_no_object() {
     let would = out(&run(&["rm", "-r", "--dry-run", "s3://b/d/"]));
     let removed = out(&run(&["rm", "-r", "-v", "s3://b/d/"]));
     assert_eq!(removed, "deleted s3://b/d/b\ndeleted s3://b/d/\ndeleted s3://b/d/empty/\n");
-    assert_eq!(would, removed.replace("deleted", "would delete"));
+    let sorted = |lines: &str| {
+        let mut lines: Vec<_> = lines.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&would), sorted(&removed.replace("deleted", "would delete")));
 }
 
 #[cfg(unix)]

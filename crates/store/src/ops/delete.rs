@@ -1,7 +1,7 @@
 //! Deleting many objects, with an outcome for each.
 
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
@@ -28,6 +28,18 @@ pub struct DeleteReport {
     pub deleted: u64,
     /// The keys of those that are not gone, and why; also such as no path can hold.
     pub failed: Vec<(String, Error)>,
+}
+
+/// What came of deleting one thing that a listing had.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Deletion {
+    /// Its key in the store, which no path need be able to hold.
+    pub key: String,
+    /// The same with the store: to be shown, not always to be opened.
+    pub url: String,
+    /// Why it is not gone.
+    pub result: Result<()>,
 }
 
 impl Store {
@@ -102,40 +114,78 @@ impl Store {
     pub async fn delete_prefix(&self, prefix: Option<&Path>) -> Result<DeleteReport> {
         let mut report = DeleteReport::default();
         let any_order = ParallelOptions::default().with_sorted(false);
-        let mut listing = self.objects_parallel(prefix, any_order).map(Found::of).try_chunks(BATCH);
-        while let Some(batch) = listing.next().await {
-            let (batch, error) = match batch {
-                Ok(batch) => (batch, None),
-                Err(stream::TryChunksError(batch, error)) => (batch, Some(error)),
-            };
-            let (mut keys, mut markers) = (Vec::with_capacity(batch.len()), Vec::new());
-            for found in batch {
-                match found {
-                    Found::Object(key) => keys.push(key),
-                    Found::Marker(marker) => markers.push(marker),
-                    Found::Odd(key, error) => report.failed.push((key, error)),
-                }
-            }
-            let markers = stream::iter(markers).map(|marker| async move {
-                let outcome = self.delete_marker(&marker).await;
-                (marker.key, outcome)
-            });
-            let deleted = self.delete_batch(keys).await.into_iter();
-            let mut outcomes: Vec<_> = deleted.map(|(key, done)| (key.into(), done)).collect();
-            outcomes.extend(markers.buffered(SINGLES).collect::<Vec<_>>().await);
-            for (key, outcome) in outcomes {
-                match outcome {
-                    Ok(()) => report.deleted += 1,
-                    Err(error) => report.failed.push((key, error)),
-                }
-            }
-            match error {
-                None => {}
-                Some(error) if error.kind() == ErrorKind::NotFound => {}
-                Some(error) => return Err(error),
+        let mut deletions = self.delete_listed(self.objects_parallel(prefix, any_order));
+        while let Some(deletion) = deletions.next().await {
+            match deletion {
+                Ok(Deletion { result: Ok(()), .. }) => report.deleted += 1,
+                Ok(Deletion { key, result: Err(error), .. }) => report.failed.push((key, error)),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(report)
+    }
+
+    /// Deletes what a listing of this store has, the markers of directories included, and tells of each. A failure does not
+    /// stop the others; a listing that fails is an error of the stream, after what it had until then.
+    pub fn delete_listed<'a>(
+        &self,
+        listing: impl Stream<Item = Result<ObjectMeta>> + Send + 'a,
+    ) -> BoxStream<'a, Result<Deletion>> {
+        let store = self.clone();
+        let batches = listing.map(Found::of).try_chunks(BATCH).then(move |batch| {
+            let store = store.clone();
+            async move {
+                let (found, error) = match batch {
+                    Ok(found) => (found, None),
+                    Err(stream::TryChunksError(found, error)) => (found, Some(error)),
+                };
+                let deletions = store.delete_found(found).await.into_iter().map(Ok);
+                deletions.chain(error.map(Err)).collect::<Vec<_>>()
+            }
+        });
+        batches.flat_map(stream::iter).boxed()
+    }
+
+    /// What [`delete_listed`](Self::delete_listed) would have tried, with nothing deleted.
+    pub fn would_delete<'a>(
+        &self,
+        listing: impl Stream<Item = Result<ObjectMeta>> + Send + 'a,
+    ) -> BoxStream<'a, Result<Deletion>> {
+        let store = self.clone();
+        let told = move |item| {
+            Found::of(item).map(|found| match found {
+                Found::Object(location) => store.deletion(location.into(), Ok(())),
+                Found::Marker(marker) => store.deletion(marker.key, Ok(())),
+                Found::Odd(key, error) => store.deletion(key, Err(error)),
+            })
+        };
+        listing.map(told).boxed()
+    }
+
+    async fn delete_found(&self, found: Vec<Found>) -> Vec<Deletion> {
+        let (mut keys, mut markers) = (Vec::with_capacity(found.len()), Vec::new());
+        let mut deletions = Vec::with_capacity(found.len());
+        for found in found {
+            match found {
+                Found::Object(key) => keys.push(key),
+                Found::Marker(marker) => markers.push(marker),
+                Found::Odd(key, error) => deletions.push(self.deletion(key, Err(error))),
+            }
+        }
+        let deleted = self.delete_batch(keys).await;
+        deletions.extend(deleted.into_iter().map(|(key, done)| self.deletion(key.into(), done)));
+        let markers = stream::iter(markers).map(|marker| async move {
+            let done = self.delete_marker(&marker).await;
+            self.deletion(marker.key, done)
+        });
+        deletions.extend(markers.buffered(SINGLES).collect::<Vec<_>>().await);
+        deletions
+    }
+
+    fn deletion(&self, key: String, result: Result<()>) -> Deletion {
+        let url = self.url_of_key(&key);
+        Deletion { key, url, result }
     }
 }
 

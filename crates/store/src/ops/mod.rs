@@ -8,7 +8,7 @@ mod object;
 mod sign;
 
 pub use batch::BatchOptions;
-pub use delete::DeleteReport;
+pub use delete::{DeleteReport, Deletion};
 pub use list::{Level, ListOptions};
 
 pub(crate) use glob::matcher as glob_matcher;
