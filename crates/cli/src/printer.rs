@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use anstyle::{AnsiColor, Style};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use holdall::store::transfer::{Events, Snapshot};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
@@ -53,11 +53,11 @@ impl Printer {
     ) -> Result<()> {
         let line = if self.json { json().to_string() } else { text() };
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        writeln!(out, "{line}")?;
+        let mut written = writeln!(out, "{line}");
         if self.watched {
-            out.flush()?;
+            written = written.and_then(|()| out.flush());
         }
-        Ok(())
+        written.context(WRITING)
     }
 
     /// What became of one object, as data. The work goes on when nobody reads about it any more.
@@ -75,12 +75,12 @@ impl Printer {
     /// Raw bytes of an object.
     pub(crate) fn bytes(&self, data: &[u8]) -> Result<()> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(out.write_all(data)?)
+        out.write_all(data).context(WRITING)
     }
 
     /// Everything that was written so far goes out.
     pub(crate) fn flush(&self) -> Result<()> {
-        Ok(self.out.lock().unwrap_or_else(PoisonError::into_inner).flush()?)
+        self.out.lock().unwrap_or_else(PoisonError::into_inner).flush().context(WRITING)
     }
 
     /// Whether more than data and errors is printed.
@@ -180,6 +180,9 @@ impl Drop for Bar {
         self.clear();
     }
 }
+
+/// What failed when data does not go out.
+const WRITING: &str = "write to standard output";
 
 /// `12/40 objects  1.2 GiB/4.0 GiB  310.0 MiB/s  eta 9s  2 failed`
 fn progress_line(now: &Snapshot) -> String {

@@ -276,6 +276,18 @@ fn a_closed_pipe_ends_quietly() {
     assert!(output.status.success() && output.stderr.is_empty(), "{}", err(&output));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_an_error_which_says_so() {
+    let dir = tree();
+    for arguments in [&["ls", "."][..], &["cat", "data/a.txt"], &["ls", "--json", "."]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ended = command(dir.path(), arguments).stdout(full).output().unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert!(err(&ended).starts_with("error: write to standard output: No space"), "{ended:?}");
+    }
+}
+
 #[test]
 fn wrong_usage_and_completions() {
     let dir = tempfile::tempdir().unwrap();

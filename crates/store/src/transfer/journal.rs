@@ -73,6 +73,11 @@ impl Journal {
         self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line)
     }
 
+    /// The folder that it is kept in.
+    pub(super) fn dir(&self) -> Option<&Path> {
+        self.path.parent()
+    }
+
     /// Ends it: the transfer needs it no more.
     pub(super) fn remove(self) {
         // A leftover is recognised by what it describes, and costs a few bytes until then.

@@ -25,12 +25,9 @@ impl Slot {
     /// Claims the journal for uploads to `target`; `None` when another process uploads there right now, or when no
     /// journal can be kept: then a kill leaves parts with the service, which its own rules have to remove.
     pub(super) fn claim(target: &str, state_dir: Option<PathBuf>) -> Option<Self> {
-        let claimed = Self::try_claim(target, state_dir.or_else(default_directory));
-        claimed.unwrap_or_else(|error| {
-            static WARNED: Once = Once::new();
-            let missing = "uploads are not remembered, should they be cut off: no place for their journals; set \
-                           HOLDALL_STATE_DIR to a folder";
-            WARNED.call_once(|| tracing::warn!(%error, "{missing}"));
+        let dir = state_dir.or_else(default_directory);
+        Self::try_claim(target, dir.as_deref()).unwrap_or_else(|error| {
+            not_remembered(dir.as_deref(), &error);
             None
         })
     }
@@ -42,12 +39,12 @@ impl Slot {
         journal.is_some_and(|journal| journal.exists())
     }
 
-    fn try_claim(target: &str, state_dir: Option<PathBuf>) -> io::Result<Option<Self>> {
+    fn try_claim(target: &str, state_dir: Option<&Path>) -> io::Result<Option<Self>> {
         let missing = "neither HOLDALL_STATE_DIR nor HOME is set";
         let dir = state_dir.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, missing))?;
         let uploads = dir.join(UPLOADS);
         std::fs::create_dir_all(&uploads)?;
-        if let Err(error) = sweep(&dir, &uploads) {
+        if let Err(error) = sweep(dir, &uploads) {
             tracing::debug!(%error, "old journals of uploads could not be looked for");
         }
         let path = journal_of(target, &uploads);
@@ -56,9 +53,11 @@ impl Slot {
         Ok(Some(Self { path, file, left }))
     }
 
-    /// Begins the journal of a new upload.
-    pub(super) fn begin(&self, head: &UploadHead) -> io::Result<Journal> {
-        Journal::begin(self.file.try_clone()?, self.path.clone(), head)
+    /// Begins the journal of a new upload; `None` when it cannot be kept.
+    pub(super) fn begin(&self, head: &UploadHead) -> Option<Journal> {
+        let file = self.file.try_clone();
+        let begun = file.and_then(|file| Journal::begin(file, self.path.clone(), head));
+        begun.inspect_err(|error| not_remembered(self.path.parent(), error)).ok()
     }
 
     /// Goes on with the journal of the upload that was left.
@@ -73,6 +72,19 @@ impl Drop for Slot {
             drop(std::fs::remove_file(&self.path));
         }
     }
+}
+
+/// Warns, once in a process, that a journal cannot be kept in its folder.
+pub(super) fn not_remembered(dir: Option<&Path>, error: &io::Error) {
+    static WARNED: Once = Once::new();
+    let place = dir.map(|dir| format!(" in {}", dir.display())).unwrap_or_default();
+    WARNED.call_once(|| {
+        tracing::warn!(
+            %error,
+            "uploads are not remembered, should they be cut off: no place for their journals{place}; set \
+             HOLDALL_STATE_DIR to a folder with room"
+        );
+    });
 }
 
 /// Where journals are, in the folder for state.

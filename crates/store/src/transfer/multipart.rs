@@ -17,7 +17,7 @@ use super::budget::Held;
 use super::cleaning::Cleaning;
 use super::fetch::Grid;
 use super::journal::{COMPLETING, Journal, UploadEntry, UploadHead};
-use super::leftover::Slot;
+use super::leftover::{Slot, not_remembered};
 use super::place::blocking;
 use super::send::{Sent, Target};
 use crate::checksum::{Algorithm, Checksum};
@@ -163,10 +163,7 @@ impl Upload {
     }
 
     fn note(&mut self, head: &UploadHead) {
-        self.journal = self.slot.as_ref().and_then(|slot| {
-            let begun = slot.begin(head);
-            begun.inspect_err(|error| tracing::warn!(%error, "the upload is not remembered")).ok()
-        });
+        self.journal = self.slot.as_ref().and_then(|slot| slot.begin(head));
     }
 
     /// Aborts what a killed process has left here; whether nothing is left of it.
@@ -282,7 +279,7 @@ impl Upload {
         if let Some(journal) = &self.journal
             && let Err(error) = journal.append(achieved)
         {
-            tracing::warn!(%error, "what the upload has achieved is not remembered");
+            not_remembered(journal.dir(), &error);
         }
     }
 
