@@ -994,6 +994,9 @@ class StacPlan:
     def finish(self, outcomes: Sequence[tuple[int, str | None] | None], options: str) -> str:
         """The document after its jobs are done."""
 
+def stac_is_checksum(written: str) -> bool:
+    """Return whether a ``file:checksum`` is one with which something can be compared."""
+
 def stac_check_name(name: str, of: str) -> None:
     """Refuses a name that leads out of its directory."""
 

@@ -8,7 +8,7 @@ use crate::document::{Document, id};
 use crate::error::{Error, ErrorKind, Result};
 use crate::multihash::Multihash;
 use crate::plan::{self, Location, PlanOptions, base};
-use crate::transport::{wrong_checksum, wrong_size};
+use crate::transport::{unknown_checksum, wrong_checksum, wrong_size};
 
 /// Questions asked at once.
 const AT_ONCE: usize = 64;
@@ -161,11 +161,7 @@ async fn check(
         }
         (None, Depth::Content) if asset.checksum_text.is_some() => {
             let written = asset.checksum_text.as_deref().unwrap_or_default();
-            let detail = format!(
-                "its file:checksum '{written}' is no multihash of an algorithm that is known here, so nothing can be compared \
-                 with it"
-            );
-            Err(Error::new(ErrorKind::Integrity, "verify", &source.href, detail))
+            Err(unknown_checksum(&source.href, written))
         }
         _ => Ok(()),
     }

@@ -73,9 +73,11 @@ pub struct Job {
     pub size: Option<u64>,
     /// `file:checksum`.
     pub checksum: Option<Multihash>,
+    /// `file:checksum` as written, where nothing can be compared with it.
+    pub unknown_checksum: Option<String>,
     /// The job that puts the same bytes at the same place, which this one waits for instead.
     pub same_as: Option<usize>,
-    /// Why it fails without being tried: an alternate that was asked for has no href.
+    /// Why it fails without being tried: it has no href, or an alternate that was asked for has none.
     pub refused: Option<Error>,
 }
 
@@ -150,7 +152,27 @@ impl Plan {
             if !options.selection.holds(key, &asset) {
                 continue;
             }
-            let main = main_href(object, key, &asset, base)?;
+            let main = match main_href(object, key, &asset, base) {
+                Ok(main) => main,
+                // The document is at fault in one place, and in a collection of many.
+                Err(error) if !has_href(&asset) => {
+                    self.jobs.push(Job {
+                        object: at,
+                        owner: owner.clone(),
+                        key: key.clone(),
+                        sources: Vec::new(),
+                        target: directory.clone(),
+                        media_type: asset.media_type,
+                        size: asset.size,
+                        checksum: None,
+                        unknown_checksum: None,
+                        same_as: None,
+                        refused: Some(error),
+                    });
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             // One malformed alternate keeps nobody from the other assets.
             let (sources, refused) = match sources(object, key, &asset, base, options, &context) {
                 Ok(sources) => (sources, None),
@@ -190,6 +212,7 @@ impl Plan {
                 target,
                 media_type: asset.media_type,
                 size: asset.size,
+                unknown_checksum: asset.checksum_text.filter(|_| asset.checksum.is_none()),
                 checksum: asset.checksum,
                 same_as,
                 refused,
@@ -217,7 +240,7 @@ impl Plan {
 
     /// How many bytes the document says the jobs have, and how many jobs say nothing.
     pub fn known_bytes(&self) -> (u64, usize) {
-        let moved = self.jobs.iter().filter(|job| job.same_as.is_none());
+        let moved = self.jobs.iter().filter(|job| job.same_as.is_none() && job.refused.is_none());
         moved.fold((0, 0), |(bytes, unknown), job| match job.size {
             Some(size) => (bytes + size, unknown),
             None => (bytes, unknown + 1),
@@ -250,14 +273,18 @@ pub(crate) fn assets(object: &Json) -> Result<Option<&Members>> {
     })
 }
 
+/// Whether an asset says where it is. An empty href would be the directory of the document.
+fn has_href(asset: &AssetView) -> bool {
+    asset.href.as_ref().is_some_and(|href| !href.is_empty())
+}
+
 pub(crate) fn main_href(
     object: &Json,
     key: &str,
     asset: &AssetView,
     base: Option<&str>,
 ) -> Result<String> {
-    // An empty one would be the directory of the document.
-    let Some(written) = asset.href.as_ref().filter(|href| !href.is_empty()) else {
+    let Some(written) = asset.href.as_ref().filter(|_| has_href(asset)) else {
         let detail = format!("asset '{key}' of '{}' has no href", document::name_of(object));
         return Err(Error::new(ErrorKind::Href, "plan", "", detail));
     };

@@ -257,7 +257,9 @@ fn links(
         }
         fresh.push(link);
     }
-    if let Some(old) = old_self
+    // A document that stays where it was is not derived from itself.
+    let stays = |old: &&str| self_place.is_none_or(|place| place.absolute_href() != **old);
+    if let Some(old) = old_self.filter(stays)
         && !fresh.iter().any(|link| {
             link.get("rel").and_then(text).as_deref() == Some("derived_from")
                 && link.get("href").and_then(text).as_deref() == Some(old)

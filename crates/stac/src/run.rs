@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::multihash::{Algorithm, Multihash};
 use crate::plan::{Job, Location};
 use crate::present::{self, Present};
-use crate::transport::{self, Fetched, Wanted, Watch};
+use crate::transport::{self, Fetched, Wanted, Watch, unknown_checksum};
 
 /// Most transfers at once, whatever is asked for: more connections than this slow each other down.
 const MOST_AT_ONCE: usize = 128;
@@ -235,7 +235,8 @@ async fn one(work: &Work, at: usize, job: &Job, options: &RunOptions) -> Outcome
             present::complete(&work.clients, job, options).await
     {
         observer(at, Event::Skip);
-        return Ok(Done { bytes, skipped: true, checksum, ..Done::default() });
+        let warning = uncompared(job, options);
+        return Ok(Done { bytes, skipped: true, checksum, warning, ..Done::default() });
     }
     if !options.make_directory {
         // Nothing begins, and no server is asked, where there is no place for the file.
@@ -252,7 +253,14 @@ async fn one(work: &Work, at: usize, job: &Job, options: &RunOptions) -> Outcome
         },
     );
     let Fetched { bytes, files, skipped, checksum, server_side, media_type, warning } = fetched?;
+    let warning = warning.or_else(|| uncompared(job, options));
     Ok(Done { bytes, files, skipped, server_side, checksum, media_type, warning })
+}
+
+/// What is to be said of a checksum that was not compared.
+fn uncompared(job: &Job, options: &RunOptions) -> Option<Error> {
+    let written = job.unknown_checksum.as_deref().filter(|_| options.verify)?;
+    Some(unknown_checksum(job.href(), written))
 }
 
 fn check_directory(job: &Job) -> Result<()> {
@@ -367,6 +375,7 @@ mod tests {
             media_type: None,
             size: None,
             checksum: None,
+            unknown_checksum: None,
             same_as: None,
             refused: None,
         };

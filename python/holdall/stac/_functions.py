@@ -276,7 +276,7 @@ async def move_document(
         plan.check_written(file_name, False)
     jobs = []
     for key, owner, places, target, kind, size, sum_, same, refused in plan.jobs():
-        (href, hints), *others = places
+        (href, hints), *others = places or [("", None)]
         job = Job(key, owner, href, target, hints, others, kind, size, sum_)
         job.same_as, job.error = same, refused
         jobs.append(job)

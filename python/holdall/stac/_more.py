@@ -247,16 +247,19 @@ def plan(
 
     Raises:
         AssetOverwriteError: two assets would be written to one file
+        HrefError: an asset has no href
     """
     config = config or Config()
     config.validate()
     text = json.dumps(_as_dict(document), ensure_ascii=False)
     made = StacPlan(text, None, os.fspath(directory), config._plan_json(path_template))
-    return [
-        PlannedAsset(owner, key, places[0][0], target, media_type, size)
-        for key, owner, places, target, media_type, size, _, same_as, _ in made.jobs()
-        if same_as is None
-    ]
+    planned = []
+    for key, owner, places, target, media_type, size, _, same_as, refused in made.jobs():
+        if not places and refused is not None:
+            raise refused
+        if same_as is None:
+            planned.append(PlannedAsset(owner, key, places[0][0], target, media_type, size))
+    return planned
 
 
 @dataclass

@@ -90,13 +90,14 @@ class Plan:
             taken[name] = key
             chosen[key] = asset
             self._job(stac_object, key, asset, _below(base, name), own_href, context)
-        if own_href:
+        place = _below(base, file_name) if file_name else None
+        if own_href and not (place and _is_of(place, own_href)):
             from pystac import Link
 
             stac_object.add_link(Link(rel="derived_from", target=own_href))
-        if file_name:
+        if file_name and place:
             stac_check_name(file_name, "the document")
-            stac_object.set_self_href(_below(base, file_name))
+            stac_object.set_self_href(place)
         else:
             _forget_self_href(stac_object)
         if not keep_non_downloaded:
@@ -356,6 +357,11 @@ def _below(base: str, name: str) -> str:
         return str(Path(base) / name)
     # A path object for each of thousands of files takes longer than all the rest of their plan.
     return f"{base}/{name}"
+
+
+def _is_of(place: str, href: str) -> bool:
+    """Whether a document that has the href is at the place already: it is not derived from itself."""
+    return href == place or (href.endswith(place.rsplit("/", 1)[-1]) and href == os.path.abspath(place))
 
 
 def _forget_self_href(stac_object: Item | Collection) -> None:

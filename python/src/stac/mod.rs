@@ -21,6 +21,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<plan::StacPlan>()?;
     module.add_class::<run::StacRun>()?;
     module.add_function(wrap_pyfunction!(plan::stac_check_name, module)?)?;
+    module.add_function(wrap_pyfunction!(plan::stac_is_checksum, module)?)?;
     module.add_function(wrap_pyfunction!(plan::stac_check_media_type, module)?)?;
     module.add_function(wrap_pyfunction!(plan::stac_client_name, module)?)?;
     module.add_function(wrap_pyfunction!(plan::stac_write, module)?)?;

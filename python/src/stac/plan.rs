@@ -115,7 +115,8 @@ fn job_out<'py>(py: Python<'py>, job: &Job) -> PyResult<Bound<'py, PyTuple>> {
         .iter()
         .map(|place| Ok((place.href.as_str(), Bound::new(py, StacHints(place.hints.clone()))?)))
         .collect::<PyResult<_>>()?;
-    let checksum = job.checksum.as_ref().map(ToString::to_string);
+    let known = job.checksum.as_ref().map(ToString::to_string);
+    let checksum = known.or_else(|| job.unknown_checksum.clone());
     let target = job.target.href();
     let (key, owner) = (job.key.as_str(), job.owner.as_deref());
     let media_type = job.media_type.as_deref();
@@ -128,6 +129,12 @@ fn job_out<'py>(py: Python<'py>, job: &Job) -> PyResult<Bound<'py, PyTuple>> {
 #[pyfunction]
 pub(super) fn stac_check_name(name: &str, of: &str) -> PyResult<()> {
     Ok(holdall::stac::check_name(name, of).map_err(StacError)?)
+}
+
+/// Whether a `file:checksum` is one with which something can be compared.
+#[pyfunction]
+pub(super) fn stac_is_checksum(written: &str) -> bool {
+    Multihash::parse(written).is_some()
 }
 
 /// Compares a media type with the expected one.

@@ -33,6 +33,7 @@ impl JobIn<'_> {
     fn job(self, stores: &Stores, settings: &[(String, String)]) -> PyResult<Job> {
         let places = std::iter::once((self.href, self.hints)).chain(self.others);
         let places = places.map(|(href, hints)| location(href, hints.as_ref().map(Bound::get)));
+        let checksum = self.checksum.as_deref().and_then(Multihash::parse);
         Ok(Job {
             object: 0,
             owner: self.owner_id,
@@ -41,7 +42,8 @@ impl JobIn<'_> {
             target: Place::open_among(stores, &self.target, settings).map_err(StacError)?,
             media_type: self.media_type,
             size: self.size,
-            checksum: self.checksum.as_deref().and_then(Multihash::parse),
+            unknown_checksum: self.checksum.filter(|_| checksum.is_none()),
+            checksum,
             same_as: None,
             refused: None,
         })

@@ -163,6 +163,40 @@ fn plans_are_shown_and_collisions_found_before_anything_moves() {
 }
 
 #[test]
+fn one_asset_that_cannot_be_had_leaves_the_others() {
+    let dir = tree();
+    let known = "1220".to_owned() + &"0".repeat(64);
+    let assets = json!({
+        "none": {"title": "no href"}, "good": {"href": "in/image.tif", "file:checksum": "d41d8cd9"},
+        "wrong": {"href": "in/image.tif", "file:checksum": known},
+    });
+    write(&dir.path().join("i.json"), &item("i", &assets));
+    let run = |more: &[&str]| {
+        let args = ["stac", "download", "i.json", "out", "-i", "none", "-i", "good"];
+        holdall(dir.path(), &[&args[..], more].concat())
+    };
+    let planned = run(&["--dry-run"]);
+    assert_eq!(planned.status.code(), Some(3), "{planned:?}");
+    assert!(
+        err(&planned).contains("i[none] - plan: asset 'none' of 'i' has no href"),
+        "{planned:?}"
+    );
+    assert!(err(&planned).contains("1 assets, 5 B"), "{planned:?}");
+    let ended = run(&[]);
+    assert_eq!(ended.status.code(), Some(3), "{ended:?}");
+    assert!(err(&ended).contains("asset 'none' of 'i' has no href"), "{ended:?}");
+    assert!(dir.path().join("out/image.tif").exists());
+    // A checksum with which nothing can be compared is told, also where the file is there already.
+    for again in [ended, run(&["--lenient"])] {
+        let warning = "warning: i[good] - verify";
+        assert!(err(&again).contains(warning) && err(&again).contains("'d41d8cd9'"), "{again:?}");
+    }
+    assert!(!err(&run(&["--no-verify"])).contains("warning"));
+    let fast = run(&["--fail-fast", "--overwrite"]);
+    assert_eq!(fast.status.code(), Some(1), "{fast:?}");
+}
+
+#[test]
 fn untouched_parts_stay_as_they_were_written() {
     let dir = tree();
     let text = "{\n    \"type\": \"Feature\", \"stac_version\": \"1.0.0\",\n    \"id\": \"x\",\n    \"geometry\": {\"type\": \"Point\", \"coordinates\": [1.10, 2e0]},\n    \"properties\": {\"a\": 12345678901234567890123, \"\\u00fc\": \"\\/\"},\n    \"links\": [],\n    \"assets\": {}\n}\n";

@@ -211,6 +211,13 @@ pub(crate) fn wrong_checksum(target: &str, actual: &Multihash, expected: &Multih
     Error::new(ErrorKind::Integrity, "verify", target, detail)
 }
 
+pub(crate) fn unknown_checksum(target: &str, written: &str) -> Error {
+    let detail = format!(
+        "its file:checksum '{written}' is no multihash of an algorithm that is known here, so nothing can be compared with it"
+    );
+    Error::new(ErrorKind::Integrity, "verify", target, detail)
+}
+
 /// The wait before the next attempt: what the server asks for, or longer and longer with some jitter.
 pub(crate) fn pause(attempt: u32, asked: Option<Duration>) -> Duration {
     /// Longest wait that a server can ask for.

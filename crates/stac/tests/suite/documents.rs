@@ -243,10 +243,14 @@ async fn documents_may_come_compressed() {
 #[test]
 fn an_asset_without_a_place_is_refused_and_not_taken_for_the_directory_of_the_document() {
     for asset in [json!({"href": ""}), json!({"href": null}), json!({})] {
-        let document = crate::document(&item("i", json!({"a": asset}))).read_from("/data/i.json");
+        let assets = json!({"a": asset, "b": {"href": "b.tif"}});
+        let document = crate::document(&item("i", assets)).read_from("/data/i.json");
         let directory = holdall_stac::Place::Local("/out".into());
-        let error = Plan::make(&document, &directory, &PlanOptions::default()).unwrap_err();
+        let plan = Plan::make(&document, &directory, &PlanOptions::default()).unwrap();
+        let [a, b] = &plan.jobs[..] else { panic!("{plan:?}") };
+        let error = a.refused.as_ref().unwrap();
         assert!(error.to_string().contains("asset 'a' of 'i' has no href"), "{error}");
+        assert!(b.refused.is_none(), "the others can be had");
     }
 }
 

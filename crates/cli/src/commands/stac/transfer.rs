@@ -152,7 +152,7 @@ async fn execute(
     let plan = Plan::make(&document, directory, &options.plan)?;
     if args.dry_run {
         check_written(&document, directory, &plan, &options.written)?;
-        return dry_run(context, clients, plan).await.map(|()| done(unread));
+        return dry_run(context, clients, plan).await.map(|refused| done(refused + unread));
     }
     let progress = Progress::new(printer, &plan);
     let ended =
@@ -162,6 +162,7 @@ async fn execute(
         Err(error) => return Err(progress.ended_by(printer, error)),
     };
     progress.finish(printer);
+    let mut warnings = 0;
     for (at, outcome) in report.outcomes.iter().enumerate() {
         let Ok(done) = outcome else { continue };
         if printer.verbose {
@@ -169,8 +170,15 @@ async fn execute(
             printer.note(&format!("{}: {state}", name(&report.plan.jobs[at])));
         }
         if let Some(warning) = &done.warning {
-            printer.note(&format!("warning: {} - {warning}", name(&report.plan.jobs[at])));
+            warnings += 1;
+            if printer.verbose || warnings <= WARNINGS_SHOWN {
+                printer.note(&format!("warning: {} - {warning}", name(&report.plan.jobs[at])));
+            }
         }
+    }
+    if !printer.verbose && warnings > WARNINGS_SHOWN {
+        let more = warnings - WARNINGS_SHOWN;
+        printer.note(&format!("warning: {more} more like these (--verbose or --report has all)"));
     }
     if let Some(file) = &args.report {
         write_report(&report, file).await?;
@@ -180,10 +188,14 @@ async fn execute(
     Ok(done(report.failures().count() + unread))
 }
 
+/// Warnings that are shown where nobody asked for all.
+const WARNINGS_SHOWN: usize = 10;
+
 /// Lengths that are asked for at once.
 const ASKED_AT_ONCE: usize = 64;
 
-async fn dry_run(context: &Context<'_>, clients: &Clients, mut plan: Plan) -> Result<()> {
+/// Shows what would be moved, and how many assets would fail without being tried.
+async fn dry_run(context: &Context<'_>, clients: &Clients, mut plan: Plan) -> Result<usize> {
     let heads = measure(clients, &plan.jobs).await;
     for (job, head) in plan.jobs.iter_mut().zip(&heads) {
         job.size = head.size;
@@ -191,6 +203,13 @@ async fn dry_run(context: &Context<'_>, clients: &Clients, mut plan: Plan) -> Re
     for (job, head) in plan.jobs.iter().zip(&heads) {
         let target = job.target.href();
         let href = holdall::store::redacted(job.href());
+        let refused = job.refused.as_ref().map(ToString::to_string);
+        if let Some(error) = &refused {
+            context.printer.error(&format!("{} - {error}", name(job)));
+            if !context.printer.is_json() {
+                continue;
+            }
+        }
         context.printer.data(
             || {
                 let name = name(job);
@@ -205,18 +224,19 @@ async fn dry_run(context: &Context<'_>, clients: &Clients, mut plan: Plan) -> Re
             || {
                 json!({
                     "item": job.owner, "key": job.key, "href": href, "target": target, "size": job.size,
-                    "files": head.files,
+                    "files": head.files, "error": refused,
                 })
             },
         )?;
     }
     let (bytes, unknown) = plan.known_bytes();
-    let moved = plan.jobs.iter().filter(|job| job.same_as.is_none()).count();
+    let refused = plan.jobs.iter().filter(|job| job.refused.is_some()).count();
+    let moved = plan.jobs.iter().filter(|job| job.same_as.is_none()).count() - refused;
     context.printer.note(&match unknown {
         0 => format!("{moved} assets, {}", human(bytes)),
         _ => format!("{moved} assets, {} and {unknown} of unknown size", human(bytes)),
     });
-    Ok(())
+    Ok(refused)
 }
 
 /// What has to be asked for the length of a job's file.
