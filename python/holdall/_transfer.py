@@ -809,7 +809,8 @@ def download_prefix(
         directory: where the files go; it is made where needed.
         include: take in keys that match this pattern, or one of these; alone, only these. `*` and `?` stay within a
             segment, `**` crosses segments, `[a-z]` and `{a,b}` are alternatives; a pattern without a slash looks at
-            the last segment. Keys are relative to the prefix.
+            the last segment, one that begins with a slash at keys from the root on, one that ends with a slash at all
+            that is in such directories. Keys are relative to the prefix.
         exclude: leave out keys that match, unless an inclusion takes them in.
         on_error: ``"raise"`` a `TransferError` with all outcomes when all objects have been tried and some failed,
             or ``"return"`` the result.

@@ -8,7 +8,7 @@ use crate::auth::AuthArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use holdall::ais_server::{Backend, Fsync};
-use holdall::store::transfer::{Budget, Limits, Transfer, TransferOptions, Verify};
+use holdall::store::transfer::{Budget, Filter, Limits, Transfer, TransferOptions, Verify};
 
 /// Move bytes between object stores, HTTP servers and local files.
 ///
@@ -487,14 +487,19 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     Ok(bytes as u64)
 }
 
+fn pattern(text: &str) -> Result<String, String> {
+    let known = Filter::new().include(text);
+    known.map(|_| text.to_owned()).map_err(|error| error.detail().to_owned())
+}
+
 /// Which keys take part. The first rule that matches decides; inclusions come before exclusions.
 #[derive(Debug, Args, Clone, Default)]
 pub(crate) struct FilterArgs {
     /// Take in keys that match; alone, only these; repeatable.
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", value_parser = pattern)]
     pub(crate) include: Vec<String>,
     /// Leave out keys that match, unless an inclusion takes them in; repeatable.
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", value_parser = pattern)]
     pub(crate) exclude: Vec<String>,
 }
 

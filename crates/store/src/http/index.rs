@@ -100,11 +100,26 @@ impl HttpStore {
     pub(super) async fn list_level(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let mut result = match self.inner.list_with_delimiter(prefix).await {
             Err(error) if lacks_webdav(&error) => self.list_index(prefix).await?,
-            done => done?,
+            done => self.own(prefix, done?),
         };
         result.objects.sort_by(|a, b| a.location.cmp(&b.location));
         result.common_prefixes.sort();
         Ok(result)
+    }
+
+    /// A level as WebDAV tells it, by locations of this store.
+    fn own(&self, prefix: Option<&Path>, mut level: ListResult) -> ListResult {
+        let prefix = prefix.cloned().unwrap_or_default();
+        let below = |path: &Path| self.location_below(&prefix, path);
+        level.common_prefixes = level.common_prefixes.iter().filter_map(below).collect();
+        level.objects.retain_mut(|meta| match below(&meta.location) {
+            Some(location) => {
+                meta.location = location;
+                true
+            }
+            None => false,
+        });
+        level
     }
 }
 

@@ -89,6 +89,13 @@ impl HttpStore {
         &self.url
     }
 
+    /// A path of a WebDAV listing, which counts from the root of the server, as the location of something below `prefix`.
+    fn location_below(&self, prefix: &Path, path: &Path) -> Option<Path> {
+        let base = Path::from_url_path(self.root.path()).unwrap_or_default();
+        let below: Path = path.prefix_match(&base)?.collect();
+        (below.as_ref().len() > prefix.as_ref().len()).then_some(below)
+    }
+
     fn object_url(&self, location: &Path) -> Url {
         let mut url = self.root.clone();
         if let Ok(mut segments) = url.path_segments_mut() {

@@ -30,7 +30,16 @@ pub(super) fn list(
     prefix: Option<Path>,
 ) -> BoxStream<'static, Result<ObjectMeta>> {
     let start = async move {
-        let mut whole = store.inner.list(prefix.as_ref());
+        let (below, of) = (prefix.clone().unwrap_or_default(), store.clone());
+        let whole = store.inner.list(prefix.as_ref());
+        let mut whole = whole.try_filter_map(move |mut meta| {
+            let location = of.location_below(&below, &meta.location);
+            let meta = location.map(|location| {
+                meta.location = location;
+                meta
+            });
+            futures::future::ok(meta)
+        });
         match whole.next().await {
             Some(Err(error)) if lacks_webdav(&error) => Ok(walk(store, prefix)),
             Some(Err(error)) => Err(error),

@@ -277,7 +277,9 @@ async fn seems_same(source: &Store, before: &ObjectMeta, target: &Store, to: &Pa
     let (scheme, of_target) = (one.scheme(), other.scheme());
     let is_web = scheme == "http" || of_target == "http";
     let may_be = (scheme == of_target && !source.is_embedded()) || is_web;
-    if !may_be || before.location.filename() != to.filename() {
+    // Under one name of a service, other keys are other objects.
+    let one_name = origin(one).is_some() && origin(one) == origin(other);
+    if !may_be || one_name || before.location.filename() != to.filename() {
         return false;
     }
     let Ok(there) = target.head(to).await else { return false };
@@ -285,6 +287,14 @@ async fn seems_same(source: &Store, before: &ObjectMeta, target: &Store, to: &Pa
     let same_tag = scheme != of_target || is_version(before, &there);
     let same_time = there.last_modified.timestamp() == before.last_modified.timestamp();
     same_tag && same_time && there.size == before.size
+}
+
+/// What other keys are other objects of: a bucket under one name of its service, a server with all its directories.
+fn origin(store: &dyn Provider) -> Option<String> {
+    if store.scheme() != "http" {
+        return Some(store.identity());
+    }
+    url::Url::parse(&store.location()).ok().map(|url| url.origin().ascii_serialization())
 }
 
 /// Whether two paths lead to one entry of a directory. Two names of one file are two: to replace the one leaves the other.

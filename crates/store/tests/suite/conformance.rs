@@ -131,7 +131,9 @@ async fn gcs_stand_in() {
 
 #[tokio::test]
 async fn webdav() {
-    if let Some(store) = services::webdav("conformance::webdav") {
+    let suite = "conformance::webdav";
+    let Some(store) = services::webdav(suite) else { return };
+    for store in [Some(store), services::webdav_directory(suite)].into_iter().flatten() {
         let extent = Extent {
             update: false,
             attributes: false,

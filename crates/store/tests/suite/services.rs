@@ -1,5 +1,10 @@
 //! Where the real services are: `services/up` writes their endpoints into the environment.
 
+use std::sync::Arc;
+
+use holdall_store::client::ClientOptions;
+use holdall_store::http::HttpStore;
+use holdall_store::object_store::RetryConfig;
 use holdall_store::{OpenOptions, Registry, Store};
 
 #[expect(clippy::print_stderr, reason = "what did not run has to be said")]
@@ -71,6 +76,14 @@ pub(crate) fn gcs_bucket(suite: &str, bucket: &str) -> Option<Store> {
 pub(crate) fn webdav(suite: &str) -> Option<Store> {
     let endpoint = endpoint("HOLDALL_TEST_WEBDAV_URL", suite)?;
     Some(unique(&OpenOptions::default(), &endpoint))
+}
+
+/// The same, opened at a directory of the server.
+pub(crate) fn webdav_directory(suite: &str) -> Option<Store> {
+    let endpoint = endpoint("HOLDALL_TEST_WEBDAV_URL", suite)?;
+    let url = format!("{endpoint}/conformance %2B-{:08x}/", fastrand::u32(..));
+    let store = HttpStore::open(&url, ClientOptions::default(), RetryConfig::default());
+    Some(Store::new(Arc::new(store.expect("the URL is right"))))
 }
 
 fn unique(options: &OpenOptions, url: &str) -> Store {

@@ -512,6 +512,26 @@ async fn a_move_onto_itself_keeps_the_object_whatever_the_stores() {
 }
 
 #[tokio::test]
+async fn a_move_that_was_cut_off_before_its_deletion_can_be_ended() {
+    let suite = "transfer::a_move_that_was_cut_off";
+    let stores = [
+        services::webdav(suite),
+        services::s3("HOLDALL_TEST_S3_ENDPOINT", suite, "test-bucket"),
+        services::azure(suite),
+    ];
+    for store in stores.into_iter().flatten() {
+        // Another key of one service is another object, also where it looks the same.
+        let (from, to) = (Path::from("one/k"), Path::from("other/k"));
+        for key in [&from, &to] {
+            store.put(key, "copied".into()).await.unwrap();
+        }
+        Transfer::new().rename(&store, &from, &store, &to).await.unwrap();
+        assert!(store.head(&from).await.is_err());
+        assert_eq!(store.get(&to).await.unwrap().bytes().await.unwrap(), "copied");
+    }
+}
+
+#[tokio::test]
 async fn what_is_moved_out_of_a_prefix_of_the_target_replaces_no_source() {
     let store = memory();
     for key in ["sub/a", "sub/sub/a", "sub/sub/sub/a", "sub/b"] {
