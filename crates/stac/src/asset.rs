@@ -19,6 +19,8 @@ pub struct AssetView {
     pub roles: Vec<String>,
     /// `file:size`, in bytes.
     pub size: Option<u64>,
+    /// `file:size` as written, where it is no number of bytes.
+    pub unknown_size: Option<String>,
     /// `file:checksum`, or the older `checksum:multihash`.
     pub checksum: Option<Multihash>,
     /// The checksum as written, when there is one.
@@ -79,7 +81,7 @@ impl AssetView {
                 "type" => view.media_type = text(value),
                 "title" => view.title = text(value),
                 "roles" => view.roles = texts(value),
-                "file:size" => view.size = value.as_u64(),
+                "file:size" => view.set_size(value),
                 "file:header_size" => view.header_size = value.as_u64(),
                 "file:local_path" => view.local_path = text(value),
                 "file:checksum" => view.set_checksum(value),
@@ -98,8 +100,17 @@ impl AssetView {
         view
     }
 
+    fn set_size(&mut self, value: &Json) {
+        self.size = value.as_u64();
+        let is_none = self.size.is_some() || value.is_null();
+        self.unknown_size = (!is_none).then(|| value.to_value().to_string());
+    }
+
     fn set_checksum(&mut self, value: &Json) {
-        self.checksum_text = text(value);
+        self.checksum_text = match value.is_null() {
+            true => None,
+            false => Some(text(value).unwrap_or_else(|| value.to_value().to_string())),
+        };
         self.checksum = self.checksum_text.as_deref().and_then(Multihash::parse);
     }
 }

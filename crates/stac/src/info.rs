@@ -8,7 +8,7 @@ use crate::document::{Document, id};
 use crate::error::{Error, ErrorKind, Result};
 use crate::multihash::Multihash;
 use crate::plan::{self, Location, PlanOptions, base};
-use crate::transport::{unknown_checksum, wrong_checksum, wrong_size};
+use crate::transport::{unknown_checksum, unknown_size, wrong_checksum, wrong_size};
 
 /// Questions asked at once.
 const AT_ONCE: usize = 64;
@@ -145,6 +145,11 @@ async fn check(
         && actual != expected
     {
         return Err(wrong_size(&source.href, actual, expected));
+    }
+    if matches!(depth, Depth::Size | Depth::Content)
+        && let Some(written) = &asset.unknown_size
+    {
+        return Err(unknown_size(&source.href, written));
     }
     match (&asset.checksum, depth) {
         (Some(_), Depth::Content) if head.files.is_some() => {

@@ -71,6 +71,8 @@ pub struct Job {
     pub media_type: Option<String>,
     /// `file:size`, in bytes.
     pub size: Option<u64>,
+    /// `file:size` as written, where it is no number of bytes.
+    pub unknown_size: Option<String>,
     /// `file:checksum`.
     pub checksum: Option<Multihash>,
     /// `file:checksum` as written, where nothing can be compared with it.
@@ -164,6 +166,7 @@ impl Plan {
                         target: directory.clone(),
                         media_type: asset.media_type,
                         size: asset.size,
+                        unknown_size: None,
                         checksum: None,
                         unknown_checksum: None,
                         same_as: None,
@@ -212,6 +215,7 @@ impl Plan {
                 target,
                 media_type: asset.media_type,
                 size: asset.size,
+                unknown_size: asset.unknown_size,
                 unknown_checksum: asset.checksum_text.filter(|_| asset.checksum.is_none()),
                 checksum: asset.checksum,
                 same_as,

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::multihash::{Algorithm, Multihash};
 use crate::plan::{Job, Location};
 use crate::present::{self, Present};
-use crate::transport::{self, Fetched, Wanted, Watch, unknown_checksum};
+use crate::transport::{self, Fetched, Wanted, Watch, unknown_checksum, unknown_size};
 
 /// Most transfers at once, whatever is asked for: more connections than this slow each other down.
 const MOST_AT_ONCE: usize = 128;
@@ -257,10 +257,14 @@ async fn one(work: &Work, at: usize, job: &Job, options: &RunOptions) -> Outcome
     Ok(Done { bytes, files, skipped, server_side, checksum, media_type, warning })
 }
 
-/// What is to be said of a checksum that was not compared.
+/// What is to be said of a length or a checksum that was not compared.
 fn uncompared(job: &Job, options: &RunOptions) -> Option<Error> {
-    let written = job.unknown_checksum.as_deref().filter(|_| options.verify)?;
-    Some(unknown_checksum(job.href(), written))
+    if !options.verify {
+        return None;
+    }
+    let size = job.unknown_size.as_deref().map(|written| unknown_size(job.href(), written));
+    let written = job.unknown_checksum.as_deref();
+    size.or_else(|| written.map(|written| unknown_checksum(job.href(), written)))
 }
 
 fn check_directory(job: &Job) -> Result<()> {
@@ -374,6 +378,7 @@ mod tests {
             target: Place::Local(dir.join(target)),
             media_type: None,
             size: None,
+            unknown_size: None,
             checksum: None,
             unknown_checksum: None,
             same_as: None,

@@ -42,6 +42,7 @@ impl JobIn<'_> {
             target: Place::open_among(stores, &self.target, settings).map_err(StacError)?,
             media_type: self.media_type,
             size: self.size,
+            unknown_size: None,
             unknown_checksum: self.checksum.filter(|_| checksum.is_none()),
             checksum,
             same_as: None,

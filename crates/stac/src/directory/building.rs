@@ -9,10 +9,14 @@ use holdall_store::ErrorKind as StoreKind;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::begun::token;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How the neighbour is called that becomes the directory.
+/// How the neighbour is called that becomes the directory, behind what stands for its source.
 const PART: &str = "part";
+
+/// How much of the token of the source that is.
+const TOKEN: usize = 8;
 
 /// How the neighbour is called that was the directory.
 const OLD: &str = "old";
@@ -29,15 +33,18 @@ pub(super) struct Building {
 }
 
 impl Building {
-    /// What is there is completed in its place, unless it is to be replaced.
-    pub(super) fn begin(path: &FsPath, overwrite: bool) -> Result<Self> {
+    /// What is there is completed in its place, unless it is to be replaced; what a killed run from `source` has left is
+    /// taken over.
+    pub(super) fn begin(path: &FsPath, source: &str, overwrite: bool) -> Result<Self> {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         if path.is_dir() && !overwrite {
             return Ok(Self { work: path.clone(), path, lock: None });
         }
+        // What was begun from another source is none of this one's.
+        let ending = format!("{}.{PART}", &token(source)[..TOKEN]);
         let mut attempt = 0;
         loop {
-            let work = neighbour(&path, attempt, PART);
+            let work = neighbour(&path, attempt, &ending);
             match claim(&work) {
                 Ok(Some(lock)) => return Ok(Self { path, work, lock: Some(lock) }),
                 Ok(None) => attempt += 1,
@@ -132,20 +139,12 @@ impl Building {
 
     /// Removes what killed runs have left: it is of no use any more.
     fn clear(&self) {
-        for ending in [PART, OLD] {
-            for attempt in 0.. {
-                let left = neighbour(&self.path, attempt, ending);
-                match clear(&left) {
-                    // The first one may be gone, and others not.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound && attempt > 0 => break,
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => {
-                        // It is hidden, and the directory is whole.
-                        tracing::warn!("{}: cannot be removed: {error}", left.display());
-                        break;
-                    }
-                    Ok(()) => {}
-                }
+        for left in neighbours(&self.path) {
+            if let Err(error) = clear(&left)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                // It is hidden, and the directory is whole.
+                tracing::warn!("{}: cannot be removed: {error}", left.display());
             }
         }
     }
@@ -220,6 +219,29 @@ fn neighbour(path: &FsPath, attempt: u32, ending: &str) -> PathBuf {
     path.with_file_name(format!(".{name}{attempt}.{ending}"))
 }
 
+/// All neighbours of a path that runs have made.
+fn neighbours(path: &FsPath) -> Vec<PathBuf> {
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return Vec::new() };
+    let begin = format!(".{}", name.to_string_lossy());
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let is_one = |entry: &fs::DirEntry| {
+        let entry = entry.file_name();
+        entry.to_str().and_then(|entry| entry.strip_prefix(&begin)).is_some_and(is_ending)
+    };
+    entries.filter(is_one).map(|entry| entry.path()).collect()
+}
+
+/// Whether this is what [`neighbour`] puts behind a name: `-1.0123abcd.part`, `.old`.
+fn is_ending(rest: &str) -> bool {
+    let rest = rest
+        .strip_prefix('-')
+        .map_or(rest, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+    let Some(rest) = rest.strip_prefix('.') else { return false };
+    let is_token = |text: &str| text.len() == TOKEN && text.bytes().all(|b| b.is_ascii_hexdigit());
+    rest == OLD
+        || rest.strip_suffix(PART).and_then(|rest| rest.strip_suffix('.')).is_some_and(is_token)
+}
+
 fn failed(path: &FsPath, error: &io::Error) -> Error {
     let kind = match error.kind() {
         io::ErrorKind::PermissionDenied => StoreKind::PermissionDenied,
@@ -241,6 +263,11 @@ mod tests {
         names
     }
 
+    /// The neighbour of `x.zarr` for the source `s`.
+    fn part(attempt: &str) -> String {
+        format!(".x.zarr{attempt}.{}.part", &token("s")[..TOKEN])
+    }
+
     fn write(building: &Building, name: &str) {
         fs::write(building.work().join(name), name).unwrap();
     }
@@ -249,17 +276,19 @@ mod tests {
     async fn two_at_once_do_not_meet_and_the_last_one_wins() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.zarr");
-        let (first, second) =
-            (Building::begin(&path, false).unwrap(), Building::begin(&path, false).unwrap());
+        let (first, second) = (
+            Building::begin(&path, "s", false).unwrap(),
+            Building::begin(&path, "s", false).unwrap(),
+        );
         assert_ne!(first.work(), second.work());
         write(&first, "a");
         write(&second, "b");
         first.publish().await.unwrap();
         assert_eq!(names(&path), ["a"]);
-        assert_eq!(names(dir.path()), [".x.zarr-1.part", "x.zarr"]);
+        assert_eq!(names(dir.path()), [part("-1"), "x.zarr".to_owned()]);
         // Whoever comes now completes what is there, or builds a third.
-        assert!(!Building::begin(&path, false).unwrap().is_own());
-        let third = Building::begin(&path, true).unwrap();
+        assert!(!Building::begin(&path, "s", false).unwrap().is_own());
+        let third = Building::begin(&path, "s", true).unwrap();
         write(&third, "c");
         second.publish().await.unwrap();
         assert_eq!(names(&path), ["b"]);
@@ -272,21 +301,24 @@ mod tests {
     async fn what_killed_runs_left_is_taken_over_or_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.zarr");
-        for left in [".x.zarr.part/a", ".x.zarr-1.part/b", ".x.zarr.old/c"] {
+        let other = ".x.zarr.0123abcd.part/d".to_owned();
+        let own = [part("") + "/a", part("-1") + "/b", ".x.zarr.old/c".to_owned(), other];
+        let similar = [".x.zarr.part/e", ".x.zarr2.old/f"].map(str::to_owned);
+        for left in own.into_iter().chain(similar) {
             let left = dir.path().join(left);
             fs::create_dir_all(left.parent().unwrap()).unwrap();
             fs::write(left, "left").unwrap();
         }
-        let building = Building::begin(&path, false).unwrap();
+        let building = Building::begin(&path, "s", false).unwrap();
         building.publish().await.unwrap();
         assert_eq!(names(&path), ["a"]);
-        assert_eq!(names(dir.path()), ["x.zarr"]);
+        assert_eq!(names(dir.path()), [".x.zarr.part", ".x.zarr2.old", "x.zarr"]);
     }
 
     #[test]
     fn nothing_empty_stays() {
         let dir = tempfile::tempdir().unwrap();
-        drop(Building::begin(&dir.path().join("x.zarr"), false).unwrap());
+        drop(Building::begin(&dir.path().join("x.zarr"), "s", false).unwrap());
         assert!(names(dir.path()).is_empty());
     }
 
@@ -295,7 +327,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.zarr");
         fs::write(&path, "file").unwrap();
-        let error = Building::begin(&path, false).unwrap().publish().await.unwrap_err();
+        let error = Building::begin(&path, "s", false).unwrap().publish().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Directory);
         assert_eq!(fs::read_to_string(&path).unwrap(), "file");
     }

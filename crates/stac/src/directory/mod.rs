@@ -5,8 +5,9 @@
 //! are asked for a directory only where one is announced.
 //!
 //! A local directory gets its name when all of its files are there. Until then it is a hidden neighbour of its name, in
-//! which the next run goes on. In a store the files appear one by one.
+//! which the next run from the same source goes on. In a store the files appear one by one.
 
+mod begun;
 mod building;
 mod zarr;
 
@@ -19,6 +20,7 @@ use holdall_store::object_store::path::Path;
 use holdall_store::transfer::{self, Action, Reason, Step, SyncOptions, TransferOptions};
 use holdall_store::{ErrorKind as StoreKind, OddKey, OpenOptions, Registry, Store};
 
+use self::begun::Begun;
 use self::building::Building;
 use self::zarr::Zarr;
 use crate::clients::{Clients, Head};
@@ -237,18 +239,22 @@ impl Directory {
         let (moved, warning) = match target {
             Place::Store(store, key) => {
                 let store = store.with_prefix(key);
+                let begun = Begun::at(&store.url(), &from);
+                let replaces = overwrite || begun.by_another;
                 let plan = self.plan(&store, false);
                 // What is there is replaced file by file.
                 let plan = plan.map_ok(move |action| match action {
-                    Action::Skip { path, size } if overwrite => {
+                    Action::Skip { path, size } if replaces => {
                         Action::Copy { path, size, reason: Reason::Different }
                     }
                     other => other,
                 });
-                self.carry_out(plan.boxed(), &store, wanted, watch).await?
+                let moved = self.carry_out(plan.boxed(), &store, wanted, watch).await?;
+                begun.end();
+                moved
             }
             Place::Local(path) => {
-                let building = Building::begin(path, overwrite)?;
+                let building = Building::begin(path, &from, overwrite)?;
                 let store = local(building.work())?;
                 let plan = self.plan(&store, building.is_own());
                 let moved = self.carry_out(plan, &store, wanted, watch).await?;

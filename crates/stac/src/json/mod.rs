@@ -156,9 +156,15 @@ impl Json {
         Some(Cow::Borrowed(inner))
     }
 
-    /// The number, if it is a whole one that fits.
+    /// The number, if it is a whole one that fits; `20.0` is one (JSON Schema, `integer`).
     pub fn as_u64(&self) -> Option<u64> {
-        self.text()?.parse().ok()
+        /// Up to here every whole number is one of these.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        let text = self.text()?;
+        text.parse().ok().or_else(|| {
+            let number: f64 = text.parse().ok()?;
+            (number.fract() == 0.0 && (0.0..=EXACT).contains(&number)).then_some(number as u64)
+        })
     }
 
     /// The switch.

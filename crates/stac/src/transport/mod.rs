@@ -211,6 +211,13 @@ pub(crate) fn wrong_checksum(target: &str, actual: &Multihash, expected: &Multih
     Error::new(ErrorKind::Integrity, "verify", target, detail)
 }
 
+pub(crate) fn unknown_size(target: &str, written: &str) -> Error {
+    let detail = format!(
+        "its file:size {written} is no number of bytes, so nothing can be compared with it"
+    );
+    Error::new(ErrorKind::Integrity, "verify", target, detail)
+}
+
 pub(crate) fn unknown_checksum(target: &str, written: &str) -> Error {
     let detail = format!(
         "its file:checksum '{written}' is no multihash of an algorithm that is known here, so nothing can be compared with it"

@@ -122,9 +122,10 @@ async fn a_directory_that_is_not_what_its_document_says_gets_no_name() {
     let error = report.outcomes[0].as_ref().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
     assert!(error.to_string().contains("6 files"), "{error}");
-    assert_eq!(names(&to), [".x.zarr.part"]);
+    let [begun] = &names(&to)[..] else { panic!("{:?}", names(&to)) };
+    assert!(begun.starts_with(".x.zarr.") && begun.ends_with(".part"), "{begun}");
     // What a run left is used by the next, but for what the source does not have any more.
-    std::fs::write(to.path().join(".x.zarr.part/gone"), "gone").unwrap();
+    std::fs::write(to.path().join(begun).join("gone"), "gone").unwrap();
     let early = SystemTime::now() - Duration::from_secs(3600);
     for (key, _) in ZARR {
         let file = std::fs::File::options().write(true).open(from.path().join("x.zarr").join(key));

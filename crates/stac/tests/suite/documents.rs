@@ -319,6 +319,28 @@ async fn a_checksum_that_nothing_can_be_compared_with_verifies_nothing() {
         let found = info(&clients(), &document, &options, Depth::Content).await.unwrap();
         assert_eq!(found[0].error.is_none(), is_right, "{checksum}: {:?}", found[0].error);
     }
+    for (size, is_right, is_told) in [
+        (json!(4), true, false),
+        (json!(4.0), true, false),
+        (json!(null), true, false),
+        (json!(5.0), false, false),
+        (json!("4"), false, true),
+        (json!(-4), false, true),
+        (json!(4.5), false, true),
+    ] {
+        let asset = json!({"href": file, "file:size": size});
+        let mut document = crate::document(&item("i", json!({"a": asset})));
+        let options = PlanOptions::default();
+        let found = info(&clients(), &document, &options, Depth::Size).await.unwrap();
+        assert_eq!(found[0].error.is_none(), is_right, "{size}: {:?}", found[0].error);
+        let out = tempfile::tempdir().unwrap();
+        let (clients, options) = (clients(), TransferOptions::default());
+        let report = transfer(&clients, &mut document, &place(&out), &options, nobody()).await;
+        let outcome = &report.unwrap().outcomes[0];
+        assert_eq!(outcome.is_ok(), is_right || is_told, "{size}: {outcome:?}");
+        let warning = outcome.as_ref().ok().and_then(|done| done.warning.as_ref());
+        assert_eq!(warning.is_some(), is_told, "{size}: {outcome:?}");
+    }
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ impl Slot {
     /// Claims the journal for uploads to `target`; `None` when another process uploads there right now, or when no
     /// journal can be kept: then a kill leaves parts with the service, which its own rules have to remove.
     pub(super) fn claim(target: &str, state_dir: Option<PathBuf>) -> Option<Self> {
-        let dir = state_dir.or_else(default_directory);
+        let dir = state_dir.or_else(state_directory);
         Self::try_claim(target, dir.as_deref()).unwrap_or_else(|error| {
             not_remembered(dir.as_deref(), &error);
             None
@@ -34,7 +34,7 @@ impl Slot {
 
     /// Whether there is a journal of an upload to `target`.
     pub(super) fn is_left(target: &str, state_dir: Option<&Path>) -> bool {
-        let own = || default_directory().map(|dir| journal_of(target, &dir.join(UPLOADS)));
+        let own = || state_directory().map(|dir| journal_of(target, &dir.join(UPLOADS)));
         let journal = state_dir.map(|dir| journal_of(target, &dir.join(UPLOADS))).or_else(own);
         journal.is_some_and(|journal| journal.exists())
     }
@@ -96,8 +96,9 @@ fn journal_of(target: &str, uploads: &Path) -> PathBuf {
     uploads.join(name).with_extension(EXTENSION)
 }
 
-/// `HOLDALL_STATE_DIR`, or a folder for it in the user's directory for state (XDG base directories).
-fn default_directory() -> Option<PathBuf> {
+/// Where processes remember what they have begun: `HOLDALL_STATE_DIR`, or a folder for it in the user's directory for state
+/// (XDG base directories). `None` where there is neither. It need not exist.
+pub fn state_directory() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     set("HOLDALL_STATE_DIR")
         .map(PathBuf::from)

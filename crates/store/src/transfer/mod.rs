@@ -70,6 +70,7 @@ pub use compare::{Compare, is_older};
 pub use events::{Events, Snapshot};
 pub use filter::Filter;
 pub use inspect::{Inspect, Inspector};
+pub use leftover::state_directory;
 pub use options::{TransferOptions, Verify};
 pub use overlap::Overlap;
 pub use partial::open_neighbour;
