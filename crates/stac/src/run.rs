@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use holdall_store::transfer::Budget;
+use holdall_store::transfer::{Budget, clear_neighbours};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -234,6 +234,9 @@ async fn one(work: &Work, at: usize, job: &Job, options: &RunOptions) -> Outcome
         && let Some(Present { bytes, checksum }) =
             present::complete(&work.clients, job, options).await
     {
+        if let Some(path) = job.target.local() {
+            clear_neighbours(path);
+        }
         observer(at, Event::Skip);
         let warning = uncompared(job, options);
         return Ok(Done { bytes, skipped: true, checksum, warning, ..Done::default() });

@@ -178,6 +178,16 @@ async fn what_a_killed_run_left_of_a_small_file_does_not_stay() {
     download(&clients(), &item("i", json!({"a": {"href": href}})), &place(&dir)).await;
     assert_eq!(names(&dir), ["item.json", "small.bin"]);
     assert!(std::fs::read(dir.path().join("small.bin")).unwrap() == content(1 << 20));
+    // Nor does it when another process has made the file, and there is nothing to be moved; but for what somebody holds.
+    let target = dir.path().join("small.bin");
+    let held = open_neighbour(&target).unwrap();
+    drop(open_neighbour(&target).unwrap());
+    assert_eq!(names(&dir).len(), 4);
+    download(&clients(), &item("i", json!({"a": {"href": href}})), &place(&dir)).await;
+    assert_eq!(names(&dir).len(), 3);
+    drop(held);
+    download(&clients(), &item("i", json!({"a": {"href": href}})), &place(&dir)).await;
+    assert_eq!(names(&dir), ["item.json", "small.bin"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,9 +87,17 @@ impl Journal {
 
 /// Opens a file that no other process has, making it where needed; `None` when one has.
 pub(super) fn open_locked(path: &Path) -> io::Result<Option<File>> {
+    locked(path, File::options().read(true).write(true).create(true).truncate(false))
+}
+
+/// The same with a file that is there.
+pub(super) fn open_left(path: &Path) -> io::Result<Option<File>> {
+    locked(path, File::options().read(true).write(true))
+}
+
+fn locked(path: &Path, options: &OpenOptions) -> io::Result<Option<File>> {
     loop {
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = options.open(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => return Ok(None),

@@ -73,7 +73,7 @@ pub use inspect::{Inspect, Inspector};
 pub use leftover::state_directory;
 pub use options::{TransferOptions, Verify};
 pub use overlap::Overlap;
-pub use partial::open_neighbour;
+pub use partial::{clear_neighbours, open_neighbour};
 pub use read::has_ranges;
 pub use run::{Job, Outcome, Running, Verb};
 pub use stream::ObjectStream;

@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::fetch::Grid;
-use super::journal::{DownloadEntry, DownloadHead, Journal, open_locked};
+use super::journal::{DownloadEntry, DownloadHead, Journal, open_left, open_locked};
 use crate::checksum::{Algorithm, PartCrc};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local;
@@ -79,7 +79,7 @@ impl Partial {
     }
 
     fn journal_path(&self) -> PathBuf {
-        self.path.with_extension(local::JOURNAL.trim_start_matches('.'))
+        journal_of(&self.path)
     }
 
     /// Makes room for the parts of `grid`, keeps a journal of them, and tells which of them an earlier process has left
@@ -262,6 +262,30 @@ pub fn open_neighbour(target: &Path) -> io::Result<(File, PathBuf)> {
         }
     }
     unreachable!("the loop has no end of its own")
+}
+
+/// Removes what killed processes have left of a file that another one has made: neighbours that nobody holds, and their
+/// journals.
+pub fn clear_neighbours(target: &Path) {
+    let Some(name) = target.file_name() else { return };
+    for attempt in 0.. {
+        let path = target.with_file_name(neighbour(name, attempt, local::PARTIAL));
+        match open_left(&path) {
+            Ok(Some(_lock)) => {
+                // They are hidden, and the next one tries again.
+                drop(std::fs::remove_file(journal_of(&path)));
+                drop(std::fs::remove_file(&path));
+            }
+            Ok(None) => {}
+            // Whoever had the first place may be done, and the second not.
+            Err(_) if attempt == 0 => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn journal_of(neighbour: &Path) -> PathBuf {
+    neighbour.with_extension(local::JOURNAL.trim_start_matches('.'))
 }
 
 /// The name of a neighbour: hidden, tied to the target, and short enough.
