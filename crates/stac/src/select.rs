@@ -68,8 +68,10 @@ impl Selection {
     }
 
     /// Only assets whose media type fits one of these patterns (`image/*`), with or without its parameters.
+    /// Letter case does not count (RFC 2045, 5.1).
     pub fn with_media_types(mut self, patterns: &[String]) -> Result<Self> {
         if !patterns.is_empty() {
+            let patterns: Vec<_> = patterns.iter().map(|p| p.to_ascii_lowercase()).collect();
             self.media_types = Some(globs(patterns.iter().map(String::as_str))?);
         }
         Ok(self)
@@ -97,7 +99,7 @@ impl Selection {
 
     /// Whether an asset is meant.
     pub fn holds(&self, key: &str, asset: &AssetView) -> bool {
-        let media_type = asset.media_type.as_deref().unwrap_or_default();
+        let media_type = asset.media_type.as_deref().unwrap_or_default().to_ascii_lowercase();
         let bare = media_type.split(';').next().unwrap_or_default();
         self.has_key(key)
             && (self.roles.is_empty() || asset.roles.iter().any(|role| self.roles.contains(role)))
@@ -105,7 +107,7 @@ impl Selection {
             && self
                 .media_types
                 .as_ref()
-                .is_none_or(|set| set.is_match(media_type) || set.is_match(bare))
+                .is_none_or(|set| set.is_match(&media_type) || set.is_match(bare))
             && !matches!((self.max_size_bytes, asset.size), (Some(most), Some(size)) if size > most)
     }
 }
@@ -131,7 +133,9 @@ mod tests {
         assert!(some.holds("B10", &cog) && some.holds("odd[1]", &cog) && !some.holds("MTL", &cog));
         assert!(!Selection::keys(&[], &keys(&["MTL"])).unwrap().holds("MTL", &cog));
         assert!(Selection::keys(&keys(&["a"]), &keys(&["b"])).is_err());
-        assert!(all.clone().with_media_types(&keys(&["image/*"])).unwrap().holds("x", &cog));
+        for pattern in ["image/*", "IMAGE/Tiff"] {
+            assert!(all.clone().with_media_types(&keys(&[pattern])).unwrap().holds("x", &cog));
+        }
         assert!(!all.clone().with_roles(keys(&["thumbnail"])).holds("x", &cog));
         assert!(all.clone().with_bands(keys(&["B1"])).holds("x", &cog));
         assert!(!all.with_max_size_bytes(Some(9)).holds("x", &cog));

@@ -24,6 +24,9 @@ enum Part {
     Variable(String),
 }
 
+/// What is known of an asset where files are named.
+const OF_ASSETS: &str = "${asset.key}, ${asset.name}, ${asset.stem} and ${asset.ext}";
+
 /// What a template is filled with beyond the item.
 pub(crate) type Extra<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -79,8 +82,16 @@ impl Template {
                 Part::Variable(name) => match extra(name).or_else(|| variable(item, name)) {
                     Some(value) => filled.push_str(&value),
                     None => {
-                        let detail =
-                            format!("item '{}' has nothing called '{name}'", name_of(item));
+                        let is_of_asset =
+                            name.starts_with("asset.") && extra("asset.key").is_some();
+                        let detail = match is_of_asset {
+                            true => {
+                                format!("there is no '{name}': of assets there are {OF_ASSETS}")
+                            }
+                            false => {
+                                format!("item '{}' has no value called '{name}'", name_of(item))
+                            }
+                        };
                         let template = self.text.as_str();
                         return Err(Error::new(
                             ErrorKind::Template,

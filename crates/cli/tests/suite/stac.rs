@@ -197,6 +197,27 @@ fn one_asset_that_cannot_be_had_leaves_the_others() {
 }
 
 #[test]
+fn a_selection_that_takes_nothing_is_told_and_verifies_nothing() {
+    let dir = tree();
+    for (option, word) in
+        [("--include", "nope"), ("--role", "nope"), ("--media-type", "nope/x"), ("--band", "B99")]
+    {
+        let run =
+            |command: &str| holdall(dir.path(), &["stac", command, "in/item.json", option, word]);
+        let (info, verified) = (run("info"), run("verify"));
+        assert!(info.status.success(), "{info:?}");
+        assert!(
+            err(&info).contains(&format!("note: {option} {word}: there is no such")),
+            "{info:?}"
+        );
+        assert_eq!(verified.status.code(), Some(1), "{verified:?}");
+        assert!(err(&verified).contains("nothing is selected"), "{verified:?}");
+    }
+    let small = holdall(dir.path(), &["stac", "info", "in/item.json", "--max-size", "1kiB"]);
+    assert!(small.status.success() && !err(&small).contains("note"), "{small:?}");
+}
+
+#[test]
 fn untouched_parts_stay_as_they_were_written() {
     let dir = tree();
     let text = "{\n    \"type\": \"Feature\", \"stac_version\": \"1.0.0\",\n    \"id\": \"x\",\n    \"geometry\": {\"type\": \"Point\", \"coordinates\": [1.10, 2e0]},\n    \"properties\": {\"a\": 12345678901234567890123, \"\\u00fc\": \"\\/\"},\n    \"links\": [],\n    \"assets\": {}\n}\n";

@@ -95,8 +95,8 @@ pub(crate) struct SelectArgs {
     /// Only assets with a band of this name or common name; repeatable.
     #[arg(long, value_name = "NAME")]
     pub(crate) band: Vec<String>,
-    /// Only assets of at most so many bytes by their `file:size`.
-    #[arg(long, value_name = "BYTES")]
+    /// Only assets of at most so many bytes (`10MiB`) by their `file:size`, and those that state none.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_size: Option<u64>,
     /// Alternate asset hrefs to prefer, if available; repeatable, in the order of preference.
     #[arg(short, long, value_name = "KEY")]

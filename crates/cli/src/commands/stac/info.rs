@@ -1,6 +1,6 @@
 //! `holdall stac info` and `verify`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use holdall::stac::{AssetInfo, Depth, info as describe};
 use indexmap::IndexMap;
 use serde_json::json;
@@ -16,7 +16,7 @@ pub(super) async fn info(context: &Context<'_>, args: &Info) -> Result<Exit> {
     let document = input::document(&clients, args.href.as_deref()).await?;
     let Input { document, unread } =
         input::items(context, &clients, document, args.recursive, false).await?;
-    input::note_unknown_keys(context, &document, &args.assets.select);
+    input::note_unmatched(context, &document, &args.assets.select);
     let depth = if args.offline { Depth::Document } else { Depth::Existence };
     let assets = describe(&clients, &document, &input::plan(&args.assets.select)?, depth).await?;
     if context.printer.is_json() {
@@ -53,9 +53,12 @@ pub(super) async fn verify(context: &Context<'_>, args: &Verify) -> Result<Exit>
     let document = input::document(&clients, args.href.as_deref()).await?;
     let Input { document, unread } =
         input::items(context, &clients, document, args.recursive, false).await?;
-    input::note_unknown_keys(context, &document, &args.assets.select);
+    input::note_unmatched(context, &document, &args.assets.select);
     let depth = if args.size_only { Depth::Size } else { Depth::Content };
     let assets = describe(&clients, &document, &input::plan(&args.assets.select)?, depth).await?;
+    if assets.is_empty() && input::has_assets(&document) {
+        bail!("verify: nothing is selected, so nothing would be compared");
+    }
     let wrong = assets.iter().filter(|asset| asset.error.is_some()).count();
     if context.printer.is_json() {
         lines(context, &assets)?;

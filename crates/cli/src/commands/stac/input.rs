@@ -4,6 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use holdall::stac::asset::AssetView;
 use holdall::stac::json::Json;
 use holdall::stac::{
     ClientConfig, Clients, Crawl, Credential, Document, Kind, PlanOptions, Selection, href,
@@ -143,17 +144,38 @@ pub(super) async fn items(
     }
 }
 
-/// Says which keys of `--include` no asset has.
-pub(super) fn note_unknown_keys(context: &Context<'_>, document: &Document, args: &SelectArgs) {
-    for pattern in &args.include {
-        let Ok(selection) = Selection::keys(std::slice::from_ref(pattern), &[]) else { continue };
-        if !document.objects().iter().any(|object| has_asset(object, &selection)) {
-            context.printer.note(&format!("note: --include {pattern}: there is no such asset"));
+/// Says which words of a selection fit no asset.
+pub(super) fn note_unmatched(context: &Context<'_>, document: &Document, args: &SelectArgs) {
+    let all = Selection::default;
+    let one = |word: &String| vec![word.clone()];
+    let words = [
+        ("include", &args.include),
+        ("role", &args.role),
+        ("media-type", &args.media_type),
+        ("band", &args.band),
+    ];
+    for (option, words) in words {
+        for word in words {
+            let selection = match option {
+                "include" => Selection::keys(&one(word), &[]),
+                "role" => Ok(all().with_roles(one(word))),
+                "media-type" => all().with_media_types(&one(word)),
+                _ => Ok(all().with_bands(one(word))),
+            };
+            if selection.is_ok_and(|selection| !takes_any(document, &selection)) {
+                context.printer.note(&format!("note: --{option} {word}: there is no such asset"));
+            }
         }
     }
 }
 
-fn has_asset(object: &Json, selection: &Selection) -> bool {
-    let assets = object.get("assets").and_then(Json::as_object);
-    assets.into_iter().flat_map(|assets| assets.keys()).any(|key| selection.has_key(key))
+fn takes_any(document: &Document, selection: &Selection) -> bool {
+    let assets = document.objects().iter().filter_map(|object| object.get("assets"));
+    let mut assets = assets.filter_map(Json::as_object).flatten();
+    assets.any(|(key, asset)| selection.has_key(key) && selection.holds(key, &AssetView::of(asset)))
+}
+
+/// Whether a document has assets at all.
+pub(super) fn has_assets(document: &Document) -> bool {
+    takes_any(document, &Selection::default())
 }

@@ -73,7 +73,7 @@ async fn from(
 ) -> Result<Input> {
     let input =
         input::items(context, clients, document, moving.recursive, moving.fail_fast).await?;
-    input::note_unknown_keys(context, &input.document, select);
+    input::note_unmatched(context, &input.document, select);
     Ok(input)
 }
 
