@@ -44,12 +44,20 @@ impl Journal {
     }
 
     /// Begins a journal in a file that is open.
-    pub(super) fn begin(mut file: File, path: PathBuf, head: &impl Serialize) -> io::Result<Self> {
-        file.set_len(0)?;
-        file.rewind()?;
+    pub(super) fn begin(file: File, path: PathBuf, head: &impl Serialize) -> io::Result<Self> {
         let journal = Self { file: Mutex::new(file), path };
-        journal.append(head)?;
+        journal.restart(head)?;
         Ok(journal)
+    }
+
+    /// Forgets all but this.
+    pub(super) fn restart(&self, head: &impl Serialize) -> io::Result<()> {
+        {
+            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.set_len(0)?;
+            file.rewind()?;
+        }
+        self.append(head)
     }
 
     /// Goes on with a journal, whose torn last line is dropped.

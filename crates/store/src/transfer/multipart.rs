@@ -55,8 +55,8 @@ pub(super) struct Upload {
     /// The parts that the service has, by index.
     parts: Mutex<Vec<Option<String>>>,
     journal: Option<Journal>,
-    /// When it began, by the clock of this machine.
-    begun: DateTime<Utc>,
+    /// What the journal says of it; when it began is by the clock of this machine.
+    head: UploadHead,
     /// Holds the lock on the journal.
     slot: Option<Slot>,
     /// What a killed process began here, and until when the service may have begun it.
@@ -80,6 +80,7 @@ impl Upload {
             true => None,
             false => blocking(move || Slot::claim(&claim, dir)).await?,
         };
+        let keep = options.resume && identity.is_some();
         let mut upload = Self {
             store: target.store.clone(),
             full,
@@ -89,26 +90,24 @@ impl Upload {
             unanswered: AtomicBool::new(false),
             parts: Mutex::default(),
             journal: None,
-            begun: DateTime::UNIX_EPOCH,
+            head: UploadHead {
+                target: url,
+                source: identity.unwrap_or_default(),
+                size: grid.range.end,
+                part_bytes: grid.part,
+                upload: String::new(),
+                begun: DateTime::UNIX_EPOCH,
+            },
             slot,
             left: None,
-            keep: options.resume && identity.is_some(),
+            keep,
             ended: false,
         };
-        let mut head = UploadHead {
-            target: url,
-            source: identity.unwrap_or_default(),
-            size: grid.range.end,
-            part_bytes: grid.part,
-            upload: String::new(),
-            begun: DateTime::UNIX_EPOCH,
-        };
         if let Some((left, parts)) = upload.slot.as_mut().and_then(|slot| slot.left.take()) {
-            head.upload.clone_from(&left.upload);
-            head.begun = left.begun;
+            upload.head.upload.clone_from(&left.upload);
+            upload.head.begun = left.begun;
             upload.id.clone_from(&left.upload);
-            let goes_on = upload.keep && !left.upload.is_empty() && left == head;
-            upload.begun = left.begun;
+            let goes_on = upload.keep && !left.upload.is_empty() && left == upload.head;
             upload.left = Some((left, Utc::now()));
             if goes_on && upload.take_over(&parts, grid).await {
                 return Ok(upload);
@@ -116,13 +115,12 @@ impl Upload {
             upload.clear_left().await;
         }
         // Noted before it begins: a process that is killed in between leaves an upload whose name nobody knows.
-        head.upload.clear();
-        head.begun = Utc::now();
-        upload.begun = head.begun;
-        upload.note(&head);
-        upload.id = upload.create_once_or_again(target, head.begun).await?;
-        upload.id.clone_into(&mut head.upload);
-        upload.note(&head);
+        upload.head.upload.clear();
+        upload.head.begun = Utc::now();
+        upload.note();
+        upload.id = upload.create_once_or_again(target).await?;
+        upload.id.clone_into(&mut upload.head.upload);
+        upload.note();
         Ok(upload)
     }
 
@@ -149,7 +147,7 @@ impl Upload {
             unanswered: AtomicBool::new(false),
             parts: Mutex::default(),
             journal: None,
-            begun: left.begun,
+            head: left.clone(),
             slot: Some(slot),
             left: Some((left, Utc::now())),
             keep: false,
@@ -162,8 +160,8 @@ impl Upload {
         }
     }
 
-    fn note(&mut self, head: &UploadHead) {
-        self.journal = self.slot.as_ref().and_then(|slot| slot.begin(head));
+    fn note(&mut self) {
+        self.journal = self.slot.as_ref().and_then(|slot| slot.begin(&self.head));
     }
 
     /// Aborts what a killed process has left here; whether nothing is left of it.
@@ -204,11 +202,7 @@ impl Upload {
         service.expect("an upload is begun only with a service that takes parts")
     }
 
-    async fn create_once_or_again(
-        &self,
-        target: &Target<'_>,
-        begun: DateTime<Utc>,
-    ) -> Result<MultipartId> {
+    async fn create_once_or_again(&self, target: &Target<'_>) -> Result<MultipartId> {
         let mut backoff = Backoff::new(target.transfer.options.retries);
         loop {
             match self.create(target).await {
@@ -217,7 +211,7 @@ impl Upload {
             }
             target.transfer.events.retried();
             // Perhaps it had begun, and the answer was lost.
-            self.abort_unnamed(begun, Utc::now()).await;
+            self.abort_unnamed(self.head.begun, Utc::now()).await;
         }
     }
 
@@ -357,7 +351,7 @@ impl Upload {
                 let Ok(meta) = self.store.head(target.path).await else { return Err(error) };
                 let sent = self.sent.load(Ordering::Relaxed);
                 let size = if self.size > 0 { self.size } else { sent };
-                let is_ours = asked_before || is_made_of(&meta, &parts, self.begun);
+                let is_ours = asked_before || is_made_of(&meta, &parts, self.head.begun);
                 if meta.size != size || !is_ours {
                     return Err(error);
                 }
@@ -386,7 +380,7 @@ impl Upload {
             && self.clear_left().await
             && let Some(journal) = self.journal.take()
         {
-            journal.remove();
+            forget(journal, &self.head, self.unanswered.load(Ordering::Acquire));
         }
         self.ended = true;
     }
@@ -435,6 +429,16 @@ async fn abort_for_good(store: &Store, full: &Path, id: &MultipartId, is_unanswe
     is_aborted && (gone > 0 || !is_unanswered)
 }
 
+/// Ends the journal of an upload that was aborted. Where a request for a part had no answer the service may still come to it,
+/// whenever that is: then the journal stays, so that the next upload to the key looks for this one once more. No upload goes on
+/// with it.
+fn forget(journal: Journal, head: &UploadHead, is_unanswered: bool) {
+    let aborted = UploadHead { source: String::new(), ..head.clone() };
+    if !is_unanswered || journal.restart(&aborted).is_err() {
+        journal.remove();
+    }
+}
+
 /// A request for a part, until it is answered.
 struct Asked<'a>(&'a AtomicBool);
 
@@ -478,6 +482,7 @@ impl Drop for Upload {
         let (store, full, id) =
             (self.store.clone(), self.full.clone(), std::mem::take(&mut self.id));
         let (journal, slot) = (self.journal.take(), self.slot.take());
+        let head = self.head.clone();
         let is_unanswered = self.unanswered.load(Ordering::Acquire);
         let cleaning = Cleaning::begin();
         runtime.spawn(async move {
@@ -485,7 +490,7 @@ impl Drop for Upload {
             if abort_for_good(&store, &full, &id, is_unanswered).await
                 && let Some(journal) = journal
             {
-                journal.remove();
+                forget(journal, &head, is_unanswered);
             }
             drop(slot);
         });
