@@ -25,6 +25,6 @@ pub use connector::SharedConnector;
 pub use direct::{SLICE, alone};
 pub use integrity::stated_checksums;
 pub use options::{ClientIdentity, ClientOptions};
-pub use pool::{ParsedUrl, pool_count, reset_after_fork, shared_client};
+pub use pool::{ParsedUrl, RedirectedTo, pool_count, reset_after_fork, shared_client};
 
 pub(crate) use pool::generation;

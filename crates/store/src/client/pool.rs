@@ -72,6 +72,10 @@ const MOST_RUNTIMES: usize = 80;
 #[derive(Debug, Clone)]
 pub struct ParsedUrl(pub url::Url);
 
+/// In the extensions of a reply that another origin gave than the one that was asked: where redirects led.
+#[derive(Debug, Clone)]
+pub struct RedirectedTo(pub http::Uri);
+
 /// To whom connections belong: the process that opened them, and the runtime that drives them and ends with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Owner {
@@ -232,7 +236,11 @@ impl Pool {
     async fn leave(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let bare = ClientOptions { default_headers: Vec::new(), ..self.options.clone() };
         let client = shared_client(&bare).map_err(|e| HttpError::new(HttpErrorKind::Request, e))?;
-        client.execute(request).await
+        let there = RedirectedTo(request.uri().clone());
+        let mut reply = client.execute(request).await?;
+        // What is there already is where the last of several led.
+        reply.extensions_mut().get_or_insert_with(|| there);
+        Ok(reply)
     }
 }
 

@@ -56,7 +56,20 @@ impl HttpStore {
     /// # Errors
     /// [`ErrorKind::InvalidUrl`] when it is not an `http` or `https` URL, [`ErrorKind::Config`] when the client
     /// options do not fit each other.
-    pub fn open(url: &str, mut client: ClientOptions, retry: RetryConfig) -> Result<Self> {
+    pub fn open(url: &str, client: ClientOptions, retry: RetryConfig) -> Result<Self> {
+        Self::open_through(url, client, retry, |http| http)
+    }
+
+    /// The same, with requests that go through what `around` makes of the client.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_through(
+        url: &str,
+        mut client: ClientOptions,
+        retry: RetryConfig,
+        around: impl FnOnce(HttpClient) -> HttpClient,
+    ) -> Result<Self> {
         let parsed = Url::parse(url)
             .map_err(|e| Error::new(ErrorKind::InvalidUrl, "open", url, e.to_string()))?;
         if !matches!(parsed.scheme(), "http" | "https") {
@@ -67,7 +80,7 @@ impl HttpStore {
         client.allow_http |= parsed.scheme() == "http";
         let mut root = parsed.clone();
         root.set_fragment(None);
-        let http = HttpClient::new(Adapter::new(shared_client(&client)?, &mut root));
+        let http = HttpClient::new(Adapter::new(around(shared_client(&client)?), &mut root));
         let inner = HttpBuilder::new()
             .with_url(root.as_str())
             .with_client_options(client.to_object_store())

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base64::Engine;
 use futures::{StreamExt, TryStreamExt, stream};
 use holdall_store::checksum::{Algorithm, Checksum};
+use holdall_store::client::{ClientOptions, RedirectedTo, shared_client};
+use holdall_store::object_store::client::{HttpRequest, HttpRequestBody};
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{
     Attribute, Attributes, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
@@ -394,6 +396,30 @@ async fn servers_that_redirect_to_each_other_are_left() {
     url.set((one.url.clone(), two.url)).unwrap();
     let error = open(&one.url).get(&"k".into()).await.unwrap_err();
     assert!(error.to_string().contains("too many redirects"), "{error}");
+}
+
+#[tokio::test]
+async fn a_reply_says_where_redirects_led() {
+    let last = Loopback::start(|_| reply("200 OK", &[], "there")).await;
+    let to = format!("{}/x?t=1", last.url);
+    let between = Loopback::start(move |_| reply("302 F", &[("location", &to)], "")).await;
+    let to = between.url.clone();
+    let first = Loopback::start(move |request| match request.target.as_str() {
+        "/away" => reply("302 F", &[("location", &to)], ""),
+        "/within" => reply("302 F", &[("location", "/here")], ""),
+        _ => reply("200 OK", &[], "here"),
+    })
+    .await;
+    let mut options = ClientOptions::default();
+    options.allow_http = true;
+    let client = shared_client(&options).unwrap();
+    for (path, led) in [("here", None), ("within", None), ("away", Some(last.url.clone()))] {
+        let mut request = HttpRequest::new(HttpRequestBody::empty());
+        *request.uri_mut() = format!("{}/{path}", first.url).parse().unwrap();
+        let reply = client.execute(request).await.unwrap();
+        let there = reply.extensions().get().map(|RedirectedTo(uri)| uri.to_string());
+        assert_eq!(there, led.map(|url| format!("{url}/x?t=1")), "{path}");
+    }
 }
 
 async fn keys(store: &Store) -> Vec<ObjectMeta> {
