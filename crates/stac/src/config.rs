@@ -29,6 +29,8 @@ pub struct ClientConfig {
     pub http_headers: Vec<(String, String)>,
     /// A bearer token for Earthdata; `None` looks in `EARTHDATA_PAT`, `EARTHDATA_TOKEN` and the netrc file.
     pub earthdata_token: Option<String>,
+    /// Where Earthdata's users log in; `None` is NASA's own, `https://urs.earthdata.nasa.gov`.
+    pub earthdata_login: Option<String>,
     /// Who gives Earthdata's users keys for S3; `None` goes by the bucket and the other hrefs of the document.
     pub earthdata_s3_credentials: Option<String>,
     /// The region of S3 buckets; `None` asks the bucket.
@@ -60,6 +62,7 @@ impl Default for ClientConfig {
             http_assert_content_type: false,
             http_headers: Vec::new(),
             earthdata_token: None,
+            earthdata_login: None,
             earthdata_s3_credentials: None,
             s3_region: None,
             s3_requester_pays: false,

@@ -1,6 +1,9 @@
 //! From an href to its bytes: which client, which credentials.
 
+mod answer;
 mod earthdata;
+mod guard;
+mod headers;
 mod hints;
 mod netrc;
 mod oauth2;
@@ -13,21 +16,21 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use holdall_store::client::{ClientOptions, shared_client};
 use holdall_store::object_store::client::HttpClient;
 use holdall_store::object_store::{BackoffConfig, RetryConfig};
 use holdall_store::url::{Backend, StoreUrl};
 use holdall_store::{OpenOptions, Registry};
-use http::header::{AUTHORIZATION, COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+pub(crate) use guard::{Guard, Renewal, as_login};
 pub use hints::{AuthScheme, Hints};
 pub use signed_url::{SigningFlow, SigningParameter};
 
+use self::headers::{apply, basic, bearer, header_map};
 use crate::config::{ClientConfig, Credential};
 use crate::directory::{self, Found};
 use crate::error::{Error, ErrorKind, Result};
@@ -140,6 +143,7 @@ struct Inner {
     earthdata: earthdata::Tokens,
     oauth2: Option<oauth2::Tokens>,
     signed: signed_url::Cache,
+    guard: Guard,
 }
 
 impl fmt::Debug for Clients {
@@ -165,7 +169,7 @@ impl Clients {
             .clone()
             .map(|oauth2| oauth2::Tokens::new(oauth2, http.clone(), config.prompt.clone()));
         let sas = planetary_computer::Tokens::new(&config, http.clone());
-        let earthdata = earthdata::Tokens::new(config.earthdata_token.clone(), http.clone());
+        let earthdata = earthdata::Tokens::new(&config, http.clone())?;
         Ok(Self(Arc::new(Inner {
             http,
             options,
@@ -173,6 +177,7 @@ impl Clients {
             stores: Stores::default(),
             s3: s3::Machine::default(),
             sas,
+            guard: Guard::new(earthdata.login()),
             earthdata,
             oauth2: oauth2.transpose()?,
             signed: signed_url::Cache::default(),
@@ -283,11 +288,17 @@ impl Clients {
     async fn http(&self, href: &str, hints: &Hints) -> Result<Source> {
         let mut headers = self.0.headers.clone();
         let mut url = self.url(href)?;
-        if let Some(oauth2) = &self.0.oauth2 {
-            headers.insert(AUTHORIZATION, bearer(&Box::pin(oauth2.get()).await?)?);
-        }
+        let Some(oauth2) = &self.0.oauth2 else {
+            self.authenticate(&mut url, &mut headers, hints)?;
+            return Ok(self.http_source(url, headers));
+        };
+        let token = Box::pin(oauth2.get()).await?;
+        let own = bearer(&token)?;
+        headers.insert(AUTHORIZATION, own.clone());
         self.authenticate(&mut url, &mut headers, hints)?;
-        Ok(self.http_source(url, headers))
+        let is_own = headers.get(AUTHORIZATION) == Some(&own);
+        let source = self.http_source(url, headers);
+        Ok(if is_own { source.renewing(oauth2::renewal(self, token)) } else { source })
     }
 
     /// Adds what the configuration has for the schemes of an asset, or for its host.
@@ -347,6 +358,7 @@ impl Clients {
             asserts_type: self.0.config.http_assert_content_type,
             attempts: self.0.config.http_max_attempts.max(1),
             client: self.0.options.clone(),
+            guard: self.0.guard.clone(),
         }))
     }
 
@@ -422,76 +434,6 @@ fn client_options(config: &ClientConfig) -> ClientOptions {
     options.timeout = Some(config.http_timeout);
     options.connect_timeout = Some(config.http_timeout.min(std::time::Duration::from_secs(30)));
     options
-}
-
-fn header_map(headers: &[(String, String)]) -> Result<HeaderMap> {
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        let bad =
-            |target: &str, detail: &str| Error::new(ErrorKind::Config, "configure", target, detail);
-        // What is no name is a header that was written some other way, with its secret in it: it is not repeated.
-        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-            bad(
-                "headers",
-                "the name of one has characters that no name has: a header is NAME=VALUE",
-            )
-        })?;
-        let mut value = HeaderValue::from_str(value)
-            .map_err(|_| bad(&format!("header '{name}'"), "its value cannot be sent"))?;
-        value.set_sensitive(true);
-        map.append(key, value);
-    }
-    Ok(map)
-}
-
-fn apply(
-    credential: &Credential,
-    scheme: Option<&AuthScheme>,
-    url: &mut Url,
-    headers: &mut HeaderMap,
-) -> Result<()> {
-    match credential {
-        Credential::Bearer(token) => {
-            headers.insert(AUTHORIZATION, bearer(token)?);
-        }
-        Credential::Basic(user, password) => {
-            headers.insert(AUTHORIZATION, basic(user, password)?);
-        }
-        Credential::ApiKey(value) => {
-            let name = scheme.and_then(|scheme| scheme.name.as_deref()).unwrap_or("X-API-Key");
-            match scheme.and_then(|scheme| scheme.place.as_deref()).unwrap_or("header") {
-                "query" => {
-                    url.query_pairs_mut().append_pair(name, value);
-                }
-                "cookie" => {
-                    headers.insert(COOKIE, secret(&format!("{name}={value}"))?);
-                }
-                _ => headers.extend(header_map(&[(name.to_owned(), value.clone())])?),
-            }
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn bearer(token: &str) -> Result<HeaderValue> {
-    secret(&format!("Bearer {token}"))
-}
-
-pub(super) fn basic(user: &str, password: &str) -> Result<HeaderValue> {
-    secret(&format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
-}
-
-fn secret(text: &str) -> Result<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| {
-        Error::new(
-            ErrorKind::Config,
-            "configure",
-            "",
-            "a credential has characters that cannot be sent",
-        )
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// A path as it is on the disk. Most documents name files as they are called; where none is called so, it may be encoded, as

@@ -3,19 +3,21 @@
 //! `GET {endpoint}/{account}/{container}` gives `{"msft:expiry": TIME, "token": QUERY}`, and the token is the query of
 //! every blob of the container until then.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use holdall_store::client::ClientOptions;
+use futures::FutureExt;
+use holdall_store::client::ParsedUrl;
 use holdall_store::config::AzureKey;
-use holdall_store::object_store::client::HttpClient;
+use holdall_store::object_store::client::{HttpClient, HttpRequest};
 use holdall_store::url::{Backend, StoreUrl};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use url::Url;
 
+use super::answer::Answers;
+use super::guard::{RENEWED, Renewal};
 use super::{Clients, Hints};
 use crate::config::{ClientConfig, DEFAULT_SAS_TOKEN_ENDPOINT};
 use crate::error::{Error, ErrorKind, Result};
@@ -35,16 +37,28 @@ struct Token {
     #[serde(rename = "msft:expiry")]
     expiry: DateTime<Utc>,
     token: String,
+    /// When it came, if that was in place of one that was refused.
+    #[serde(skip)]
+    renewed: Option<Instant>,
 }
 
-type Slot = Arc<tokio::sync::Mutex<Option<Token>>>;
+impl Token {
+    fn holds(&self) -> bool {
+        self.expiry - Utc::now() > SHORTEST_LIFE
+    }
 
-/// Tokens by account and container. One container waits for its own token only.
+    /// Whether there is no better one than this.
+    fn is_final(&self) -> bool {
+        self.renewed.is_some_and(|at| at.elapsed() < RENEWED)
+    }
+}
+
+/// Tokens by account and container.
 pub(super) struct Tokens {
     endpoint: String,
     headers: HeaderMap,
     http: HttpClient,
-    slots: Mutex<HashMap<(String, String), Slot>>,
+    given: Answers<(String, String), Token>,
 }
 
 impl Tokens {
@@ -59,41 +73,46 @@ impl Tokens {
         }
         let endpoint = endpoint.unwrap_or_else(|| DEFAULT_SAS_TOKEN_ENDPOINT.to_owned());
         let endpoint = endpoint.trim_end_matches('/').to_owned();
-        Self { endpoint, headers, http, slots: Mutex::default() }
+        Self { endpoint, headers, http, given: Answers::default() }
     }
 
     async fn get(&self, account: &str, container: &str, attempts: u32) -> Result<String> {
-        let key = (account.to_owned(), container.to_owned());
-        let slot = self
-            .slots
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(key)
-            .or_default()
-            .clone();
-        let mut slot = slot.lock().await;
-        if let Some(token) = &*slot
-            && token.expiry - Utc::now() > SHORTEST_LIFE
-        {
-            return Ok(token.token.clone());
-        }
+        let answer = self.given.of((account.to_owned(), container.to_owned()));
+        let ask = async |_| self.ask(account, container, attempts).await;
+        Ok(answer.get(Token::holds, ask).await?.token)
+    }
+
+    /// Another token in place of one that was refused; `None` where there is none.
+    async fn renew(
+        &self,
+        account: &str,
+        container: &str,
+        attempts: u32,
+        refused: &str,
+    ) -> Option<String> {
+        let answer = self.given.of((account.to_owned(), container.to_owned()));
+        let is_other = |token: &Token| token.token != refused && token.holds();
+        let ask = async |_| {
+            let token = self.ask(account, container, attempts).await?;
+            Ok(Token { renewed: Some(Instant::now()), ..token })
+        };
+        // What came in its place already, or the same if that was not long ago.
+        let given = answer.get(|token| is_other(token) || token.is_final(), ask).await;
+        // The refusal is what to tell, and not that there is nothing better.
+        given.ok().map(|given| given.token).filter(|token| token != refused)
+    }
+
+    async fn ask(&self, account: &str, container: &str, attempts: u32) -> Result<Token> {
         let url = format!("{}/{account}/{container}", self.endpoint);
         let bad = |detail: &str| Error::new(ErrorKind::Authentication, "get token", &url, detail);
-        let source = HttpSource {
-            url: Url::parse(&url).map_err(|e| bad(&e.to_string()))?,
-            headers: self.headers.clone(),
-            http: self.http.clone(),
-            asserts_type: false,
-            attempts,
-            client: ClientOptions::default(),
-        };
+        let parsed = Url::parse(&url).map_err(|e| bad(&e.to_string()))?;
+        let (headers, http) = (self.headers.clone(), self.http.clone());
+        let source = HttpSource::of_service(parsed, headers, http, attempts);
         let token: Token = read_json(&source, "get token").await?;
         if token.token.is_empty() {
             return Err(bad("the service gave an empty token"));
         }
-        let text = token.token.trim_start_matches('?').to_owned();
-        *slot = Some(Token { expiry: token.expiry, token: text.clone() });
-        Ok(text)
+        Ok(Token { token: token.token.trim_start_matches('?').to_owned(), ..token })
     }
 }
 
@@ -139,6 +158,29 @@ fn sign(url: &mut Url, token: &str) {
     url.set_query(Some(&query));
 }
 
+fn sign_request(request: &mut HttpRequest, token: &str) {
+    let Ok(mut url) = Url::parse(&request.uri().to_string()) else { return };
+    sign(&mut url, token);
+    if let Ok(uri) = url.as_str().parse() {
+        *request.uri_mut() = uri;
+        request.extensions_mut().insert(ParsedUrl(url));
+    }
+}
+
+/// How requests are signed anew whose token ran out on the way, or was revoked.
+fn renewal(clients: &Clients, account: &str, container: String, token: String) -> Renewal {
+    let (clients, account) = (clients.clone(), account.to_owned());
+    let renew = move |refused: String| {
+        let (clients, account, container) = (clients.clone(), account.clone(), container.clone());
+        async move {
+            let attempts = clients.config().http_max_attempts;
+            clients.0.sas.renew(&account, &container, attempts, &refused).await
+        }
+        .boxed()
+    };
+    Renewal::new(token, &[401, 403], sign_request, Box::new(renew))
+}
+
 pub(super) async fn ways(clients: &Clients, href: &str, hints: &Hints) -> Result<Vec<Source>> {
     let mut url = match blob(href, hints) {
         Some((url, _)) => url,
@@ -155,7 +197,7 @@ pub(super) async fn ways(clients: &Clients, href: &str, hints: &Hints) -> Result
     match clients.0.sas.get(account, &container, clients.config().http_max_attempts).await {
         Ok(token) => {
             sign(&mut url, &token);
-            Ok(vec![plain(url)])
+            Ok(vec![plain(url).renewing(renewal(clients, account, container, token))])
         }
         // Not every account of Azure is the Planetary Computer's.
         Err(error) if matches!(error.status(), Some(400 | 401 | 403 | 404)) => {

@@ -201,14 +201,8 @@ async fn ask(
         .map_err(|_| refusal(href, &format!("its service wants the method '{named}'")))?;
     let body = (!body.is_empty() || method == Method::POST)
         .then(|| ("application/json", Value::Object(body).to_string()));
-    let source = HttpSource {
-        url,
-        headers,
-        http: clients.0.http.clone(),
-        asserts_type: false,
-        attempts: clients.config().http_max_attempts.max(1),
-        client: clients.0.options.clone(),
-    };
+    let (http, attempts) = (clients.0.http.clone(), clients.config().http_max_attempts);
+    let source = HttpSource::of_service(url, headers, http, attempts);
     let answer = transport::json::<Value>(&source, "sign", method, body).await;
     let answer = answer.map_err(|error| match error.status() {
         Some(401 | 403) => error

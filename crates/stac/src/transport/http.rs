@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::{Opened, Span, Version, pause};
-use crate::clients::Head;
+use crate::clients::{Guard, Head};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Most bytes of a refusal that are read for its reason.
@@ -40,6 +40,7 @@ pub(crate) struct HttpSource {
     pub(crate) asserts_type: bool,
     pub(crate) attempts: u32,
     pub(crate) client: ClientOptions,
+    pub(crate) guard: Guard,
 }
 
 impl std::fmt::Debug for HttpSource {
@@ -49,6 +50,24 @@ impl std::fmt::Debug for HttpSource {
 }
 
 impl HttpSource {
+    /// What a service is asked for.
+    pub(crate) fn of_service(
+        url: Url,
+        headers: HeaderMap,
+        http: HttpClient,
+        attempts: u32,
+    ) -> Self {
+        Self {
+            url,
+            headers,
+            http,
+            asserts_type: false,
+            attempts: attempts.max(1),
+            client: ClientOptions::default(),
+            guard: Guard::default(),
+        }
+    }
+
     pub(crate) fn name(&self) -> String {
         redacted(self.url.as_str())
     }
@@ -68,7 +87,8 @@ impl HttpSource {
         }
         let retry =
             RetryConfig { max_retries: self.attempts as usize - 1, ..RetryConfig::default() };
-        let store = HttpStore::open(root.as_str(), client, retry).ok()?;
+        let around = |http| self.guard.around(http);
+        let store = HttpStore::open_through(root.as_str(), client, retry, around).ok()?;
         Some((Store::new(Arc::new(store)), path))
     }
 
@@ -93,7 +113,7 @@ impl HttpSource {
         if let Some((kind, _)) = body {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
-        let reply = self.http.execute(request).await;
+        let reply = self.guard.execute(&self.http, request).await;
         let reply = reply.map_err(|error| transport(operation, &self.name(), &error))?;
         if reply.status().is_success() {
             return Ok(reply);

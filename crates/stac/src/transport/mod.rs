@@ -25,7 +25,7 @@ pub(crate) use self::engine::{settle, told_transfer, write};
 pub(crate) use self::fetch::{Fetched, Wanted, Watch, fetch};
 pub(crate) use self::http::{HttpSource, answer, json, post_json, read_json};
 
-use crate::clients::Head;
+use crate::clients::{Head, Renewal, as_login};
 use crate::error::{Error, ErrorKind, Result};
 use crate::media_type;
 use crate::multihash::Multihash;
@@ -103,12 +103,21 @@ impl Source {
         self
     }
 
+    /// The same, with a token of its requests that is renewed when it is refused.
+    pub(crate) fn renewing(mut self, renewal: Renewal) -> Self {
+        if let Self::Http(source) = &mut self {
+            source.guard.renew_with(renewal);
+        }
+        self
+    }
+
     /// A failure of this source, with what to do about it.
     pub(crate) fn advise(&self, error: Error) -> Error {
         use holdall_store::ErrorKind::{PermissionDenied, Unauthenticated};
         let refused = matches!(error.store_kind(), Some(PermissionDenied | Unauthenticated));
         match self {
             Self::Object { advice: Some(advice), .. } if refused => error.with_hint(advice),
+            Self::Http(_) if refused => as_login(&error).unwrap_or(error),
             _ => error,
         }
     }

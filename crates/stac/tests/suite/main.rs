@@ -3,12 +3,14 @@
 //! * `moving`: downloads and copies: what is there afterwards, and what is refused.
 //! * `directories`: assets of many files.
 //! * `access`: who is told which secret, and logins.
+//! * `refusals`: logins and tokens that are refused, or run out.
 //! * `documents`: searches, catalogs, tables; what is not touched stays as it was.
 
 mod access;
 mod directories;
 mod documents;
 mod moving;
+mod refusals;
 mod server;
 
 use std::sync::Arc;

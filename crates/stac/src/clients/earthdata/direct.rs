@@ -5,8 +5,7 @@
 //! The login goes to the archive, the keys to the bucket; a document can name neither an archive that is not NASA's nor an
 //! endpoint for the bucket.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use http::HeaderMap;
@@ -14,8 +13,9 @@ use http::header::AUTHORIZATION;
 use serde::Deserialize;
 use url::Url;
 
+use super::super::answer::Answers;
 use super::super::{Clients, Hints, bearer, href, s3};
-use super::{Tokens, is_host};
+use super::{REMEDY, Tokens, is_host};
 use crate::asset::text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::Json;
@@ -59,7 +59,7 @@ struct Reply {
 }
 
 #[derive(Clone)]
-struct Keys {
+pub(super) struct Keys {
     /// As stores take them.
     settings: Vec<(String, String)>,
     expires: DateTime<Utc>,
@@ -71,12 +71,8 @@ impl Keys {
     }
 }
 
-/// The keys of an archive, or why there are none.
-type Slot = Arc<tokio::sync::Mutex<Option<Result<Keys>>>>;
-
-/// Keys by the URL that gave them.
-#[derive(Default)]
-pub(super) struct Cache(Mutex<HashMap<String, Slot>>);
+/// Keys by the URL that gives them.
+pub(super) type Cache = Answers<String, Keys>;
 
 /// The buckets of an object of which a server of NASA's hands out files: its hrefs are `https://ARCHIVE/BUCKET/KEY`.
 pub(crate) fn archives(object: &Json) -> BTreeMap<String, String> {
@@ -144,23 +140,9 @@ impl Tokens {
     /// Keys of an archive that hold; `None` when nobody is logged in.
     async fn keys(&self, service: &str, attempts: u32) -> Result<Option<Keys>> {
         let Some(token) = self.get().await? else { return Ok(None) };
-        let slot = {
-            let mut slots = self.keys.0.lock().unwrap_or_else(PoisonError::into_inner);
-            slots.entry(service.to_owned()).or_default().clone()
-        };
-        let mut slot = slot.lock().await;
-        match &*slot {
-            Some(Ok(keys)) if keys.hold() => return Ok(Some(keys.clone())),
-            // One refusal is enough for all files of a bucket.
-            Some(Err(error)) => return Err(error.clone()),
-            _ => {}
-        }
-        let asked = self.ask_keys(service, token, attempts).await;
-        *slot = match &asked {
-            Err(error) if error.is_retryable() => None,
-            asked => Some(asked.clone()),
-        };
-        asked.map(Some)
+        let keys = self.keys.of(service.to_owned());
+        let ask = async |_| self.ask_keys(service, &token, attempts).await;
+        keys.get(Keys::hold, ask).await.map(Some)
     }
 
     async fn ask_keys(&self, service: &str, token: &str, attempts: u32) -> Result<Keys> {
@@ -169,24 +151,14 @@ impl Tokens {
         let url = Url::parse(service).map_err(|e| bad(e.to_string()))?;
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, bearer(token)?);
-        let source = HttpSource {
-            url,
-            headers,
-            http: self.http.clone(),
-            asserts_type: false,
-            attempts: attempts.max(1),
-            client: holdall_store::client::ClientOptions::default(),
-        };
-        let reply: Reply = read_json(&source, "get S3 keys").await.map_err(|error| {
-            match error.kind() {
-                // Whoever is not logged in is sent to a page for people.
-                ErrorKind::Document => {
-                    bad("it did not take the login of Earthdata: make a new token at \
-                     https://urs.earthdata.nasa.gov/profile"
-                        .to_owned())
-                }
-                _ => error,
+        let source = HttpSource::of_service(url, headers, self.http.clone(), attempts);
+        let reply: Result<Reply> = read_json(&source, "get S3 keys").await;
+        let reply = reply.map_err(|error| match (error.kind(), error.status()) {
+            // Whoever is not logged in is sent to a page for people.
+            (ErrorKind::Document, _) | (_, Some(401)) => {
+                bad(format!("it did not take the login of Earthdata: {REMEDY}"))
             }
+            _ => error,
         })?;
         let pair = |key: &str, value: String| (key.to_owned(), value);
         Ok(Keys {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::pkce::Pkce;
-use super::{Held, Tokens};
+use super::{Held, Tokens, seconds};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::post_json;
 
@@ -20,8 +20,10 @@ struct Reply {
     #[serde(alias = "verification_url")]
     verification_uri: String,
     verification_uri_complete: Option<String>,
-    expires_in: Option<f64>,
-    interval: Option<f64>,
+    #[serde(default, deserialize_with = "seconds")]
+    expires_in: Option<Duration>,
+    #[serde(default, deserialize_with = "seconds")]
+    interval: Option<Duration>,
 }
 
 pub(super) async fn log_in(tokens: &Tokens) -> Result<Held> {
@@ -39,11 +41,8 @@ pub(super) async fn log_in(tokens: &Tokens) -> Result<Held> {
             }
         })
         .await;
-    let seconds = |value: Option<f64>, default| {
-        value.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(default)
-    };
-    let mut interval = seconds(reply.interval, INTERVAL);
-    let end = Instant::now() + seconds(reply.expires_in, PATIENCE);
+    let mut interval = reply.interval.unwrap_or(INTERVAL);
+    let end = Instant::now() + reply.expires_in.unwrap_or(PATIENCE);
     let mut fields = vec![
         ("grant_type", "urn:ietf:params:oauth:grant-type:device_code".to_owned()),
         ("device_code", reply.device_code),
