@@ -21,11 +21,15 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from tempfile import SpooledTemporaryFile
+from typing import IO
 from urllib.parse import parse_qsl, unquote
 
 from . import sigv4
 
 BLOCK_BYTES = 256 * 1024
+#: Longer bodies wait in a file.
+SPOOLED_BYTES = 16 * 1024 * 1024
 TIMEOUT_SECONDS = 120
 
 #: Headers that mean the same on both sides.
@@ -228,25 +232,31 @@ class Handler(BaseHTTPRequestHandler):
         return answer.headers if answer.status == 200 else None
 
     def _forward(self, before: Live | None) -> None:
-        body = self._body() if self.unread else None
-        connection, answer = self._ask(self.command, self.query, self._request_headers(), body)
-        try:
-            self._answer(answer, before)
-        finally:
-            connection.close()
+        has_body = self.unread > 0
+        with SpooledTemporaryFile(max_size=SPOOLED_BYTES) as body:
+            # All of it before it is passed on: the S3 server makes objects of bodies that end too early.
+            body.writelines(self._body())
+            body.seek(0)
+            connection, answer = self._ask(
+                self.command, self.query, self._request_headers(), body if has_body else None
+            )
+            try:
+                self._answer(answer, before)
+            finally:
+                connection.close()
 
     def _ask(
         self,
         method: str,
         query: dict[str, str],
         headers: dict[str, str],
-        body: Iterator[bytes] | None,
+        body: IO[bytes] | None,
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         path, encoded = sigv4.encode_path(self.object), sigv4.encode_query(query.items())
         host = f"127.0.0.1:{self.upstream_port}"
         headers = sigv4.signed(method, host, path, encoded, headers, None if body else b"")
         connection = http.client.HTTPConnection(
-            "127.0.0.1", self.upstream_port, timeout=TIMEOUT_SECONDS
+            "127.0.0.1", self.upstream_port, timeout=TIMEOUT_SECONDS, blocksize=BLOCK_BYTES
         )
         with suppress(BrokenPipeError):  # it may answer without reading on
             connection.request(method, f"{path}?{encoded}" if encoded else path, body, headers)
