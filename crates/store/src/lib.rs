@@ -45,6 +45,7 @@ pub mod memory;
 mod ops;
 mod own;
 mod pages;
+mod pinned;
 mod provider;
 mod redact;
 mod registry;
@@ -60,6 +61,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use listing::{Entry, OddKey, OddKeys, OddVersion, Oddity, ParallelOptions};
 pub use ops::{BatchOptions, DeleteReport, Deletion, Level, ListOptions};
 pub use pages::{LARGE_BYTES, use_large_pages};
+pub use pinned::Pinned;
 pub use provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider, Tags, VersionEntry};
 /// Text with every secret in its URLs taken out; see [`Error`].
 pub use redact::text as redacted;

@@ -5,18 +5,19 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures::stream::BoxStream;
+use bytes::{Bytes, BytesMut};
+use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
-    RenameTargetMode,
+    CopyOptions, GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    RenameOptions, RenameTargetMode,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::checksum::Checksum;
+use crate::client::is_taken_out;
 use crate::error::Error;
 use crate::listing::OddKey;
 use crate::provider::Provider;
@@ -30,6 +31,15 @@ fn in_url(key: &str) -> String {
     let end = key.trim_end_matches(' ');
     let encoded = utf8_percent_encode(end, MISREAD);
     format!("{encoded}{}", "%20".repeat(key.len() - end.len()))
+}
+
+/// Requests for ranges of one object that are on their way at once.
+const RANGES_AT_ONCE: usize = 10;
+
+/// Ranges close to each other, by their indices, and what they span.
+struct Run {
+    range: Range<u64>,
+    members: Vec<usize>,
 }
 
 type StoreResult<T> = object_store::Result<T>;
@@ -169,6 +179,85 @@ impl Store {
         self.get_with(location, options, |_| None).await
     }
 
+    /// Ranges of an object; those that are at most `near` bytes from each other with one request, `at_once` requests at once.
+    /// What a range has behind the end of the object is left out.
+    ///
+    /// # Errors
+    /// Those of a read; also when all of the ranges of a request lie behind the end.
+    pub async fn read_ranges(
+        &self,
+        location: &Path,
+        ranges: &[Range<u64>],
+        near: u64,
+        at_once: usize,
+    ) -> StoreResult<Vec<Bytes>> {
+        let mut order: Vec<usize> = (0..ranges.len()).collect();
+        order.sort_unstable_by_key(|&i| ranges[i].start);
+        let mut runs: Vec<Run> = Vec::new();
+        for i in order {
+            match runs.last_mut() {
+                Some(run) if ranges[i].start <= run.range.end.saturating_add(near) => {
+                    run.range.end = run.range.end.max(ranges[i].end);
+                    run.members.push(i);
+                }
+                _ => runs.push(Run { range: ranges[i].clone(), members: vec![i] }),
+            }
+        }
+        let is_one = runs.len() == 1;
+        let spans: Vec<_> = runs.iter().map(|run| run.range.clone()).collect();
+        let asked = spans.into_iter().map(|span| async move {
+            let options = GetOptions::new().with_range(Some(GetRange::Bounded(span)));
+            let reply = self.get_opts(location, options).await?;
+            // Without ranges, each of them would be a read of the whole.
+            match is_one || !is_taken_out(&reply) {
+                true => reply.bytes().await.map(Some),
+                false => Ok(None),
+            }
+        });
+        let mut asked = stream::iter(asked).buffered(at_once.max(1));
+        let mut read = Vec::with_capacity(runs.len());
+        while let Some(data) = asked.try_next().await? {
+            let Some(data) = data else {
+                drop(asked);
+                read = self.take_out(location, &runs).await?;
+                break;
+            };
+            read.push(data);
+        }
+        let mut found = vec![Bytes::new(); ranges.len()];
+        for (run, data) in runs.iter().zip(read) {
+            let within = |at: u64| data.len().min((at - run.range.start) as usize);
+            for &i in &run.members {
+                found[i] = data.slice(within(ranges[i].start)..within(ranges[i].end));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes runs of ranges out of the whole object, which streams by.
+    async fn take_out(&self, location: &Path, runs: &[Run]) -> StoreResult<Vec<Bytes>> {
+        let mut body = self.get(location).await?.into_stream();
+        let (mut at, mut piece) = (0, Bytes::new());
+        let mut found = Vec::with_capacity(runs.len());
+        for Run { range, .. } in runs {
+            let mut data = BytesMut::new();
+            while at < range.end {
+                if piece.is_empty() {
+                    let Some(next) = body.try_next().await? else { break };
+                    piece = next;
+                }
+                let until = if at < range.start { range.start } else { range.end };
+                let taken = piece.split_to((until - at).min(piece.len() as u64) as usize);
+                if at >= range.start {
+                    data.extend_from_slice(&taken);
+                }
+                at += taken.len() as u64;
+            }
+            found.push(data.freeze());
+        }
+        Ok(found)
+    }
+
     async fn get_with(
         &self,
         location: &Path,
@@ -225,24 +314,17 @@ impl ObjectStore for Store {
             return self.provider.get_ranges(&self.full_path(location), ranges).await;
         }
         // Through `get_opts`, which checks what comes back.
-        let fetch = async |span: Range<u64>| {
-            let bytes = self.get_range(location, span.clone()).await?;
-            let end = span.start + bytes.len() as u64;
-            let is_outside =
-                |range: &&Range<u64>| span.contains(&range.start) && range.start >= end;
-            match ranges.iter().find(is_outside) {
-                None => Ok(bytes),
-                Some(range) => Err(object_store::Error::Generic {
-                    store: "holdall",
-                    source: format!(
-                        "the range {range:?} lies outside of the object, which has {end} bytes"
-                    )
-                    .into(),
-                }),
-            }
-        };
-        object_store::coalesce_ranges(ranges, fetch, object_store::OBJECT_STORE_COALESCE_DEFAULT)
-            .await
+        let near = object_store::OBJECT_STORE_COALESCE_DEFAULT;
+        let found = self.read_ranges(location, ranges, near, RANGES_AT_ONCE).await?;
+        let is_outside =
+            |(range, bytes): &(&Range<u64>, &Bytes)| range.start < range.end && bytes.is_empty();
+        match ranges.iter().zip(&found).find(is_outside) {
+            None => Ok(found),
+            Some((range, _)) => Err(object_store::Error::Generic {
+                store: "holdall",
+                source: format!("the range {range:?} lies outside of the object").into(),
+            }),
+        }
     }
 
     fn delete_stream(

@@ -143,41 +143,7 @@ async fn get_ranges(
     if matches!(store.provider().scheme(), "memory" | "file") {
         return store.get_ranges(&path, &ranges).await.map_err(failed);
     }
-    let mut order: Vec<usize> = (0..ranges.len()).collect();
-    order.sort_unstable_by_key(|&i| ranges[i].start);
-    // Runs of ranges that are close to each other: one request for each run.
-    let mut runs: Vec<(std::ops::Range<u64>, Vec<usize>)> = Vec::new();
-    for i in order {
-        match runs.last_mut() {
-            Some((run, members)) if ranges[i].start <= run.end.saturating_add(coalesce) => {
-                run.end = run.end.max(ranges[i].end);
-                members.push(i);
-            }
-            _ => runs.push((ranges[i].clone(), vec![i])),
-        }
-    }
-    let (store_ref, path_ref) = (&store, &path);
-    let mut fetched = futures::stream::iter(runs)
-        .map(|(run, members)| async move {
-            Ok::<_, holdall::store::object_store::Error>((
-                run.start,
-                store_ref.get_range(path_ref, run).await?,
-                members,
-            ))
-        })
-        .buffered(most.max(1));
-    let mut out = vec![bytes::Bytes::new(); ranges.len()];
-    while let Some(run) = fetched.next().await {
-        let (start, data, members) = run.map_err(failed)?;
-        let length = data.len();
-        for i in members {
-            // A range that goes past the end of the object is cut there, as a single one is.
-            let from = length.min((ranges[i].start - start) as usize);
-            let to = length.min((ranges[i].end - start) as usize);
-            out[i] = data.slice(from..to);
-        }
-    }
-    Ok(out)
+    store.read_ranges(&path, &ranges, coalesce, most).await.map_err(failed)
 }
 
 async fn head(store: Store, path: Path) -> Result<ObjectMeta> {

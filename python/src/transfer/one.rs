@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use holdall::store::object_store::{ObjectStoreExt, path::Path};
 use holdall::store::transfer::{Report, Transfer};
-use holdall::store::{Error, ErrorKind, Result, Store};
+use holdall::store::{Error, ErrorKind};
 use pyo3::exceptions::PyBlockingIOError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -137,29 +136,13 @@ pub(crate) fn _read_into(
         let path = &path.0;
         let bytes = match start {
             None => transfer.read_into(&store, path, room.as_mut_slice()).await?,
-            Some(start) => read_from(&transfer, &store, path, start, &mut room).await?,
+            Some(start) => {
+                transfer.read_into_from(&store, path, start, room.as_mut_slice()).await?
+            }
         };
         Ok(Value::Read(bytes, room))
     };
     Ok(Operation::new(&events, work))
-}
-
-/// Fills a buffer from the byte `start` of an object on, as far as both go.
-async fn read_from(
-    transfer: &Transfer,
-    store: &Store,
-    path: &Path,
-    start: u64,
-    room: &mut Room,
-) -> Result<usize> {
-    let meta = store.head(path).await.map_err(|e| store.error("read", path, e))?;
-    let end = meta.size.min(start.saturating_add(room.len() as u64));
-    if start >= end {
-        return Ok(0);
-    }
-    let length = (end - start) as usize;
-    transfer.read_range_into(store, &meta, start..end, &mut room.as_mut_slice()[..length]).await?;
-    Ok(length)
 }
 
 fn write_all(writer: &Py<PyAny>, piece: Bytes) -> PyResult<()> {

@@ -9,6 +9,7 @@ use object_store::{Attributes, ObjectMeta};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::client::{is_version, is_weak};
 use crate::local::attributes::{attribute_of, name_of};
 
 /// A name in the cache: of an object, or of one version of its content.
@@ -31,6 +32,8 @@ pub(super) struct Known {
     pub(super) attributes: Attributes,
     /// By the clock of the machine, which all processes share.
     pub(super) validated: SystemTime,
+    /// Whether all that is read of it has to come with one reply: then nothing of it is kept.
+    pub(super) is_one_piece: bool,
 }
 
 impl Known {
@@ -46,23 +49,19 @@ impl Known {
         let time = meta.last_modified.timestamp_nanos_opt().unwrap_or_default();
         match (&meta.version, &meta.e_tag) {
             (Some(version), _) => format!("version {version}"),
-            (None, Some(tag)) if !tag.starts_with("W/") => format!("tag {tag} {}", meta.size),
+            (None, Some(tag)) if !is_weak(tag) => format!("tag {tag} {}", meta.size),
             (None, tag) => format!("{} {time} {}", tag.as_deref().unwrap_or_default(), meta.size),
         }
     }
 
     /// Whether `meta` describes the same content.
     pub(super) fn is_same(&self, meta: &ObjectMeta) -> bool {
-        let known = &self.meta;
-        match (&known.e_tag, &meta.e_tag) {
-            (Some(a), Some(b)) => a == b && known.size == meta.size,
-            _ => known.size == meta.size && known.last_modified == meta.last_modified,
-        }
+        is_version(&self.meta, meta)
     }
 
     /// An entity tag that pins requests to this content.
     pub(super) fn pin(&self) -> Option<String> {
-        self.meta.e_tag.clone().filter(|tag| !tag.starts_with("W/"))
+        self.meta.e_tag.clone().filter(|tag| !is_weak(tag))
     }
 
     pub(super) fn to_bytes(&self) -> Option<Bytes> {
@@ -97,7 +96,7 @@ impl Known {
             version: written.version,
         };
         let validated = UNIX_EPOCH + Duration::from_nanos(written.validated_nanos);
-        Some(Self { meta, attributes, validated })
+        Some(Self { meta, attributes, validated, is_one_piece: false })
     }
 }
 

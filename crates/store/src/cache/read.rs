@@ -15,7 +15,9 @@ use object_store::{
 use super::CachedStore;
 use super::blocks::{BlockKey, Count, State};
 use super::known::{Digest, Known, digest};
+use crate::client::is_one_piece;
 use crate::error::{Error as OurError, ErrorKind};
+use crate::provider::Provider;
 
 /// Below this share of a block, a piece is copied out of it, so that it does not keep the whole block in memory.
 const SHARE: usize = 8;
@@ -37,6 +39,9 @@ impl CachedStore {
         let mut retried = false;
         loop {
             let (known_now, asked) = known;
+            if known_now.is_one_piece && !options.head {
+                return self.inner.get_opts(location, options).await;
+            }
             options.check_preconditions(&known_now.meta)?;
             let range = range(&options, &known_now.meta)?;
             if options.head || range.is_empty() {
@@ -53,6 +58,11 @@ impl CachedStore {
                 Err(Error::Precondition { .. } | Error::NotFound { .. }) if !asked && !retried => {
                     retried = true;
                     known = (object.validate().await?, true);
+                }
+                // A server that gives no ranges: what is asked for is not put together of blocks.
+                Err(Error::NotSupported { .. }) => {
+                    object.state.forget(&object.name());
+                    return self.inner.get_opts(location, options).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -127,8 +137,12 @@ impl Object {
         self.state.count(Count::Validation);
         match self.store.inner.get_opts(&self.location, options).await {
             Ok(reply) => {
-                let known = described(reply.meta, reply.attributes);
-                self.learn(&known, before).await;
+                let is_one_piece = is_one_piece(&reply);
+                let known = described(reply.meta, reply.attributes, is_one_piece);
+                match is_one_piece {
+                    true => self.state.forget(&self.name()),
+                    false => self.learn(&known, before).await,
+                }
                 Ok(known)
             }
             Err(error) => {
@@ -180,7 +194,11 @@ impl Object {
         if reply.range != expected {
             return Ok(None);
         }
-        let known = described(reply.meta.clone(), reply.attributes.clone());
+        let is_one_piece = is_one_piece(&reply);
+        let known = described(reply.meta.clone(), reply.attributes.clone(), is_one_piece);
+        if is_one_piece {
+            return Ok(Some(known));
+        }
         let content = Content::new(self.clone(), known.clone());
         let block = reply.bytes().await?;
         if block.len() as u64 == expected.end - expected.start {
@@ -208,8 +226,8 @@ impl Object {
     }
 }
 
-fn described(meta: ObjectMeta, attributes: Attributes) -> Arc<Known> {
-    Arc::new(Known { meta, attributes, validated: SystemTime::now() })
+fn described(meta: ObjectMeta, attributes: Attributes, is_one_piece: bool) -> Arc<Known> {
+    Arc::new(Known { meta, attributes, validated: SystemTime::now(), is_one_piece })
 }
 
 /// The number of the first block that a read needs, where the size of the object does not matter.
@@ -307,6 +325,9 @@ impl Content {
         let reply = self.object.store.inner.get_opts(location, options).await?;
         if !self.known.is_same(&reply.meta) {
             return Err(self.changed());
+        }
+        if is_one_piece(&reply) {
+            return Err(Provider::not_supported(&self.object.store, "ranges"));
         }
         let found = reply.range.clone();
         let block = reply.bytes().await?;

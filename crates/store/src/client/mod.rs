@@ -18,7 +18,9 @@ mod sift;
 mod surplus;
 mod tls;
 
-pub(crate) use integrity::{Integrity, stated};
+pub(crate) use integrity::{
+    ContentRange, Integrity, is_loose, is_one_piece, is_taken_out, is_version, is_weak, stated,
+};
 pub(crate) use progress::ServiceWorks;
 
 pub use connector::SharedConnector;

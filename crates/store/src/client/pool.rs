@@ -156,7 +156,7 @@ impl HttpService for Pool {
         match direct.send(&place, request).await? {
             Sent::Answered(mut reply) => {
                 pass.replied(authority, reply.status(), reply.headers());
-                Integrity::note(&mut reply);
+                Integrity::note(&mut reply)?;
                 make_ascii(&mut reply);
                 Ok(reply)
             }
@@ -225,7 +225,7 @@ impl Pool {
         let limit = self.options.read_timeout.or(self.options.timeout);
         let body = Download::new(body.map_err(reqwest_error), limit);
         let mut response = HttpResponse::from_parts(parts, HttpResponseBody::new(body));
-        Integrity::note(&mut response);
+        Integrity::note(&mut response)?;
         make_ascii(&mut response);
         Ok(response)
     }

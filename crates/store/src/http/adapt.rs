@@ -1,5 +1,5 @@
 //! What plain servers need beyond what `object_store` sends and expects: the query and the user of the base URL with
-//! every request, and a length for every reply.
+//! every request, a length for every reply, and the range that was asked for also of those that give none.
 
 use std::sync::Arc;
 
@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, RANGE, TRANSFER_ENCODING};
+use http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, IF_RANGE, RANGE,
+    TRANSFER_ENCODING,
+};
 use http::{HeaderValue, Method, StatusCode, Uri};
 use http_body_util::BodyExt;
 use object_store::client::{
@@ -17,7 +20,9 @@ use object_store::client::{
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use super::taken::{Asked, name_range};
 use crate::client::file_body::{FileBody, TemporaryFile};
+use crate::client::{ContentRange, Integrity, is_loose, is_weak};
 
 /// Replies without a length are kept in memory up to this many bytes, and in a temporary file from there on.
 const IN_MEMORY_BYTES: usize = 8 << 20;
@@ -66,44 +71,152 @@ impl Adapter {
         Ok(())
     }
 
+    async fn execute(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let mut reply = self.http.execute(request).await?;
+        if reply.status() == StatusCode::NOT_IMPLEMENTED {
+            // `object_store` asks again after every 5xx; a server that does not know a method will not know it then.
+            *reply.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        }
+        if reply.status() == StatusCode::ACCEPTED && reads {
+            return Err(not_yet());
+        }
+        Ok(reply)
+    }
+
+    /// Asks what an object is, by the first byte of it where the head does not say.
+    async fn head(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let again = again(&request, Method::GET);
+        let reply = self.execute(request).await?;
+        // Many servers say 0 of what they make when it is asked for.
+        let length = length_of(reply.headers()).filter(|length| *length > 0);
+        if reply.status().is_success() && length.is_some() || !may_be_there(reply.status()) {
+            return Ok(reply);
+        }
+        let probed = self.probe(again).await?;
+        let says_empty = reply.status().is_success() && length_of(reply.headers()).is_some();
+        Ok(if says_empty && !probed.status().is_success() { reply } else { probed })
+    }
+
     /// Asks for the first byte, in place of the head that the server does not give or that lacks the length.
     async fn probe(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        *request.method_mut() = Method::GET;
+        let whole = again(&request, Method::GET);
         request.headers_mut().insert(RANGE, HeaderValue::from_static("bytes=0-0"));
-        let (mut parts, body) = self.http.execute(request).await?.into_parts();
+        let (mut parts, body) = self.execute(request).await?.into_parts();
         let length = match parts.status {
             StatusCode::PARTIAL_CONTENT => {
-                let range = parts.headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
-                range.and_then(|range| range.rsplit_once('/')?.1.parse::<u64>().ok())
+                match ContentRange::of(parts.status, &parts.headers)?.and_then(|range| range.total)
+                {
+                    Some(length) => length,
+                    None => self.length_of_whole(whole).await?,
+                }
             }
             // Nothing can be asked for of an object without a byte.
-            StatusCode::RANGE_NOT_SATISFIABLE => {
-                parts.status = StatusCode::OK;
-                Some(0)
+            StatusCode::RANGE_NOT_SATISFIABLE => 0,
+            StatusCode::OK | StatusCode::NO_CONTENT => match length_of(&parts.headers) {
+                Some(length) => length,
+                // Only the end tells.
+                None => count(body).await?,
+            },
+            status => {
+                if status.is_success() {
+                    parts.status = StatusCode::NOT_FOUND;
+                }
+                return Ok(HttpResponse::from_parts(parts, body));
             }
-            status if !status.is_success() => return Ok(HttpResponse::from_parts(parts, body)),
-            _ => length_of(&parts.headers),
         };
-        let length = match length {
-            Some(length) => length,
-            None if parts.status == StatusCode::PARTIAL_CONTENT => {
-                let text = "the server does not give the length of the object";
-                return Err(HttpError::new(HttpErrorKind::Decode, std::io::Error::other(text)));
+        if parts.status == StatusCode::PARTIAL_CONTENT {
+            // They may be of the one byte.
+            for name in ["content-md5", "ais-checksum-type", "ais-checksum-value"] {
+                parts.headers.remove(HeaderName::from_static(name));
             }
-            // Only the end tells.
-            None => count(body).await?,
-        };
+            parts.extensions.remove::<Integrity>();
+        }
         parts.status = StatusCode::OK;
         parts.headers.remove(CONTENT_RANGE);
         parts.headers.insert(CONTENT_LENGTH, length.into());
         Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(Bytes::new())))
     }
 
-    /// Whether a server answers GET where it does not answer HEAD: it may not know HEAD, or the signature in the query
-    /// may be for GET alone.
-    fn head_refused(&self, status: StatusCode) -> bool {
-        matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
-            || (status == StatusCode::FORBIDDEN && self.query.is_some())
+    /// The length of an object whose server leaves it out of replies with a range.
+    async fn length_of_whole(&self, request: HttpRequest) -> Result<u64, HttpError> {
+        let reply = self.execute(request).await?;
+        match (reply.status(), length_of(reply.headers())) {
+            (StatusCode::OK, Some(length)) => Ok(length),
+            (StatusCode::OK, None) => count(reply.into_body()).await,
+            _ => Err(broken("the server does not give the length of the object")),
+        }
+    }
+
+    async fn get(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let asked = Asked::of(&request);
+        let head = asked.map(|_| again(&request, Method::HEAD));
+        let mut reply = self.execute(request).await?;
+        if !reply.status().is_success() {
+            return Ok(reply);
+        }
+        if length_of(reply.headers()).is_none() {
+            reply = with_length(reply).await?;
+        }
+        mark(&mut reply);
+        set_weak_tag_aside(&mut reply);
+        let range = ContentRange::of(reply.status(), reply.headers())?;
+        match (range, asked, head) {
+            (Some(ContentRange { first, last, total: None }), _, Some(head)) => {
+                let of_whole = self.head(head).await?;
+                let total =
+                    length_of(of_whole.headers()).filter(|_| of_whole.status().is_success());
+                let Some(total) = total.filter(|total| *total > last) else {
+                    return Err(broken("the server does not give the length of the object"));
+                };
+                name_range(reply.headers_mut(), &(first..last + 1), total);
+                Ok(reply)
+            }
+            (None, Some(asked), _) if reply.status() == StatusCode::OK => Ok(asked.take_out(reply)),
+            _ => Ok(reply),
+        }
+    }
+}
+
+/// Whether there may be an object all the same: the server may not know HEAD, or the signature in the query may be for GET
+/// alone, whatever is said of it then.
+fn may_be_there(head: StatusCode) -> bool {
+    head.is_success()
+        || matches!(
+            head,
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
+        )
+}
+
+/// The same request with another method, for the whole.
+fn again(request: &HttpRequest, method: Method) -> HttpRequest {
+    let mut again = HttpRequest::new(HttpRequestBody::empty());
+    *again.method_mut() = method;
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    for name in [RANGE, IF_RANGE] {
+        again.headers_mut().remove(name);
+    }
+    again
+}
+
+/// An entity tag that `object_store` is not to go by: it would ask for the rest of a body that breaks off, which may be of
+/// another content with the same weak tag.
+#[derive(Clone)]
+pub(super) struct WeakTag(pub(super) String);
+
+/// Keeps with a reply whether its version can be told from others.
+fn mark(reply: &mut HttpResponse) {
+    if is_loose(reply.headers()) {
+        reply.extensions_mut().get_or_insert_default::<Integrity>().is_loose = true;
+    }
+}
+
+fn set_weak_tag_aside(reply: &mut HttpResponse) {
+    let tag = reply.headers().get(ETAG).and_then(|tag| tag.to_str().ok());
+    if let Some(tag) = tag.filter(|tag| is_weak(tag)).map(|tag| WeakTag(tag.to_owned())) {
+        reply.headers_mut().remove(ETAG);
+        reply.extensions_mut().insert(tag);
     }
 }
 
@@ -111,27 +224,16 @@ impl Adapter {
 impl HttpService for Adapter {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         self.amend(&mut request)?;
-        let again = (request.method() == Method::HEAD).then(|| {
-            let mut again = HttpRequest::new(HttpRequestBody::empty());
-            *again.uri_mut() = request.uri().clone();
-            *again.headers_mut() = request.headers().clone();
-            again
-        });
-        let read = request.method() == Method::GET;
-        let mut reply = self.http.execute(request).await?;
-        if reply.status() == StatusCode::NOT_IMPLEMENTED {
-            // `object_store` asks again after every 5xx; a server that does not know a method will not know it then.
-            *reply.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-        }
-        if reply.status() == StatusCode::ACCEPTED && (read || again.is_some()) {
-            return Err(not_yet());
-        }
-        let known = length_of(reply.headers()).is_some();
-        match again {
-            Some(again) if self.head_refused(reply.status()) => self.probe(again).await,
-            Some(again) if reply.status().is_success() && !known => self.probe(again).await,
-            None if read && reply.status().is_success() && !known => with_length(reply).await,
-            _ => Ok(reply),
+        match *request.method() {
+            Method::HEAD => {
+                let mut reply = self.head(request).await?;
+                if reply.status().is_success() {
+                    mark(&mut reply);
+                }
+                Ok(reply)
+            }
+            Method::GET => self.get(request).await,
+            _ => self.execute(request).await,
         }
     }
 }
@@ -153,7 +255,11 @@ fn not_yet() -> HttpError {
     HttpError::new(HttpErrorKind::Unknown, std::io::Error::other(text))
 }
 
-fn length_of(headers: &http::HeaderMap) -> Option<u64> {
+fn broken(text: &'static str) -> HttpError {
+    HttpError::new(HttpErrorKind::Decode, std::io::Error::other(text))
+}
+
+pub(super) fn length_of(headers: &http::HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

@@ -1,7 +1,8 @@
 //! Plain HTTP servers, and WebDAV where the server speaks it.
 //!
 //! * The query of the base URL (`?token=…`) and its user go along with every request to its origin, and nowhere else.
-//! * A server may leave out lengths, answer HEAD with 405, or ignore ranges; the last is an error, never wrong bytes.
+//! * A server may leave out lengths, refuse HEAD, or ignore ranges: these are taken out of the whole then, which streams by.
+//! * What nothing tells from other versions of it is read with one request, never put together of several.
 //! * Directories are listed by WebDAV, or from the page that the server shows to browsers (HTML, or nginx's JSON).
 //! * Creating and replacing on a condition asks first and sends the condition along: against other writers it is as
 //!   safe as the server, which may not know `If-None-Match` and `If-Match` for PUT.
@@ -9,6 +10,7 @@
 
 mod adapt;
 mod index;
+mod taken;
 mod walk;
 mod write;
 
@@ -30,7 +32,7 @@ use object_store::{
 };
 use url::Url;
 
-use self::adapt::{Adapter, Connector};
+use self::adapt::{Adapter, Connector, WeakTag};
 use crate::checksum::Checksum;
 use crate::client::file_body::UploadFile;
 use crate::client::{ClientOptions, Integrity, shared_client};
@@ -161,7 +163,11 @@ impl ObjectStore for HttpStore {
         location: &Path,
         options: GetOptions,
     ) -> object_store::Result<GetResult> {
-        self.inner.get_opts(location, options).await
+        let mut result = self.inner.get_opts(location, options).await?;
+        if let Some(WeakTag(tag)) = result.extensions.remove() {
+            result.meta.e_tag = Some(tag);
+        }
+        Ok(result)
     }
 
     async fn get_ranges(

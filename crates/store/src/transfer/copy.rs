@@ -7,13 +7,14 @@ use std::sync::atomic::Ordering;
 use object_store::path::Path;
 use object_store::{CopyMode, CopyOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 
-use super::object::{Object, is_version};
+use super::object::Object;
 use super::partial::Publication;
 use super::restart::Restarts;
 use super::send::Target;
 use super::source::{LocalFile, Source};
 use super::{Report, Transfer};
 use crate::cache::behind;
+use crate::client::is_version;
 use crate::error::{Error, ErrorKind, Result};
 use crate::local::LocalStore;
 use crate::provider::{CopyOutcome, Provider};

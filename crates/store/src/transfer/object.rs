@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::backoff::Backoff;
 use super::{Transfer, TransferOptions, Verify};
 use crate::checksum::{Algorithm, Checksum, cheapest};
-use crate::client::Integrity;
+use crate::client::{Integrity, is_one_piece, is_version, is_weak};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
 
@@ -38,7 +38,8 @@ pub(super) struct Object {
     pub(super) moved: Arc<AtomicU64>,
     /// Whether bytes have moved when they have been read, and not only when they have been written again.
     pub(super) counts: bool,
-    /// Whether a reply has shown that the service gives no ranges of it, whatever others have looked like.
+    /// Whether a reply has shown that the service gives no ranges of it, or none that can be put together, whatever others
+    /// have looked like.
     no_ranges: Arc<AtomicBool>,
     /// Whether a body of it has broken off that nothing can go on with.
     broke_off: Arc<AtomicBool>,
@@ -50,7 +51,7 @@ pub(super) struct Opened {
     pub(super) attributes: Attributes,
     pub(super) integrity: Integrity,
     pub(super) body: Body,
-    /// Whether the service gives ranges.
+    /// Whether the service gives ranges, all of one version.
     pub(super) has_ranges: bool,
 }
 
@@ -192,6 +193,16 @@ impl Object {
         let options =
             GetOptions { range: Some(GetRange::Bounded(0..part.max(1))), ..self.options() };
         match self.store.get_uncompared(&self.path, options).await {
+            Ok(result) if is_one_piece(&result) => {
+                self.found_without_ranges();
+                match result.range == (0..result.meta.size) {
+                    true => Ok(Opened::of(result, false)),
+                    false => {
+                        drop(result);
+                        self.open_whole(false).await
+                    }
+                }
+            }
             Ok(result) => Ok(Opened::of(result, true)),
             Err(error) => {
                 let error = self.error(error);
@@ -213,24 +224,31 @@ impl Object {
     }
 
     async fn open_whole(&self, has_ranges: bool) -> Result<Opened> {
+        let result = self.store.get_uncompared(&self.path, self.options()).await;
+        let result = result.map_err(|e| self.error(e));
+        let has_ranges = has_ranges && !result.as_ref().is_ok_and(is_one_piece);
         if !has_ranges {
             self.found_without_ranges();
         }
-        let result = self.store.get_uncompared(&self.path, self.options()).await;
-        Ok(Opened::of(result.map_err(|e| self.error(e))?, has_ranges))
+        Ok(Opened::of(result?, has_ranges))
     }
 
     /// Asks for a range of the version that `pin` describes.
     ///
     /// # Errors
-    /// [`ErrorKind::Precondition`] when the object is another one by now.
+    /// [`ErrorKind::Precondition`] when the object is another one by now, [`ErrorKind::NotSupported`] when nobody can say.
     pub(super) async fn range(&self, pin: &ObjectMeta, range: Range<u64>) -> Result<Body> {
         let mut options =
             GetOptions { range: Some(GetRange::Bounded(range.clone())), ..self.options() };
         // A weak tag never matches If-Match (RFC 9110, 13.1.1); it is compared below.
-        options.if_match = pin.e_tag.clone().filter(|tag| !tag.starts_with("W/"));
+        options.if_match = pin.e_tag.clone().filter(|tag| !is_weak(tag));
         let result = self.store.get_uncompared(&self.path, options).await;
-        let (meta, body) = Body::of(result.map_err(|e| self.error(e))?);
+        let result = result.map_err(|e| self.error(e))?;
+        if is_one_piece(&result) {
+            let detail = "the server gives no ranges of it that can be put together";
+            return Err(Error::new(ErrorKind::NotSupported, "get", self.url(), detail));
+        }
+        let (meta, body) = Body::of(result);
         self.check(pin, &meta)?;
         match body.range == range {
             true => Ok(body),
@@ -284,15 +302,6 @@ impl Object {
         let is_md5 = self.store.provider().scheme() == "s3" && !stated.is_encrypted;
         is_md5.then(|| Checksum::from_hex(Algorithm::Md5, tag)).flatten()
     }
-}
-
-/// Whether both are of one version: by entity tags, where there are none by time, and by length.
-pub(super) fn is_version(one: &ObjectMeta, other: &ObjectMeta) -> bool {
-    let same = match (&one.e_tag, &other.e_tag) {
-        (Some(a), Some(b)) => a == b,
-        _ => one.last_modified == other.last_modified,
-    };
-    same && one.size == other.size
 }
 
 fn ended_early(object: &Object, left: &Range<u64>) -> Error {

@@ -1,6 +1,7 @@
 //! Objects into memory.
 
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -15,7 +16,7 @@ use super::place::{Memory, Place};
 use super::region::Region;
 use super::restart::Restarts;
 use crate::checksum::Checksum;
-use crate::client::Integrity;
+use crate::client::{Integrity, is_one_piece};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
 
@@ -86,18 +87,71 @@ impl Transfer {
         Ok(length)
     }
 
-    /// Reads a range of an object into `buffer`, which has the length of the range, parts side by side. `pin` is the
-    /// version to be read.
-    pub async fn read_range_into(
+    /// Reads an object from the byte `start` on into `buffer`, as far as both go, parts side by side; returns how many bytes
+    /// that is.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read). What the buffer holds after an error is undefined.
+    pub async fn read_into_from(
         &self,
         store: &Store,
-        pin: &ObjectMeta,
-        range: Range<u64>,
+        path: &Path,
+        start: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize> {
+        let object = Object::new(store, path);
+        let mut restarts = Restarts::new(self);
+        loop {
+            match self.read_version_from(&object, start, buffer).await {
+                Ok(length) => return Ok(length),
+                Err(error) => restarts.again(self, &object, error).await?,
+            }
+        }
+    }
+
+    async fn read_version_from(
+        &self,
+        object: &Object,
+        start: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize> {
+        let request = self.budget.request(&object.store).await;
+        // The first byte comes with the length of the whole, which not every server states otherwise.
+        let Opened { meta, body, has_ranges, .. } = self.open(object, None, 1).await?;
+        let end = meta.size.min(start.saturating_add(buffer.len() as u64));
+        if start >= end {
+            return Ok(0);
+        }
+        let buffer = &mut buffer[..(end - start) as usize];
+        if has_ranges {
+            drop((request, body));
+            self.fetch_into(object, &meta, start..end, None, None, buffer).await?;
+        } else {
+            self.take_out(object, body, start, buffer).await?;
+        }
+        Ok(buffer.len())
+    }
+
+    /// Reads on to the byte `start`, and from there on into `buffer`.
+    async fn take_out(
+        &self,
+        object: &Object,
+        mut body: Body,
+        start: u64,
         buffer: &mut [u8],
     ) -> Result<()> {
-        let object = Object::new(store, &pin.location);
-        check_room(&object, pin, &range, buffer)?;
-        self.fetch_into(&object, pin, range, None, None, buffer).await
+        let (mut skip, mut at) = (start, 0);
+        while at < buffer.len() {
+            let Some(mut piece) = self.piece(object, &mut body).await? else { break };
+            drop(piece.split_to(skip.min(piece.len() as u64) as usize));
+            skip = start.saturating_sub(body.range.start);
+            piece.truncate(buffer.len() - at);
+            buffer[at..at + piece.len()].copy_from_slice(&piece);
+            at += piece.len();
+            object.moved.fetch_add(piece.len() as u64, Ordering::Relaxed);
+            self.events.moved(piece.len() as u64);
+        }
+        Ok(())
     }
 
     /// Goes on with a body that has begun: reads `range` of the object `pin` into memory, the beginning from `stream`
@@ -180,7 +234,7 @@ impl Transfer {
 /// to say that they give ranges.
 pub fn has_ranges(store: &Store, result: &GetResult) -> bool {
     let said = || result.extensions.get::<Integrity>().is_some_and(|said| said.has_ranges);
-    store.provider().scheme() != "http" || said()
+    !is_one_piece(result) && (store.provider().scheme() != "http" || said())
 }
 
 fn check_room(object: &Object, pin: &ObjectMeta, range: &Range<u64>, buffer: &[u8]) -> Result<()> {

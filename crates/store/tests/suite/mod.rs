@@ -25,6 +25,7 @@ mod operations;
 mod origin;
 mod pacing;
 mod paged;
+mod plain;
 mod profiles;
 mod refused;
 mod services;
