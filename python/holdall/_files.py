@@ -392,11 +392,14 @@ def open_reader(
 ) -> ReadableFile:
     """Open an object for reading.
 
+    All that is read is of one version. From HTTP servers that give no ranges, or do not say what tells versions apart, it is read
+    forward with one request; to go back is to begin anew.
+
     Args:
         store: where the object is.
         path: the key.
         buffer_size: bytes fetched at once.
-        size: length of the object in bytes, where it is known; spares a request.
+        size: length of the object in bytes, where it is known; spares a request. What the first reply says counts.
 
     Raises:
         NotFoundError: there is no such object.

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes as RustBytes, BytesMut};
-use holdall::store::object_store::path::Path;
-use holdall::store::object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
-use holdall::store::transfer::{Transfer, has_ranges, stated_checksum};
-use holdall::store::{Error, ErrorKind, Result, Store};
+use holdall::store::{Error, ErrorKind, Pinned, Result, Store};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use tokio::sync::{Mutex, MutexGuard};
@@ -16,7 +13,6 @@ use crate::awaitable::future_into_py;
 use crate::buffer::buffer_of;
 use crate::bytes::Bytes;
 use crate::errors::to_py;
-use crate::ops::get::LARGE_BYTES;
 use crate::ops::key::Key;
 use crate::runtime::{block_on, ready_or_block_on};
 use crate::stores::{Handle, PyStore};
@@ -46,8 +42,6 @@ struct State {
     ahead: Option<Ahead>,
     /// Where the last fetch ended: reading on from there is sequential.
     sequential_at: u64,
-    /// Every read is of this version of the object.
-    e_tag: Option<String>,
 }
 
 /// A block that is fetched before it is asked for.
@@ -83,28 +77,22 @@ impl Drop for Ahead {
 
 struct Inner {
     handle: Handle,
-    path: Path,
-    size: u64,
+    /// Every read is of one version of the object.
+    object: Arc<Pinned>,
     block_bytes: u64,
     state: Mutex<State>,
 }
 
 impl Inner {
-    fn new(
-        handle: Handle,
-        path: Path,
-        size: u64,
-        e_tag: Option<String>,
-        block_bytes: usize,
-    ) -> Self {
-        let state = State { position: 0, blocks: Vec::new(), ahead: None, sequential_at: 0, e_tag };
-        Self {
-            handle,
-            path,
-            size,
-            block_bytes: block_bytes.max(1) as u64,
-            state: Mutex::new(state),
-        }
+    fn new(handle: Handle, object: Pinned, block_bytes: usize) -> Self {
+        let state = State { position: 0, blocks: Vec::new(), ahead: None, sequential_at: 0 };
+        let block_bytes = block_bytes.max(1) as u64;
+        Self { handle, object: Arc::new(object), block_bytes, state: Mutex::new(state) }
+    }
+
+    /// The end of a read at `at`, as far as the length is known.
+    fn end(&self, at: u64, wanted: u64) -> u64 {
+        self.object.size().min(at.saturating_add(wanted))
     }
 
     /// Locks the state for a synchronous caller. Another thread may be reading, and may want the interpreter meanwhile.
@@ -113,42 +101,6 @@ impl Inner {
             Ok(guard) => guard,
             Err(_) => py.detach(|| self.state.blocking_lock()),
         }
-    }
-
-    /// Fetches exactly `start..end`.
-    async fn fetch(
-        store: Store,
-        path: Path,
-        start: u64,
-        end: u64,
-        e_tag: Option<String>,
-    ) -> Result<(RustBytes, Option<String>)> {
-        let options = GetOptions {
-            range: Some(GetRange::Bounded(start..end)),
-            if_match: e_tag,
-            ..GetOptions::default()
-        };
-        let failed = |e| store.error("read", &path, e);
-        let got = store.get_opts(&path, options).await.map_err(failed)?;
-        let e_tag = got.meta.e_tag.clone();
-        let is_large = got.range.end - got.range.start >= LARGE_BYTES && !is_local(&store);
-        let data = match is_large && has_ranges(&store, &got) {
-            true => {
-                let (meta, range) = (got.meta.clone(), got.range.clone());
-                let expected = stated_checksum(&got);
-                let stream = got.into_stream();
-                Transfer::new().finish_read(&store, &meta, range, stream, expected).await?
-            }
-            false => got.bytes().await.map_err(failed)?,
-        };
-        if data.len() as u64 != end - start {
-            let detail = format!(
-                "the range {start}..{end} has only {} bytes: the object is shorter than the size given",
-                data.len()
-            );
-            return Err(Error::new(ErrorKind::Corrupt, "read", store.url_of(&path), detail));
-        }
-        Ok((data, e_tag))
     }
 
     /// The next bytes in their pieces, at most `wanted`; fewer only at the end of the object. The position moves when
@@ -168,35 +120,42 @@ impl Inner {
         mut at: u64,
         wanted: u64,
     ) -> Result<Vec<RustBytes>> {
-        let end = self.size.min(at.saturating_add(wanted));
-        let mut pieces = Vec::new();
-        while at < end {
+        let store = if inline { self.handle.sync_store() } else { &self.handle.store };
+        let (start, mut pieces) = (at, Vec::new());
+        loop {
+            // The first block may say that the object is longer or shorter.
+            let end = self.end(start, wanted);
+            if at >= end {
+                if wanted == 0 || self.object.is_settled(store) {
+                    return Ok(pieces);
+                }
+                self.object.settle(store).await?;
+                continue;
+            }
             if let Some(piece) = piece_of_blocks(state, at, end) {
                 at += piece.len() as u64;
                 pieces.push(piece);
                 continue;
             }
-            let store = if inline { self.handle.sync_store() } else { &self.handle.store }.clone();
             let ahead = state.ahead.take().and_then(|ahead| ahead.take_at(at));
             let data = match ahead {
                 Some(task) => task.await.map_err(|e| {
-                    Error::new(ErrorKind::Join, "read", store.url_of(&self.path), e.to_string())
+                    let url = store.url_of(self.object.path());
+                    Error::new(ErrorKind::Join, "read", url, e.to_string())
                 })??,
                 None => {
-                    let until = self.size.min(end.max(at + self.block_bytes));
-                    let (path, e_tag) = (self.path.clone(), state.e_tag.clone());
-                    let (data, e_tag) = Self::fetch(store.clone(), path, at, until, e_tag).await?;
-                    state.e_tag = state.e_tag.take().or(e_tag);
-                    data
+                    let until = self.object.size().min(end.max(at + self.block_bytes));
+                    self.object.fetch(store, at..until).await?
                 }
             };
-            let next = at + data.len() as u64;
-            // Local reads are as fast as the copy itself; what the network brings is asked for early.
-            if state.sequential_at == at && next < self.size && !is_local(&store) {
-                let until = self.size.min(next + self.block_bytes);
-                let fetch = Self::fetch(store, self.path.clone(), next, until, state.e_tag.clone());
-                let task = crate::runtime::runtime().spawn(async move { Ok(fetch.await?.0) });
-                state.ahead = Some(Ahead::new(next, task));
+            let (next, size) = (at + data.len() as u64, self.object.size());
+            // Local reads are as fast as the copy itself; what the network brings is asked for early, unless it comes anyway.
+            let is_remote = !is_local(store) && !self.object.is_one_piece();
+            if state.sequential_at == at && next < size && is_remote {
+                let range = next..size.min(next + self.block_bytes);
+                let (object, store) = (self.object.clone(), store.clone());
+                let fetch = async move { object.fetch(&store, range).await };
+                state.ahead = Some(Ahead::new(next, crate::runtime::runtime().spawn(fetch)));
             }
             state.sequential_at = next;
             if state.blocks.len() == KEPT_BLOCKS {
@@ -204,7 +163,6 @@ impl Inner {
             }
             state.blocks.push(Block { start: at, data });
         }
-        Ok(pieces)
     }
 
     /// The bytes up to and including the next line feed, at most `wanted`.
@@ -286,10 +244,10 @@ impl Reader {
     /// What a read returns when one block has it all; the common case, which needs no waiting.
     fn at_hand(&self, wanted: u64) -> Option<RustBytes> {
         let mut state = self.0.state.try_lock().ok()?;
-        let end = self.0.size.min(state.position.saturating_add(wanted));
         let at = state.position;
+        let end = self.0.end(at, wanted);
         if at >= end {
-            return Some(RustBytes::new());
+            return self.0.object.is_settled(&self.0.handle.store).then(RustBytes::new);
         }
         let block = state.blocks.iter().rev().find(|block| block.holds(at))?;
         if block.end() < end {
@@ -323,18 +281,16 @@ impl Reader {
         size: Option<u64>,
     ) -> PyResult<Self> {
         let handle = store.get().handle.clone();
-        let (size, e_tag) = match size {
-            Some(size) => (size, None),
+        let object = match size {
+            Some(size) => Pinned::of_size(&path.0, size),
             None => {
                 let location = &path.0;
-                let found = handle.run(py, |store| async move {
-                    store.head(location).await.map_err(|e| store.error("open", location, e))
-                })?;
-                let meta = found.map_err(|e| to_py(&e))?;
-                (meta.size, meta.e_tag)
+                let found =
+                    handle.run(py, |store| async move { Pinned::open(&store, location).await })?;
+                found.map_err(|e| to_py(&e))?
             }
         };
-        Ok(Self(Arc::new(Inner::new(handle, path.0, size, e_tag, buffer_size))))
+        Ok(Self(Arc::new(Inner::new(handle, object, buffer_size))))
     }
 
     /// Opens an object, to be awaited.
@@ -350,20 +306,15 @@ impl Reader {
     ) -> PyResult<Bound<'py, PyAny>> {
         let handle = store.get().handle.clone();
         let (store, path) = (handle.store.clone(), path.0);
-        let location = path.clone();
         let found = async move {
             match size {
-                Some(size) => Ok((size, None)),
-                None => {
-                    let meta = store.head(&location).await;
-                    meta.map(|meta| (meta.size, meta.e_tag))
-                        .map_err(|e| store.error("open", &location, e))
-                }
+                Some(size) => Ok(Pinned::of_size(&path, size)),
+                None => Pinned::open(&store, &path).await,
             }
         };
         future_into_py(py, handle.ready, found, move |py, found| {
-            let (size, e_tag) = found.map_err(|e| to_py(&e))?;
-            let reader = Self(Arc::new(Inner::new(handle, path, size, e_tag, buffer_size)));
+            let object = found.map_err(|e| to_py(&e))?;
+            let reader = Self(Arc::new(Inner::new(handle, object, buffer_size)));
             wrap.call1(py, (reader,))
         })
     }
@@ -371,13 +322,13 @@ impl Reader {
     /// Length of the object in bytes.
     #[getter]
     fn size(&self) -> u64 {
-        self.0.size
+        self.0.object.size()
     }
 
     /// The URL of the object, without credentials.
     #[getter]
     fn url(&self) -> String {
-        self.0.handle.store.url_of(&self.0.path)
+        self.0.handle.store.url_of(self.0.object.path())
     }
 
     fn tell(&self, py: Python<'_>) -> u64 {
@@ -389,7 +340,7 @@ impl Reader {
         let base = match whence {
             0 => 0,
             1 => state.position,
-            2 => self.0.size,
+            2 => self.0.object.measure(),
             _ => return Err(PyValueError::new_err(format!("whence is 0, 1 or 2, not {whence}"))),
         };
         let to = i128::from(base) + i128::from(offset);
@@ -412,7 +363,7 @@ impl Reader {
         let most = if size < 0 { self.0.block_bytes } else { count(size) };
         let at_hand = {
             let mut state = self.0.lock(py);
-            let end = self.0.size.min(state.position.saturating_add(most));
+            let end = self.0.end(state.position, most);
             take_from_blocks(&mut state, end)
         };
         match at_hand {

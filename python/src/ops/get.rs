@@ -26,7 +26,7 @@ use crate::transfer::Room;
 const MIN_CHUNK_BYTES: usize = 10 * 1024 * 1024;
 
 /// Bodies of this length are read by several requests at once.
-pub(crate) const LARGE_BYTES: u64 = 16 * 1024 * 1024;
+const LARGE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// An object that has been asked for: its description at once, its body when it is read.
 ///
