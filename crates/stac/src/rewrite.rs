@@ -150,7 +150,12 @@ fn assets(
                 keep_alternate(asset, name, old);
                 has_alternates = true;
             }
-            set_href(asset, Some(new_href(&job.target, options)));
+            let mut new = new_href(&job.target, options);
+            // The slash says that it is a directory, to web servers' readers above all.
+            if done.files.is_some() && old.as_deref().is_some_and(href::is_directory) {
+                new.push('/');
+            }
+            set_href(asset, Some(new));
             if options.describe_files {
                 described = true;
                 asset.set("file:size", done.bytes);
@@ -346,6 +351,20 @@ mod tests {
         rewrite(&mut document, &plan, &outcomes, &RewriteOptions::default());
         let expected = r#"{"href": "/out/a.tif", "alternate": {"x": {"href": "https://h/x.tif", "y": 1}, "z": {"href": "s3://b/k"}}}"#;
         assert!(document.to_text().contains(expected), "{}", document.to_text());
+    }
+
+    #[test]
+    fn what_a_slash_says_to_be_a_directory_stays_one() {
+        let item = ITEM.replace("./a.tif", "./a/");
+        for (files, href) in [(Some(3), "/out/a/"), (None, "/out/a")] {
+            let mut document = Document::parse(&item).unwrap();
+            let place = Place::Local("/out".into());
+            let plan = Plan::make(&document, &place, &PlanOptions::default()).unwrap();
+            let outcomes = [Ok(Done { files, ..Done::default() }), failed(), failed()];
+            rewrite(&mut document, &plan, &outcomes, &RewriteOptions::default());
+            let expected = format!(r#""a": {{"href": "{href}"}}"#);
+            assert!(document.to_text().contains(&expected), "{}", document.to_text());
+        }
     }
 
     #[test]
