@@ -362,7 +362,9 @@ def _below(base: str, name: str) -> str:
 
 def _is_of(place: str, href: str) -> bool:
     """Whether a document that has the href is at the place already: it is not derived from itself."""
-    return href == place or (href.endswith(place.rsplit("/", 1)[-1]) and href == os.path.abspath(place))
+    return href == place or (
+        href.endswith(place.rsplit("/", 1)[-1]) and href == os.path.abspath(place)
+    )
 
 
 def _forget_self_href(stac_object: Item | Collection) -> None:
