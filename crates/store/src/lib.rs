@@ -62,7 +62,9 @@ pub use listing::{Entry, OddKey, OddKeys, OddVersion, Oddity, ParallelOptions};
 pub use ops::{BatchOptions, DeleteReport, Deletion, Level, ListOptions};
 pub use pages::{LARGE_BYTES, use_large_pages};
 pub use pinned::Pinned;
-pub use provider::{CopyOutcome, ObjectVersion, OpenUpload, Provider, Tags, VersionEntry};
+pub use provider::{
+    CopyOutcome, CreateNew, ObjectVersion, OpenUpload, Provider, Tags, VersionEntry,
+};
 /// Text with every secret in its URLs taken out; see [`Error`].
 pub use redact::text as redacted;
 pub use registry::{OpenOptions, Opener, Registry};

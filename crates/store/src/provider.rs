@@ -10,10 +10,12 @@ use chrono::{DateTime, Utc};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use object_store::list::PaginatedListStore;
-use object_store::multipart::MultipartStore;
+use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::signer::Signer;
-use object_store::{Attributes, CopyMode, Error, ObjectStore, PutOptions, PutResult, Result};
+use object_store::{
+    Attributes, CopyMode, Error, MultipartId, ObjectStore, PutOptions, PutResult, Result,
+};
 
 use crate::checksum::Checksum;
 use crate::listing::{Entry, OddKey};
@@ -68,6 +70,12 @@ pub struct OpenUpload {
     pub begun: Option<DateTime<Utc>>,
 }
 
+/// Among the extensions of `PutMultipartOptions`: the upload creates an object and replaces none. Whether one is there shows when
+/// it is completed. For stores that have no [`multipart`](Provider::multipart); these have
+/// [`complete_new`](Provider::complete_new).
+#[derive(Debug, Clone, Copy)]
+pub struct CreateNew;
+
 /// What came of a request to copy inside a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -117,6 +125,17 @@ pub trait Provider: ObjectStore {
     /// Multipart uploads by explicit part number, where the service has them.
     fn multipart(&self) -> Option<&dyn MultipartStore> {
         None
+    }
+
+    /// Completes an upload in parts on the condition that there is no object; `None`, with the upload as it was, where the
+    /// service knows no such condition.
+    async fn complete_new(
+        &self,
+        _location: &Path,
+        _id: &MultipartId,
+        _parts: &[PartId],
+    ) -> Result<Option<PutResult>> {
+        Ok(None)
     }
 
     /// Writes the first `length` bytes of a file with one request, whatever its size; `None` where the service has a

@@ -2,8 +2,9 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 use http::{HeaderMap, Method};
+use object_store::multipart::PartId;
 use object_store::path::Path;
-use object_store::{Attributes, CopyMode, Error, Result};
+use object_store::{Attributes, CopyMode, Error, PutResult, Result};
 use quick_xml::escape::escape;
 use serde::Deserialize;
 
@@ -11,7 +12,7 @@ use super::S3Store;
 use super::encryption;
 use super::request::encoded;
 use crate::cloud::attributes::to_headers;
-use crate::cloud::send::{Call, Refused};
+use crate::cloud::send::{Call, Refused, Reply};
 use crate::config::S3Key;
 use crate::provider::CopyOutcome;
 
@@ -248,9 +249,43 @@ impl S3Store {
             .try_collect()
             .await?;
         done.sort_unstable();
+        let e_tags = done.iter().map(|(_, e_tag)| e_tag.as_str());
+        self.complete(to, upload, e_tags, mode).await.map(drop)
+    }
+
+    /// Completes an upload of parts where there is no object.
+    pub(super) async fn complete_if_new(
+        &self,
+        location: &Path,
+        upload: &str,
+        parts: &[PartId],
+    ) -> Result<Option<PutResult>> {
+        let settings = self.settings();
+        let has_conditions = settings.get(S3Key::ConditionalPut) != Some("disabled");
+        if parts.is_empty() || !has_conditions || settings.flag(S3Key::S3Express)? {
+            return Ok(None);
+        }
+        let e_tags = parts.iter().map(|part| part.content_id.as_str());
+        let reply = self.complete(location, upload, e_tags, CopyMode::Create).await?;
+        let completed: CopiedPart = reply.xml("S3")?;
+        Ok(Some(PutResult {
+            e_tag: Some(completed.e_tag),
+            version: reply.header("x-amz-version-id").map(str::to_owned),
+            extensions: Default::default(),
+        }))
+    }
+
+    /// Completes an upload of parts with these tags, from the first to the last.
+    async fn complete(
+        &self,
+        to: &Path,
+        upload: &str,
+        e_tags: impl Iterator<Item = &str>,
+        mode: CopyMode,
+    ) -> Result<Reply> {
         let mut body = String::from("<CompleteMultipartUpload>");
-        for (number, e_tag) in &done {
-            let e_tag = escape(e_tag.as_str());
+        for (index, e_tag) in e_tags.enumerate() {
+            let (number, e_tag) = (index + 1, escape(e_tag));
             body.push_str(&format!(
                 "<Part><PartNumber>{number}</PartNumber><ETag>{e_tag}</ETag></Part>"
             ));
@@ -266,11 +301,10 @@ impl S3Store {
             call = call.header("if-none-match", "*")?;
         }
         match self.send(to, &call).await {
-            Ok(_) => Ok(()),
             Err(Error::Precondition { source, .. }) if mode == CopyMode::Create => {
                 Err(exists(to, source))
             }
-            Err(error) => Err(error),
+            done => done,
         }
     }
 

@@ -26,10 +26,10 @@ use futures::stream::BoxStream;
 use http::Method;
 use object_store::aws::{AmazonS3, AwsCredentialProvider};
 use object_store::list::PaginatedListStore;
-use object_store::multipart::MultipartStore;
+use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::signer::Signer;
-use object_store::{Attributes, CopyMode, Result};
+use object_store::{Attributes, CopyMode, MultipartId, PutResult, Result};
 
 use self::open::Plan;
 use crate::checksum::Checksum;
@@ -95,6 +95,15 @@ impl Provider for S3Store {
 
     fn multipart(&self) -> Option<&dyn MultipartStore> {
         Some(self)
+    }
+
+    async fn complete_new(
+        &self,
+        location: &Path,
+        id: &MultipartId,
+        parts: &[PartId],
+    ) -> Result<Option<PutResult>> {
+        self.complete_if_new(location, id, parts).await
     }
 
     async fn open_uploads(&self, location: &Path) -> Result<Vec<OpenUpload>> {

@@ -18,10 +18,10 @@ use object_store::azure::{
     AzureConfigKey, AzureCredentialProvider, MicrosoftAzure, MicrosoftAzureBuilder,
 };
 use object_store::list::PaginatedListStore;
-use object_store::multipart::MultipartStore;
+use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::signer::Signer;
-use object_store::{Attributes, CopyMode, CopyOptions, ObjectStore};
+use object_store::{Attributes, CopyMode, CopyOptions, MultipartId, ObjectStore, PutResult};
 
 use self::request::Place;
 use crate::client::{SharedConnector, shared_client};
@@ -157,6 +157,15 @@ impl Provider for AzureStore {
 
     fn multipart(&self) -> Option<&dyn MultipartStore> {
         Some(self)
+    }
+
+    async fn complete_new(
+        &self,
+        location: &Path,
+        id: &MultipartId,
+        parts: &[PartId],
+    ) -> object_store::Result<Option<PutResult>> {
+        self.write_new(location, id, parts).await
     }
 
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {

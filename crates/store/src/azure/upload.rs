@@ -72,7 +72,37 @@ impl MultipartStore for AzureStore {
         if self.settings.get(AzureKey::EncryptionKey).is_some() {
             return self.inner.complete_multipart(path, id, parts).await;
         }
-        let reply = match self.send(path, &self.block_list(path, id, &parts)?).await {
+        self.write_list(path, self.block_list(path, id, &parts)?).await
+    }
+
+    async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> Result<()> {
+        self.inner.abort_multipart(path, id).await
+    }
+}
+
+impl AzureStore {
+    /// Completes an upload where there is no blob.
+    pub(super) async fn write_new(
+        &self,
+        path: &Path,
+        id: &MultipartId,
+        parts: &[PartId],
+    ) -> Result<Option<PutResult>> {
+        self.check_key(path)?;
+        if self.settings.get(AzureKey::EncryptionKey).is_some() {
+            return Ok(None);
+        }
+        // A repetition would find the blob of its predecessor.
+        let call = self.block_list(path, id, parts)?;
+        let call = call.header("if-none-match", "*")?.idempotent(false);
+        match self.write_list(path, call).await {
+            Err(Error::Precondition { path, source }) => Err(Error::AlreadyExists { path, source }),
+            done => done.map(Some),
+        }
+    }
+
+    async fn write_list(&self, path: &Path, list: Call) -> Result<PutResult> {
+        let reply = match self.send(path, &list).await {
             Err(error) if Refused::of(&error).is_some_and(|r| r.code == "InvalidBlockList") => {
                 let source = "the service does not have all blocks any more: another writer has \
                               replaced the blob, or a week has passed";
@@ -87,12 +117,6 @@ impl MultipartStore for AzureStore {
         })
     }
 
-    async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> Result<()> {
-        self.inner.abort_multipart(path, id).await
-    }
-}
-
-impl AzureStore {
     fn block_list(&self, path: &Path, id: &str, parts: &[PartId]) -> Result<Call> {
         let mut call = self
             .request(Method::PUT, path, &[("comp", "blocklist")])

@@ -136,6 +136,16 @@ impl Provider for CachedStore {
         self.inner.multipart().is_some().then_some(self)
     }
 
+    async fn complete_new(
+        &self,
+        location: &Path,
+        id: &MultipartId,
+        parts: &[PartId],
+    ) -> Result<Option<PutResult>> {
+        let outcome = self.inner.complete_new(location, id, parts).await;
+        self.after(location, outcome)
+    }
+
     async fn open_uploads(&self, location: &Path) -> Result<Vec<OpenUpload>> {
         self.inner.open_uploads(location).await
     }

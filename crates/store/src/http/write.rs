@@ -17,6 +17,7 @@ use super::HttpStore;
 use crate::client::file_body::{TemporaryFile, UploadFile};
 use crate::cloud::send::{Call, Refused, Reply, Unsigned};
 use crate::error::{Error as OurError, ErrorKind};
+use crate::provider::CreateNew;
 
 impl HttpStore {
     /// Creates or replaces on a condition: by asking first, and by the header for it, which makes it safe against
@@ -96,12 +97,16 @@ impl HttpStore {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        let headers = self.attribute_headers(location, &options.attributes)?;
+        self.attribute_headers(location, &options.attributes)?;
+        let mode = match options.extensions.get::<CreateNew>() {
+            Some(CreateNew) => PutMode::Create,
+            None => PutMode::Overwrite,
+        };
         let file = TemporaryFile::create().map_err(local)?;
         Ok(Box::new(Upload {
             store: self.clone(),
             location: location.clone(),
-            headers,
+            options: PutOptions { mode, attributes: options.attributes, ..Default::default() },
             file: Arc::new(file),
             length: 0,
             written: Arc::default(),
@@ -173,7 +178,7 @@ impl HttpStore {
 struct Upload {
     store: HttpStore,
     location: Path,
-    headers: HeaderMap,
+    options: PutOptions,
     file: Arc<TemporaryFile>,
     /// Bytes of all parts that were handed in.
     length: u64,
@@ -208,11 +213,8 @@ impl MultipartUpload for Upload {
             let source = format!("only {written} of {} bytes were put as parts", self.length);
             return Err(Error::Generic { store: "HTTP", source: source.into() });
         }
-        let call = Call::new(Method::PUT, self.store.object_url(&self.location))
-            .headers(self.headers.clone())
-            .file(UploadFile { file: self.file.file(), length: self.length });
-        let reply = self.store.send_making_parents(&self.location, &call).await?;
-        Ok(result(&reply))
+        let file = UploadFile { file: self.file.file(), length: self.length };
+        self.store.put_from_file(&self.location, file, self.options.clone()).await
     }
 
     async fn abort(&mut self) -> Result<()> {

@@ -6,13 +6,15 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use object_store::path::Path;
 use object_store::{
-    Error, MultipartUpload, PutMultipartOptions, PutPayload, PutResult, Result, UploadPart,
+    CopyMode, Error, MultipartUpload, PutMultipartOptions, PutPayload, PutResult, Result,
+    UploadPart,
 };
 
 use super::paths::STORE;
 use super::write::{Publish, Staged};
 use super::{LocalStore, attributes};
 use crate::memory::tags_of;
+use crate::provider::CreateNew;
 
 /// An upload whose parts follow each other.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ pub(super) struct Upload {
     store: LocalStore,
     staged: Arc<Mutex<Option<Arc<Staged>>>>,
     offset: u64,
+    mode: CopyMode,
 }
 
 impl std::fmt::Debug for Staged {
@@ -39,6 +42,10 @@ impl Upload {
         options: PutMultipartOptions,
     ) -> Result<Self> {
         let location = location.clone();
+        let mode = match options.extensions.get::<CreateNew>() {
+            Some(CreateNew) => CopyMode::Create,
+            None => CopyMode::Overwrite,
+        };
         let staged = store
             .run(move |root| {
                 let staged = Staged::new(root.file_path(&location)?)?;
@@ -47,7 +54,7 @@ impl Upload {
             })
             .await?;
         let staged = Arc::new(Mutex::new(Some(Arc::new(staged))));
-        Ok(Self { store: store.clone(), staged, offset: 0 })
+        Ok(Self { store: store.clone(), staged, offset: 0, mode })
     }
 
     fn take(&self) -> Option<Arc<Staged>> {
@@ -75,7 +82,8 @@ impl MultipartUpload for Upload {
             store: STORE,
             source: "a part is still being written".into(),
         })?;
-        self.store.run(move |root| staged.publish(Publish::Replace, root.options.fsync)).await
+        let mode = Publish::from(self.mode);
+        self.store.run(move |root| staged.publish(mode, root.options.fsync)).await
     }
 
     async fn abort(&mut self) -> Result<()> {

@@ -20,9 +20,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use object_store::list::PaginatedListStore;
-use object_store::multipart::MultipartStore;
+use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
-use object_store::{Attributes, Error, ObjectMeta, Result};
+use object_store::{Attributes, CopyMode, Error, MultipartId, ObjectMeta, PutResult, Result};
 
 use crate::provider::{Provider, Tags};
 
@@ -192,6 +192,15 @@ impl Provider for MemoryStore {
 
     fn multipart(&self) -> Option<&dyn MultipartStore> {
         Some(self)
+    }
+
+    async fn complete_new(
+        &self,
+        location: &Path,
+        id: &MultipartId,
+        _parts: &[PartId],
+    ) -> Result<Option<PutResult>> {
+        self.complete(location, id, CopyMode::Create).map(Some)
     }
 
     fn paginated(&self) -> Option<&dyn PaginatedListStore> {

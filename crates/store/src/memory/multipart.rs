@@ -9,8 +9,8 @@ use futures::FutureExt;
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{
-    Attributes, Error, MultipartId, MultipartUpload, PutMultipartOptions, PutPayload, PutResult,
-    Result, UploadPart,
+    Attributes, CopyMode, Error, MultipartId, MultipartUpload, PutMultipartOptions, PutPayload,
+    PutResult, Result, UploadPart,
 };
 
 use super::{Key, MemoryStore, quoted};
@@ -36,12 +36,31 @@ impl Upload {
 }
 
 impl MemoryStore {
-    fn finish(&self, location: &Path, upload: Upload) -> PutResult {
+    fn finish(&self, location: &Path, upload: Upload, mode: CopyMode) -> Result<PutResult> {
         let data = upload.join();
         let entry = self.entry(data, upload.attributes, upload.tags);
         let e_tag = Some(quoted(entry.e_tag));
-        self.write().insert(Key(location.clone()), entry);
-        PutResult { e_tag, version: None, extensions: Default::default() }
+        let mut objects = self.write();
+        if mode == CopyMode::Create && objects.contains_key(location.as_ref()) {
+            return Err(Error::AlreadyExists {
+                path: location.to_string(),
+                source: "the target exists".into(),
+            });
+        }
+        objects.insert(Key(location.clone()), entry);
+        Ok(PutResult { e_tag, version: None, extensions: Default::default() })
+    }
+
+    pub(super) fn complete(
+        &self,
+        location: &Path,
+        id: &MultipartId,
+        mode: CopyMode,
+    ) -> Result<PutResult> {
+        let mut uploads = self.shared.uploads.write().unwrap_or_else(PoisonError::into_inner);
+        let upload = uploads.remove(id).ok_or_else(|| unknown(id))?;
+        drop(uploads);
+        self.finish(location, upload, mode)
     }
 }
 
@@ -93,10 +112,7 @@ impl MultipartStore for MemoryStore {
         id: &MultipartId,
         _parts: Vec<PartId>,
     ) -> Result<PutResult> {
-        let mut uploads = self.shared.uploads.write().unwrap_or_else(PoisonError::into_inner);
-        let upload = uploads.remove(id).ok_or_else(|| unknown(id))?;
-        drop(uploads);
-        Ok(self.finish(location, upload))
+        self.complete(location, id, CopyMode::Overwrite)
     }
 
     async fn abort_multipart(&self, _location: &Path, id: &MultipartId) -> Result<()> {
@@ -145,7 +161,7 @@ impl MultipartUpload for Ordered {
     async fn complete(&mut self) -> Result<PutResult> {
         let upload =
             std::mem::take(&mut *self.upload.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(self.store.finish(&self.location, upload))
+        self.store.finish(&self.location, upload, CopyMode::Overwrite)
     }
 
     async fn abort(&mut self) -> Result<()> {

@@ -20,6 +20,15 @@ const SINGLES: usize = 10;
 /// How often a deletion without an answer is asked for again.
 const REPEATS: u32 = 3;
 
+/// What S3 and Cloud Storage, and what Azure say when it is the bucket that is missing, and not the object.
+const NO_BUCKET: [&str; 2] =
+    ["404 Not Found: NoSuchBucket", "The specified container does not exist"];
+
+fn is_of_the_bucket(error: &object_store::Error) -> bool {
+    let text = error.to_string();
+    NO_BUCKET.iter().any(|said| text.contains(said))
+}
+
 /// What came of deleting many objects.
 #[derive(Debug, Default)]
 #[non_exhaustive]
@@ -61,16 +70,26 @@ impl Store {
     }
 
     async fn delete_batch(&self, batch: Vec<Path>) -> Vec<(Path, Result<()>)> {
+        let mut finds_bucket = true;
         if self.provider().scheme() == "s3" {
             let keys = stream::iter(batch.clone()).map(Ok).boxed();
-            if self.delete_stream(keys).try_collect::<Vec<_>>().await.is_ok() {
-                return batch.into_iter().map(|location| (location, Ok(()))).collect();
+            match self.delete_stream(keys).try_collect::<Vec<_>>().await {
+                Ok(_) => return batch.into_iter().map(|location| (location, Ok(()))).collect(),
+                // Objects that are missing are none to this request: the bucket is, or the request itself.
+                Err(object_store::Error::NotFound { .. }) => finds_bucket = false,
+                Err(_) => {}
             }
             // The bulk request does not say in the trait's terms which keys failed: ask for each.
         }
         stream::iter(batch)
             .map(|location| async move {
-                let outcome = self.delete_or_again(&location, REPEATS).await;
+                let outcome = match finds_bucket {
+                    true => self.delete_or_again(&location, REPEATS).await,
+                    false => {
+                        let deleted = self.delete(&location).await;
+                        deleted.map_err(|error| self.error("delete", &location, error))
+                    }
+                };
                 (location, outcome)
             })
             .buffered(SINGLES)
@@ -84,6 +103,9 @@ impl Store {
         let mut backoff = Backoff::new(retries);
         loop {
             match self.delete(location).await {
+                Err(error @ object_store::Error::NotFound { .. }) if is_of_the_bucket(&error) => {
+                    return Err(self.error("delete", location, error));
+                }
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => return Ok(()),
                 Err(error) => backoff.again(self.error("delete", location, error)).await?,
             }

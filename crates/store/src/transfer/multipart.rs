@@ -317,7 +317,11 @@ impl Upload {
             return Err(Error::new(ErrorKind::Corrupt, "put", url, detail));
         };
         self.remember(&COMPLETING);
-        let done = self.finish(target, parts).await;
+        // Parts take their time, and not all services know the condition that the upload ends on.
+        let done = match target.check_absent().await {
+            Ok(()) => self.finish(target, parts).await,
+            Err(error) => Err(error),
+        };
         match done {
             Ok(done) => {
                 self.ended = true;
@@ -339,19 +343,21 @@ impl Upload {
         let mut asked_before = false;
         loop {
             let request = target.transfer.budget.request(&self.store).await;
-            let done = self.service().complete_multipart(&self.full, &self.id, parts.clone()).await;
+            let done = self.end(target.creates(), &parts).await;
             drop(request);
             let error = match done {
                 Ok(result) => return Ok(result),
                 Err(error) => target.error(error),
             };
-            if error.kind() == ErrorKind::NotFound {
+            let is_there = error.kind() == ErrorKind::AlreadyExists && asked_before;
+            if is_there || error.kind() == ErrorKind::NotFound {
                 // Perhaps an answer was lost, to us or to the client of the service, which repeats by itself: the upload is
                 // gone because it is complete.
                 let Ok(meta) = self.store.head(target.path).await else { return Err(error) };
                 let sent = self.sent.load(Ordering::Relaxed);
                 let size = if self.size > 0 { self.size } else { sent };
-                let is_ours = asked_before || is_made_of(&meta, &parts, self.head.begun);
+                let is_ours = (asked_before && !target.creates())
+                    || is_made_of(&meta, &parts, self.head.begun);
                 if meta.size != size || !is_ours {
                     return Err(error);
                 }
@@ -365,6 +371,16 @@ impl Upload {
             backoff.again(error).await?;
             target.transfer.events.retried();
         }
+    }
+
+    async fn end(&self, creates: bool, parts: &[PartId]) -> object_store::Result<PutResult> {
+        if creates {
+            let provider = self.store.provider();
+            if let Some(done) = provider.complete_new(&self.full, &self.id, parts).await? {
+                return Ok(done);
+            }
+        }
+        self.service().complete_multipart(&self.full, &self.id, parts.to_vec()).await
     }
 
     pub(super) async fn abandon(mut self, target: &Target<'_>, why: &Error) {

@@ -22,6 +22,7 @@ use super::whole::Whole;
 use crate::checksum::{Algorithm, Checksum, Hasher, cheapest};
 use crate::client::{Integrity, stated};
 use crate::error::{Error, ErrorKind, Result};
+use crate::provider::CreateNew;
 use crate::store::Store;
 
 /// An object that is being written.
@@ -62,7 +63,7 @@ impl Target<'_> {
     /// Writes the object with one request.
     pub(super) async fn put(&self, payload: PutPayload) -> Result<Sent> {
         let length = payload.content_length() as u64;
-        let creates = self.transfer.options.mode == CopyMode::Create;
+        let creates = self.creates();
         // When the answer to a creation is lost, a second attempt would find the first one's object.
         let retries = if creates { 0 } else { self.transfer.options.retries };
         let mut backoff = Backoff::new(retries);
@@ -143,8 +144,8 @@ impl Target<'_> {
     }
 
     /// Refuses to go on when an object is there that shall not be replaced.
-    async fn check_absent(&self) -> Result<()> {
-        if self.transfer.options.mode == CopyMode::Create && self.store.exists(self.path).await? {
+    pub(super) async fn check_absent(&self) -> Result<()> {
+        if self.creates() && self.store.exists(self.path).await? {
             let detail = "the target exists";
             let url = self.store.url_of(self.path);
             return Err(Error::new(ErrorKind::AlreadyExists, "copy", url, detail));
@@ -153,14 +154,24 @@ impl Target<'_> {
     }
 
     pub(super) fn multipart_options(&self, with_attributes: bool) -> PutMultipartOptions {
-        match with_attributes {
+        let mut options = match with_attributes {
             true => PutMultipartOptions {
                 attributes: self.attributes.clone(),
                 tags: self.transfer.options.tags.clone(),
                 ..Default::default()
             },
             false => PutMultipartOptions::default(),
+        };
+        // Services say it when they complete the upload.
+        if self.creates() && self.store.provider().multipart().is_none() {
+            options.extensions.insert(CreateNew);
         }
+        options
+    }
+
+    /// Whether an object that is there is not to be replaced.
+    pub(super) fn creates(&self) -> bool {
+        self.transfer.options.mode == CopyMode::Create
     }
 
     /// Writes the object in parts, several at once.
@@ -350,6 +361,11 @@ impl Sink {
         match self {
             Self::Service(upload) => upload.complete(target).await,
             Self::Whole(mut upload) => {
+                // Whether or not the store looks for it in the same step.
+                if let Err(error) = target.check_absent().await {
+                    drop(upload.abort().await);
+                    return Err(error);
+                }
                 let done = upload.complete().await;
                 done.map(Sent::from).map_err(|e| target.error(e))
             }

@@ -4,13 +4,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::{StreamExt, stream};
+use holdall_store::local::{LocalOptions, LocalStore};
 use holdall_store::object_store::multipart::MultipartStore;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{
-    Attribute, Attributes, GetOptions, ObjectStore, ObjectStoreExt, PutMultipartOptions, PutPayload,
+    Attribute, Attributes, CopyMode, Error, GetOptions, ObjectStore, ObjectStoreExt,
+    PutMultipartOptions, PutPayload,
 };
-use holdall_store::transfer::{Budget, Events, Job, Limits, aborting};
+use holdall_store::transfer::{Budget, Events, Job, Limits, Transfer, aborting};
 use holdall_store::{ErrorKind, Store};
 use tempfile::TempDir;
 
@@ -383,4 +386,77 @@ async fn what_a_killed_upload_had_sent_may_arrive_late() {
     // One of its parts may have brought the upload back after it was aborted.
     assert_eq!(*asked.lock().unwrap(), ["DELETE", "POST", "DELETE"]);
     assert!(journals(&state).is_empty());
+}
+
+/// Two uploads of parts to one key: what is there stays.
+async fn creates_once(store: &Store) {
+    let key = Path::from("created/in parts");
+    let options = engine(&tempfile::tempdir().unwrap()).options().clone();
+    let options = options.with_mode(CopyMode::Create).with_part_bytes(PART as u64);
+    let transfer = Transfer::new().with_options(options);
+    let first = Bytes::from(data(PART + 1));
+    let late = stream::iter([Ok(Bytes::from(data(PART)))]).chain(stream::once(async {
+        // When the upload has long begun.
+        store.put(&key, first.clone().into()).await.unwrap();
+        Ok(Bytes::from_static(b"the end"))
+    }));
+    let error = transfer.upload_stream(late.boxed(), store, &key).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{store}: {error}");
+    assert!(store.get(&key).await.unwrap().bytes().await.unwrap() == first);
+    store.delete(&key).await.unwrap();
+    let content = stream::iter([Ok(first.clone()), Ok(Bytes::from_static(b"the end"))]);
+    transfer.upload_stream(content.boxed(), store, &key).await.unwrap();
+    assert_eq!(store.head(&key).await.unwrap().size, first.len() as u64 + 7);
+    store.delete(&key).await.unwrap();
+}
+
+#[tokio::test]
+async fn uploads_in_parts_create() {
+    let suite = "unfinished::uploads_in_parts_create";
+    let s3 = services::s3("HOLDALL_TEST_S3_ENDPOINT", suite, "test-bucket");
+    let dir = tempfile::tempdir().unwrap();
+    let local =
+        Store::new(Arc::new(LocalStore::open(dir.path(), LocalOptions::default()).unwrap()));
+    let embedded = [Some(memory()), Some(local)];
+    let services = [s3, services::azure(suite), services::gcs(suite), services::webdav(suite)];
+    for store in embedded.into_iter().chain(services).flatten() {
+        creates_once(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn services_complete_uploads_on_a_condition() {
+    let suite = "unfinished::services_complete_uploads_on_a_condition";
+    let s3 = services::s3("HOLDALL_TEST_S3_ENDPOINT", suite, "test-bucket");
+    for store in [Some(memory()), s3, services::azure(suite)].into_iter().flatten() {
+        let key = Path::from("conditional");
+        let full = store.full_path(&key);
+        let begin = async |content: &'static [u8]| {
+            let id = parts(&store).create_multipart(&full).await.unwrap();
+            let part = parts(&store).put_part(&full, &id, 0, PutPayload::from(content)).await;
+            (id, vec![part.unwrap()])
+        };
+        let (id, ids) = begin(b"first").await;
+        let done = store.provider().complete_new(&full, &id, &ids).await.unwrap().unwrap();
+        assert_eq!(done.e_tag, store.head(&key).await.unwrap().e_tag, "{store}");
+        let (id, ids) = begin(b"second").await;
+        let refused = store.provider().complete_new(&full, &id, &ids).await.unwrap_err();
+        assert!(matches!(refused, Error::AlreadyExists { .. }), "{store}: {refused:?}");
+        assert_eq!(store.get(&key).await.unwrap().bytes().await.unwrap(), "first");
+        parts(&store).abort_multipart(&full, &id).await.unwrap();
+        store.delete(&key).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn deletions_in_a_bucket_that_there_is_not() {
+    let suite = "unfinished::deletions_in_a_bucket_that_there_is_not";
+    let s3 = services::s3("HOLDALL_TEST_S3_ENDPOINT", suite, "no-such-bucket");
+    let azure = services::azure_container(suite, "no-such-container");
+    for store in [s3, azure].into_iter().flatten() {
+        let keys = stream::iter([Path::from("a"), Path::from("b")]).boxed();
+        for (_, outcome) in store.delete_many(keys).collect::<Vec<_>>().await {
+            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::NotFound, "{store}");
+        }
+    }
 }
