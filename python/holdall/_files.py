@@ -71,6 +71,11 @@ class ReadableFile(io.BufferedIOBase):
         """The URL of the object, without credentials."""
         return self._reader.url
 
+    @property
+    def e_tag(self) -> str | None:
+        """The tag of the version that is read; None where it is not known (yet)."""
+        return self._reader.e_tag
+
     def readable(self) -> bool:
         """Return True."""
         return True
@@ -433,6 +438,7 @@ def open_writer(
     buffer_size: int = 10 * 1024 * 1024,
     tags: dict[str, str] | None = None,
     max_concurrency: int = 12,
+    mode: str = "overwrite",
 ) -> WritableFile:
     """Open an object for writing; it appears when the file is closed.
 
@@ -446,9 +452,32 @@ def open_writer(
             one request.
         tags: tags of the object.
         max_concurrency: parts in flight.
+        mode: ``"overwrite"``, or ``"create"``, with which `close` raises `AlreadyExistsError` when there is such an object
+            by then. Google Cloud Storage and AIStore know no such condition for objects in parts: these are looked for just
+            before.
     """
-    return WritableFile(
-        _holdall.Writer(as_store(store), path, attributes, buffer_size, tags, max_concurrency)
+    return WritableFile(_writer(store, path, attributes, buffer_size, tags, max_concurrency, mode))
+
+
+def _writer(
+    store: Any,
+    path: Any,
+    attributes: Any,
+    buffer_size: int,
+    tags: Any,
+    max_concurrency: int,
+    mode: str,
+) -> _holdall.Writer:
+    if mode not in ("overwrite", "create"):
+        raise ValueError(f"mode is 'overwrite' or 'create', not {mode!r}")
+    return _holdall.Writer(
+        as_store(store),
+        path,
+        attributes,
+        buffer_size,
+        tags,
+        max_concurrency,
+        mode == "create",
     )
 
 
@@ -460,8 +489,9 @@ def open_writer_async(
     buffer_size: int = 10 * 1024 * 1024,
     tags: dict[str, str] | None = None,
     max_concurrency: int = 12,
+    mode: str = "overwrite",
 ) -> AsyncWritableFile:
     """Open an object for writing with methods to be awaited; see `open_writer`. Opening itself is not awaited."""
     return AsyncWritableFile(
-        _holdall.Writer(as_store(store), path, attributes, buffer_size, tags, max_concurrency)
+        _writer(store, path, attributes, buffer_size, tags, max_concurrency, mode)
     )

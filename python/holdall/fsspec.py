@@ -9,24 +9,32 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
+import contextlib
 import io
 import os
 import warnings
+import weakref
 from collections import defaultdict
 from functools import lru_cache, partial
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import fsspec
-from fsspec.asyn import AsyncFileSystem
+from fsspec.asyn import AsyncFileSystem, sync
 from fsspec.callbacks import NoOpCallback
+from fsspec.compression import compr
+from fsspec.core import get_compression
 from fsspec.implementations.local import make_path_posix
+from fsspec.utils import other_paths
 
 from . import open_reader, open_writer
 from ._foreign import as_store
 from ._ops import copy_async
 from ._transfer import download_async, upload_async
+from .exceptions import BaseError, PreconditionError
 from .store import LocalStore, MemoryStore, from_url
 
 if TYPE_CHECKING:
@@ -63,11 +71,28 @@ _LISTING_SECONDS = 10
 
 _COALESCE_BYTES = 1024 * 1024
 
+_READ_BYTES = 1024 * 1024
+"""How much a file that is read fetches at once."""
+
+_PART_BYTES = 10 * 1024 * 1024
+"""How much a file that is written gathers before a part is sent."""
+
+_LEAST_PART_BYTES = 5 * 1024 * 1024
+"""Services take no shorter parts."""
+
 _NO_CALLBACK = NoOpCallback()
 
 
 class FsspecStore(AsyncFileSystem):
     """A file system of fsspec over the stores of one protocol; one store per bucket is kept.
+
+    What `ls` has listed is kept for some seconds, and `info`, `exists` and `isdir` believe it: they may not see yet what
+    other writers did. Reading does not depend on it, and work on trees or patterns (``get``, ``cat``, ``cp``, ``mv`` and
+    ``rm`` with ``recursive=True``, with ``*`` or with lists) begins with listing anew.
+
+    Objects appear when files are closed, and never by halves; in a transaction (``with fs.transaction:``) what `open`
+    writes appears when it ends. `rm` takes no notice of objects that do not exist, as the services themselves; all other
+    failures are raised.
 
     Args:
         protocol: the scheme of the URLs.
@@ -195,6 +220,11 @@ class FsspecStore(AsyncFileSystem):
                 self.dircache.pop(path, None)
         super().invalidate_cache(path)
 
+    def _list_anew(self, path: Any, recursive: bool) -> None:
+        """Forget listings before work on many objects: what others have written since belongs to it."""
+        if recursive or not isinstance(path, str) or has_magic(path):
+            self.dircache.clear()
+
     # Looking
 
     def _entry(self, path: str, meta: dict[str, Any]) -> dict[str, Any]:
@@ -309,7 +339,10 @@ class FsspecStore(AsyncFileSystem):
 
     def modified(self, path: str) -> datetime:
         """Return when an object was written, in UTC."""
-        return self.info(path)["last_modified"]
+        written = self.info(path).get("last_modified")
+        if written is None:
+            raise IsADirectoryError(f"{path} is a directory, of which no time is kept")
+        return written
 
     def created(self, path: str) -> datetime:
         """Return when an object was written: stores replace objects, they do not change them."""
@@ -320,12 +353,14 @@ class FsspecStore(AsyncFileSystem):
         info = self.info(path)
         return hash((info.get("e_tag"), info["size"], info.get("last_modified")))
 
-    def sign(self, path: str, expiration: int = 100, **kwargs: Any) -> str:
-        """Return a presigned URL for reading an object, valid for `expiration` seconds."""
+    def sign(self, path: str, expiration: int = 100, method: str = "GET", **kwargs: Any) -> str:
+        """Return a presigned URL for reading an object (or for another `method`), valid for `expiration` seconds."""
         from datetime import timedelta
 
+        if kwargs:
+            raise TypeError(f"sign takes method, and not {', '.join(sorted(kwargs))}")
         store, key = self._at(path)
-        return store.sign(kwargs.get("method", "GET"), key, timedelta(seconds=expiration))
+        return store.sign(method, key, timedelta(seconds=expiration))
 
     # Reading
 
@@ -337,7 +372,13 @@ class FsspecStore(AsyncFileSystem):
             return bytes(await (await store.get_async(key)).bytes_async())
         if end is None and start is not None and start < 0:
             suffix: Any = {"range": {"suffix": -start}}
-            return bytes(await (await store.get_async(key, options=suffix)).bytes_async())
+            try:
+                return bytes(await (await store.get_async(key, options=suffix)).bytes_async())
+            except BaseError:
+                # Services have no last bytes of an empty object.
+                if await _length_if_there(store, key) != 0:
+                    raise
+                return b""
         if (start or 0) < 0 or end is None or end < 0:
             size = (await store.head_async(key))["size"]
             first, last = slice(start, end).indices(size)[:2]
@@ -345,7 +386,14 @@ class FsspecStore(AsyncFileSystem):
             first, last = start or 0, end
         if last <= first:
             return b""
-        return bytes(await store.get_range_async(key, start=first, end=last))
+        try:
+            return bytes(await store.get_range_async(key, start=first, end=last))
+        except BaseError:
+            # Nor do they have ranges that begin at the end.
+            size = await _length_if_there(store, key)
+            if size is None or first < size:
+                raise
+            return b""
 
     async def _cat(
         self,
@@ -355,6 +403,7 @@ class FsspecStore(AsyncFileSystem):
         batch_size: int | None = None,
         **kwargs: Any,
     ) -> Any:
+        self._list_anew(path, recursive)
         paths = await self._expand_path(path, recursive=recursive)
         if recursive or len(paths) > 1:
             paths = [one for one in paths if not await self._isdir(one)]
@@ -388,12 +437,24 @@ class FsspecStore(AsyncFileSystem):
 
         async def ranges(path: str, which: list[int]) -> list[Any]:
             store, key = self._at(path)
-            return await store.get_ranges_async(
-                key,
-                starts=[starts[i] for i in which],
-                ends=[ends[i] for i in which],
-                coalesce=coalesce,
-            )
+
+            async def get(some: list[int]) -> list[Any]:
+                return await store.get_ranges_async(
+                    key,
+                    starts=[starts[i] for i in some],
+                    ends=[ends[i] for i in some],
+                    coalesce=coalesce,
+                )
+
+            try:
+                return await get(which)
+            except BaseError:
+                size = await _length_if_there(store, key)
+                within = [i for i in which if size is None or starts[i] < size]
+                if len(within) == len(which):
+                    raise
+            found = dict(zip(within, await get(within), strict=True)) if within else {}
+            return [found.get(i, b"") for i in which]
 
         jobs: list[Any] = [(which, ranges(path, which)) for path, which in plain.items()]
         jobs += [([i], self._as_list(self._cat_file(paths[i], starts[i], ends[i]))) for i in others]
@@ -418,7 +479,9 @@ class FsspecStore(AsyncFileSystem):
         self, rpath: str, lpath: str, callback: Any = _NO_CALLBACK, **_: Any
     ) -> None:
         if os.path.isdir(lpath):
-            return
+            if await self._isdir(rpath):
+                return
+            raise IsADirectoryError(f"{lpath} is a directory, in whose place {rpath} cannot be put")
         store, key = self._at(rpath)
         try:
             await download_async(store, key, lpath, progress=_teller(callback))
@@ -427,7 +490,30 @@ class FsspecStore(AsyncFileSystem):
                 raise
             os.makedirs(lpath, exist_ok=True)
 
+    async def _get(self, rpath: Any, lpath: Any, recursive: bool = False, **kwargs: Any) -> Any:
+        self._list_anew(rpath, recursive)
+        return await super()._get(rpath, lpath, recursive=recursive, **kwargs)
+
     # Writing
+
+    async def _put(self, lpath: Any, rpath: Any, recursive: bool = False, **kwargs: Any) -> Any:
+        self._list_anew(lpath, recursive)
+        return await super()._put(lpath, rpath, recursive=recursive, **kwargs)
+
+    def touch(self, path: str, truncate: bool = True, **kwargs: Any) -> None:
+        """Create an empty object; with ``truncate=False`` only where there is none.
+
+        Raises:
+            NotImplementedError: there is one, and the store cannot set its time without writing it again.
+        """
+        try:
+            self.pipe_file(path, b"", mode="overwrite" if truncate else "create", **kwargs)
+        except FileExistsError:
+            if self._scheme != "file":
+                text = f"{path} exists, and its time cannot be set without writing it again"
+                raise NotImplementedError(text) from None
+            os.utime(self._strip_protocol(path))
+            self.invalidate_cache(path)
 
     async def _pipe_file(
         self, path: str, value: Any, mode: str = "overwrite", **kwargs: Any
@@ -482,18 +568,93 @@ class FsspecStore(AsyncFileSystem):
         self, path: Any, recursive: bool = False, batch_size: int | None = None, **kwargs: Any
     ) -> None:
         del batch_size
+        self._list_anew(path, recursive)
         paths = await self._expand_path(path, recursive=recursive, maxdepth=kwargs.get("maxdepth"))
+        if self._scheme == "file" and not recursive:
+            for one in paths:
+                if not await asyncio.to_thread(os.path.lexists, self._strip_protocol(one)):
+                    raise FileNotFoundError(one)
+        await self._delete(paths)
+
+    async def _delete(self, paths: list[str]) -> None:
+        """Delete objects, and local directories."""
         by_store = defaultdict(list)
-        for one in paths:
-            store, key = self._at(one)
+        for path in paths:
+            store, key = self._at(path)
             if key:
                 by_store[id(store)].append((store, key))
-        for pairs in by_store.values():
-            await pairs[0][0].delete_many_async([key for _, key in pairs], on_error="return")
-        if self._scheme == "file":
-            await asyncio.to_thread(_remove_directories, [self._strip_protocol(p) for p in paths])
-        for one in paths:
-            self.invalidate_cache(one)
+        failures: list[BaseException] = []
+        try:
+            for pairs in by_store.values():
+                keys = [key for _, key in pairs]
+                done = await pairs[0][0].delete_many_async(keys, on_error="return")
+                failures += [error for error in done if error is not None]
+            if not failures and self._scheme == "file":
+                names = [self._strip_protocol(path) for path in paths]
+                await asyncio.to_thread(_remove_directories, names)
+        finally:
+            for path in paths:
+                self.invalidate_cache(path)
+        if failures:
+            if len(failures) > 1:
+                failures[0].add_note(f"{len(failures) - 1} more could not be deleted")
+            raise failures[0]
+
+    async def _copy(self, path1: Any, path2: Any, recursive: bool = False, **kwargs: Any) -> Any:
+        self._list_anew(path1, recursive)
+        return await super()._copy(path1, path2, recursive=recursive, **kwargs)
+
+    def mv(
+        self,
+        path1: Any,
+        path2: Any,
+        recursive: bool = False,
+        maxdepth: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Move objects: they are copied, and when all copies are there, just what was copied is deleted.
+
+        Raises:
+            ValueError: a target is among what is to be moved.
+            IsADirectoryError: the source is a directory, and `recursive` is not set.
+        """
+        sync(self.loop, self._mv, path1, path2, recursive=recursive, maxdepth=maxdepth, **kwargs)
+
+    async def _mv(
+        self,
+        path1: Any,
+        path2: Any,
+        recursive: bool = False,
+        maxdepth: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if self._strip_protocol(path1) == self._strip_protocol(path2):
+            return
+        self.dircache.clear()
+        sources, targets = path1, path2
+        if not (isinstance(path1, list) and isinstance(path2, list)):
+            sources, targets = await self._to_move(path1, path2, recursive, maxdepth)
+        moved = {self._strip_protocol(path) for path in sources}
+        for target in targets:
+            if self._strip_protocol(target) in moved:
+                raise ValueError(f"{target} is among what is to be moved")
+        await super()._copy(sources, targets, on_error="raise", **kwargs)
+        await self._delete(sources)
+
+    async def _to_move(
+        self, path1: Any, path2: Any, recursive: bool, maxdepth: int | None
+    ) -> tuple[list[str], list[str]]:
+        """Return sources and their targets, by the rules of `cp`."""
+        sources = await self._expand_path(path1, recursive=recursive, maxdepth=maxdepth)
+        if not isinstance(path1, str):
+            return sources, other_paths(sources, path2, flatten=True)
+        if not recursive or maxdepth is not None:
+            sources = [path for path in sources if not await self._isdir(path)]
+            if not sources and not has_magic(path1):
+                raise IsADirectoryError(f"{path1} is a directory: it is moved with recursive=True")
+        is_dir = path2.endswith("/") or await self._isdir(path2)
+        below = len(sources) == 1 if has_magic(path1) else is_dir and not path1.endswith("/")
+        return sources, other_paths(sources, path2, exists=below)
 
     async def _mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
         # Stores have no directories but those that keys imply; a local one is made for programs that look for it.
@@ -516,6 +677,53 @@ class FsspecStore(AsyncFileSystem):
 
     # Opening
 
+    def open(
+        self,
+        path: Any,
+        mode: str = "rb",
+        block_size: int | str | None = None,
+        cache_options: dict[str, Any] | None = None,
+        compression: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Open a file: ``r``, ``w``, ``x`` or ``a``, as text or, with ``b``, as bytes.
+
+        What is written appears when the file is closed, and not at all when a ``with`` block ends with an exception, which
+        leaves the object as it was. `fsspec.open` gives files of which only fsspec knows how their block ended: there,
+        what was written until an exception is published.
+
+        Args:
+            path: the path or URL.
+            mode: how to open it; ``x`` raises `FileExistsError` where there is an object, at the latest when it is closed.
+            block_size: bytes fetched at once, or gathered before a part is sent.
+            cache_options: an option of other file systems, which is left alone.
+            compression: how the content is compressed; ``"infer"`` goes by the name.
+            kwargs: ``encoding``, ``errors`` and ``newline`` of text; options of `BufferedFile`.
+        """
+        is_text = "b" not in mode
+        text = {}
+        if is_text:
+            mode = mode.replace("t", "") + "b"
+            text = {k: kwargs.pop(k) for k in ("encoding", "errors", "newline") if k in kwargs}
+        codec = get_compression(self._strip_protocol(path), compression)
+        file = super().open(
+            path, mode, block_size=block_size, cache_options=cache_options, **kwargs
+        )
+        if codec is None and not is_text:
+            return file
+        opened: Any = file
+        try:
+            if codec is not None:
+                opened = _Compressed(compr[codec](file, mode=mode[0]), file)
+            if is_text:
+                opened = _TextFile(opened, **text)
+                opened.begin(file.tell())
+        except BaseException:
+            file.discard()
+            raise
+        file.outer = weakref.ref(opened)
+        return opened
+
     def _open(
         self,
         path: str,
@@ -525,10 +733,10 @@ class FsspecStore(AsyncFileSystem):
         cache_options: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> BufferedFile:
-        del autocommit, cache_options
+        del cache_options
         if isinstance(block_size, int) and "buffer_size" not in kwargs:
             kwargs["buffer_size"] = block_size
-        return BufferedFile(self, path, mode, **kwargs)
+        return BufferedFile(self, path, mode, autocommit=autocommit, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (
@@ -609,19 +817,115 @@ class _Content(bytes):
         return super().__getitem__(key)
 
 
+async def _length_if_there(store: Any, key: str) -> int | None:
+    """Return how long an object is; None when even that cannot be found out."""
+    try:
+        return (await store.head_async(key))["size"]
+    except BaseError:
+        return None
+
+
+_MARKS = {"utf-16": codecs.BOM_UTF16, "utf-32": codecs.BOM_UTF32}
+
+
+class _TextFile(io.TextIOWrapper):
+    """Text of a file that a block which ends with an exception does not publish."""
+
+    def begin(self, at: int) -> None:
+        """Write the mark that some encodings begin with, which Python leaves out where it cannot seek."""
+        if at == 0 and self.buffer.writable() and not self.buffer.seekable():
+            self.buffer.write(_MARKS.get(codecs.lookup(self.encoding).name, b""))
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is not None:
+            below: Any = self.buffer
+            below.discard()
+        self.close()
+
+    def __del__(self) -> None:
+        # As with bytes: what was not closed is not published.
+        pass
+
+
+class _Compressed:
+    """A file of a compressor together with the file below, which compressors leave open.
+
+    All that is not here is the compressor's.
+    """
+
+    def __init__(self, codec: Any, file: BufferedFile) -> None:
+        self._codec, self._file = codec, file
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._codec, name)
+
+    @property
+    def closed(self) -> bool:
+        return self._file.closed
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        try:
+            self._codec.close()
+        except BaseException:
+            self._file.discard()
+            raise
+        self._file.close()
+
+    def discard(self) -> None:
+        self._file.discard()
+        # Its last bytes have nowhere to go.
+        with contextlib.suppress(Exception):
+            self._codec.close()
+
+    def __iter__(self) -> Any:
+        return iter(self._codec)
+
+    def __next__(self) -> Any:
+        return next(self._codec)
+
+    def __enter__(self) -> _Compressed:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is not None:
+            self.discard()
+        self.close()
+
+
+io.BufferedIOBase.register(_Compressed)
+
+
 class BufferedFile(io.BufferedIOBase):
-    """An object opened through fsspec: modes ``rb``, ``wb``, ``xb`` (only if it does not exist) and ``ab``.
+    """An object opened through fsspec: modes ``rb``, ``wb``, ``xb`` and ``ab``.
+
+    ``xb`` creates: where an object of that name is found, at the latest when the file is closed, `FileExistsError` is raised
+    and it stays. Large objects on Google Cloud Storage and AIStore, and all of HTTP servers that know no conditions, are
+    looked for just before; there a writer of the same moment may be overlooked. ``ab`` writes the object anew: what is
+    there, with its attributes, and then more.
+
+    Files that are read can be pickled; they are opened again where they are unpickled, at the same position.
 
     Args:
         fs: the file system.
         path: the path or URL.
         mode: how to open it.
-        buffer_size: bytes fetched at once, or gathered before a part is sent.
+        buffer_size: bytes fetched at once, or gathered before a part is sent (at least 5 MiB).
         attributes: attributes of a new object.
         tags: tags of a new object.
         size: length in bytes where it is known; spares a request.
+        autocommit: whether the object appears when the file is closed, and not with `commit`.
         kwargs: options of other file systems, which are left alone.
     """
+
+    cache: Any = None
+    """Where the caching file systems of fsspec have content read from."""
+    outer: Any = None
+    """A weak reference to what compresses or encodes what is written here."""
+    _closed = True
 
     def __init__(
         self,
@@ -633,34 +937,46 @@ class BufferedFile(io.BufferedIOBase):
         attributes: dict[str, str] | None = None,
         tags: dict[str, str] | None = None,
         size: int | None = None,
+        autocommit: bool = True,
         **kwargs: Any,
     ) -> None:
         del kwargs
         if mode not in ("rb", "wb", "ab", "xb"):
             raise ValueError(f"mode is rb, wb, ab or xb, not {mode!r}")
-        self.fs, self.path, self.mode = fs, path, mode
+        self.fs, self.path, self.mode, self.autocommit = fs, path, mode, autocommit
+        if mode == "rb":
+            self.blocksize = buffer_size or _READ_BYTES
+        else:
+            self.blocksize = max(buffer_size or _PART_BYTES, _LEAST_PART_BYTES)
         store, key = fs._at(path)
         self._reader: Any = None
         self._writer: Any = None
         if mode == "rb":
-            self._reader = open_reader(
-                store, key, buffer_size=buffer_size or 1024 * 1024, size=size
-            )
+            self._reader = open_reader(store, key, buffer_size=self.blocksize, size=size)
+            self._closed = False
             return
         before = None
         if mode == "xb" and store.exists(key):
             raise FileExistsError(f"{path} exists")
-        if mode == "ab" and store.exists(key):
-            before = store.get(key)
+        if mode == "ab":
+            with contextlib.suppress(FileNotFoundError):
+                before = store.get(key)
+                attributes = before.attributes if attributes is None else attributes
         self._writer = open_writer(
             store,
             key,
             attributes=attributes,
             tags=tags,
-            buffer_size=buffer_size or 10 * 1024 * 1024,
+            buffer_size=self.blocksize,
+            mode="create" if mode == "xb" else "overwrite",
         )
-        for chunk in before or ():
-            self._writer.write(chunk)
+        self._closed = False
+        try:
+            for chunk in before or ():
+                self._writer.write(chunk)
+        except BaseException:
+            self.discard()
+            raise
 
     @property
     def size(self) -> int | None:
@@ -680,6 +996,11 @@ class BufferedFile(io.BufferedIOBase):
     def info(self) -> dict[str, Any]:
         """Describe an object that is read."""
         return self.fs.info(self.path)
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The same."""
+        return self.info()
 
     @property
     def _file(self) -> Any:
@@ -702,20 +1023,54 @@ class BufferedFile(io.BufferedIOBase):
             raise io.UnsupportedOperation("the file is open for writing")
         return self._reader
 
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        """Read a range for a cache of fsspec."""
+        reader = self._for_reading()
+        at = reader.tell()
+        try:
+            reader.seek(start)
+            return bytes(reader.read(end - start))
+        finally:
+            reader.seek(at)
+
+    def _read_cached(self, size: int | None) -> bytes:
+        reader = self._for_reading()
+        at, end = reader.tell(), reader.size
+        if size is not None and size >= 0:
+            end = min(end, at + size)
+        data = self.cache._fetch(at, end) if at < end else b""
+        reader.seek(at + len(data))
+        return bytes(data)
+
     def read(self, size: int | None = -1, /) -> bytes:
         """Read `size` bytes, fewer only at the end."""
+        if self.cache is not None:
+            return self._read_cached(size)
         return self._for_reading().read(size)
 
     def read1(self, size: int = -1, /) -> bytes:
         """Read at most `size` bytes with at most one request."""
+        if self.cache is not None:
+            return self._read_cached(self.blocksize if size < 0 else size)
         return self._for_reading().read1(size)
 
     def readinto(self, buffer: Any, /) -> int:
         """Read into a writable buffer."""
+        if self.cache is not None:
+            view = memoryview(buffer).cast("B")
+            data = self._read_cached(view.nbytes)
+            view[: len(data)] = data
+            return len(data)
         return self._for_reading().readinto(buffer)
 
     def readline(self, size: int | None = -1, /) -> bytes:
         """Read up to and including the next line feed."""
+        if self.cache is not None:
+            line = self.readuntil(b"\n")
+            if size is not None and 0 <= size < len(line):
+                self.seek(size - len(line), 1)
+                line = line[:size]
+            return line
         return self._for_reading().readline(size)
 
     def readuntil(self, char: bytes = b"\n", blocks: int | None = None) -> bytes:
@@ -742,6 +1097,8 @@ class BufferedFile(io.BufferedIOBase):
         """Write all of a buffer."""
         if self._writer is None:
             raise io.UnsupportedOperation("the file is open for reading")
+        if self._closed:
+            raise ValueError("I/O operation on closed file.")
         return self._writer.write(data)
 
     def flush(self, force: bool = False) -> None:
@@ -753,18 +1110,48 @@ class BufferedFile(io.BufferedIOBase):
     @property
     def closed(self) -> bool:
         """Whether the file is closed."""
-        return bool(self._file.closed) if self._file is not None else True
+        return self._closed
+
+    @closed.setter
+    def closed(self, closed: bool) -> None:
+        # Caching file systems say what they have done.
+        self._closed = closed
 
     def close(self) -> None:
-        """Close the file; an object that was written appears."""
-        if self._file is not None and not self.closed:
-            self._file.close()
-            if self._writer is not None:
-                self.fs.invalidate_cache(self.path)
+        """Close the file; an object that was written appears, or waits for `commit`."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._reader is not None:
+            self._reader.close()
+        elif self.autocommit:
+            self._publish()
+
+    def _publish(self) -> None:
+        try:
+            self._writer.close()
+        finally:
+            self.fs.invalidate_cache(self.path)
+
+    def commit(self) -> None:
+        """Publish what was held back; nothing where that was done, or where it was dropped.
+
+        Raises:
+            ValueError: what encodes or compresses the content was dropped before it was closed, and has kept some of it.
+        """
+        if self._writer is None or self._writer.closed:
+            return
+        if not self._closed:
+            outer = self if self.outer is None else self.outer()
+            if outer is None:
+                raise ValueError(f"{self.path} was not closed: some of it was never written")
+            outer.close()
+        self._publish()
 
     def discard(self) -> None:
-        """Drop what was written."""
+        """Drop what was written and has not appeared."""
         if self._writer is not None:
+            self._closed = True
             self._writer.abort()
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
@@ -776,8 +1163,28 @@ class BufferedFile(io.BufferedIOBase):
         # What was not closed is not published; the writer says so.
         pass
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._reader is None:
+            raise TypeError(
+                f"{self.path} is open for writing: only files that are read are pickled"
+            )
+        if self._closed:
+            raise ValueError("I/O operation on closed file.")
+        return _reopened, (self.fs, self.path, self.blocksize, self.tell(), self._reader.e_tag)
+
     def __repr__(self) -> str:
         return f"<BufferedFile {self.path!r} mode={self.mode!r}>"
+
+
+def _reopened(
+    fs: FsspecStore, path: str, buffer_size: int, at: int, e_tag: str | None
+) -> BufferedFile:
+    file = BufferedFile(fs, path, buffer_size=buffer_size)
+    found = file._reader.e_tag
+    if None not in (e_tag, found) and e_tag != found:
+        raise PreconditionError(f"{path} has changed since the file was pickled")
+    file.seek(at)
+    return file
 
 
 def AsyncFsspecStore(store: Any, **kwargs: Any) -> FsspecStore:

@@ -76,6 +76,11 @@ impl Pinned {
         &self.path
     }
 
+    /// The entity tag of the version, once it is known.
+    pub fn e_tag(&self) -> Option<String> {
+        self.facts().version.as_ref()?.e_tag.clone()
+    }
+
     /// The length of the object: as it was said to be at first, and as replies with its bytes say from the first of them on.
     pub fn size(&self) -> u64 {
         self.size.load(Ordering::Acquire)

@@ -325,6 +325,12 @@ impl Reader {
         self.0.object.size()
     }
 
+    /// The tag of the version that is read, once the service has told.
+    #[getter]
+    fn e_tag(&self) -> Option<String> {
+        self.0.object.e_tag()
+    }
+
     /// The URL of the object, without credentials.
     #[getter]
     fn url(&self) -> String {

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::{Bytes as RustBytes, BytesMut};
 use futures::{StreamExt, stream};
 use holdall::store::object_store::path::Path;
-use holdall::store::object_store::{Attributes, ObjectStore, PutOptions, PutPayload, TagSet};
+use holdall::store::object_store::{
+    Attributes, CopyMode, ObjectStore, PutMode, PutOptions, PutPayload, TagSet,
+};
 use holdall::store::transfer::{Report, Transfer, TransferOptions};
 use holdall::store::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
@@ -57,6 +59,7 @@ struct Inner {
     path: Path,
     attributes: Attributes,
     tags: TagSet,
+    mode: CopyMode,
     max_concurrency: usize,
     /// The process that the parts are sent from.
     generation: u64,
@@ -95,6 +98,7 @@ impl Inner {
             .with_parts(self.max_concurrency)
             // How often is asked again is for the store's own settings to say.
             .with_retries(0)
+            .with_mode(self.mode)
             .with_attributes(Some(self.attributes.clone()))
             .with_tags(self.tags.clone());
         let transfer = Transfer::new().with_options(options);
@@ -153,7 +157,12 @@ impl Inner {
         }
         let rest = state.buffer.split().freeze();
         let Some(flow) = state.flow.take() else {
+            let mode = match self.mode {
+                CopyMode::Overwrite => PutMode::Overwrite,
+                CopyMode::Create => PutMode::Create,
+            };
             let options = PutOptions {
+                mode,
                 attributes: self.attributes.clone(),
                 tags: self.tags.clone(),
                 ..Default::default()
@@ -229,7 +238,7 @@ impl Writer {
 #[pymethods]
 impl Writer {
     #[new]
-    #[pyo3(signature = (store, path, attributes, buffer_size, tags, max_concurrency))]
+    #[pyo3(signature = (store, path, attributes, buffer_size, tags, max_concurrency, create=false))]
     fn new(
         store: &Bound<'_, PyStore>,
         path: Key,
@@ -237,6 +246,7 @@ impl Writer {
         buffer_size: usize,
         tags: Option<&Bound<'_, PyDict>>,
         max_concurrency: usize,
+        create: bool,
     ) -> PyResult<Self> {
         let state = State {
             buffer: BytesMut::new(),
@@ -251,6 +261,7 @@ impl Writer {
             path: path.0,
             attributes: attributes_in(attributes)?,
             tags: tags_in(tags)?,
+            mode: if create { CopyMode::Create } else { CopyMode::Overwrite },
             max_concurrency: max_concurrency.max(1),
             generation: generation(),
             unfinished: AtomicUsize::new(0),
