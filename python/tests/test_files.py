@@ -249,6 +249,28 @@ async def test_a_cancelled_write_is_never_published(store):
         assert store.head("k")["size"] == 18_000_000
 
 
+@pytest.mark.parametrize("ends", ["close", "forget"])
+async def test_a_write_cancelled_at_any_time_is_never_published(store, ends):
+    import asyncio
+    import gc
+
+    for delay in (0, 0.0002, 0.0005, 0.001, 0.002, 0.004) * 3:
+        writer = holdall.open_writer_async(store, "k", buffer_size=5_500_000)
+        await writer.write(b"a" * 6_000_000)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(writer.write(b"b" * 24_000_000), delay)
+        if ends == "close":
+            with contextlib.suppress(OSError):
+                await writer.close()
+        del writer
+        gc.collect()
+        await asyncio.sleep(0.02)
+        if store.exists("k"):
+            assert store.head("k")["size"] == 30_000_000
+            assert ends == "close"
+            store.delete("k")
+
+
 def test_a_failed_read_can_be_repeated():
     meta = {"ETag": '"1"', "Last-Modified": "Sat, 21 Nov 2026 00:00:00 GMT"}
     part = {**meta, "Content-Range": "bytes 0-4/10"}

@@ -221,8 +221,9 @@ def job(
     if more:
         size = more.get("file:size")
         checksum = more.get("file:checksum", more.get("checksum:multihash"))
-        whole = isinstance(size, int) or (isinstance(size, float) and size.is_integer())
-        made.size = int(size) if whole and size >= 0 else None
+        if isinstance(size, float) and size.is_integer():
+            size = int(size)
+        made.size = size if isinstance(size, int) and size >= 0 else None
         made.checksum = checksum if isinstance(checksum, str) else None
     return made
 

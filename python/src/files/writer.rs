@@ -35,20 +35,25 @@ struct State {
     broken: bool,
 }
 
+/// What the upload is told.
+enum Piece {
+    More(Result<RustBytes>),
+    /// That was all. Whoever goes away without it has been cancelled.
+    End,
+}
+
 /// The upload, once there is enough for a part.
 struct Flow {
-    pieces: mpsc::Sender<Result<RustBytes>>,
+    pieces: mpsc::Sender<Piece>,
     sent: JoinHandle<Result<Report>>,
 }
 
 impl Flow {
     /// Ends it: with what has been written, or with nothing when there is an error.
     async fn end(self, error: Option<Error>) -> Result<Report> {
-        if let Some(error) = error {
-            // Who has ended already needs no error.
-            drop(self.pieces.send(Err(error)).await);
-        }
-        drop(self.pieces);
+        let last = error.map_or(Piece::End, |error| Piece::More(Err(error)));
+        // An upload that has ended already needs to be told nothing.
+        drop(self.pieces.send(last).await);
         let sent = self.sent.await;
         sent.unwrap_or_else(|e| Err(Error::new(ErrorKind::Join, "write", "", e.to_string())))
     }
@@ -77,16 +82,15 @@ impl Inner {
     async fn send(&self, state: &mut State) -> Result<()> {
         while state.buffer.len() >= state.part_bytes {
             let part = state.buffer.split_to(state.part_bytes).freeze();
-            let flow = match state.flow.take() {
-                Some(flow) => flow,
-                None => self.flow(state.part_bytes),
-            };
-            if flow.pieces.send(Ok(part)).await.is_err() {
+            // It stays there for whoever comes after one who is cancelled here.
+            let flow = state.flow.get_or_insert_with(|| self.flow(state.part_bytes));
+            if flow.pieces.send(Piece::More(Ok(part))).await.is_err() {
                 // It takes no more because it has failed.
-                flow.end(None).await?;
+                if let Some(flow) = state.flow.take() {
+                    flow.end(None).await?;
+                }
                 return Err(self.incomplete());
             }
-            state.flow = Some(flow);
         }
         Ok(())
     }
@@ -104,8 +108,14 @@ impl Inner {
         let transfer = Transfer::new().with_options(options);
         let (store, path) = (self.handle.store.clone(), self.path.clone());
         let (pieces, taken) = mpsc::channel(1);
-        let taken = stream::unfold(taken, |mut taken| async move {
-            taken.recv().await.map(|piece| (piece, taken))
+        let cut_off = self.incomplete();
+        let taken = stream::unfold(Some((taken, cut_off)), |taken| async move {
+            let (mut taken, cut_off) = taken?;
+            match taken.recv().await {
+                Some(Piece::More(piece)) => Some((piece, Some((taken, cut_off)))),
+                Some(Piece::End) => None,
+                None => Some((Err(cut_off), None)),
+            }
         });
         let sent = async move { transfer.upload_stream(taken.boxed(), &store, &path).await };
         Flow { pieces, sent: runtime().spawn(sent) }
@@ -172,7 +182,7 @@ impl Inner {
         };
         if !rest.is_empty() {
             // Should it take no more, its end tells why.
-            drop(flow.pieces.send(Ok(rest)).await);
+            drop(flow.pieces.send(Piece::More(Ok(rest))).await);
         }
         flow.end(None).await.map(drop)
     }
