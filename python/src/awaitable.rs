@@ -141,7 +141,13 @@ pub(crate) fn future_into_py<T: Send + 'static>(
             Ok(value) => finish(py, value),
             Err(panic) => Err(panicked(&*panic)),
         }));
-        let before = std::mem::replace(&mut *lock(&target), done);
+        let mut slot = lock(&target);
+        if matches!(*slot, Slot::Ending { .. }) {
+            // It was aborted when it had come to its end: who threw hears when it is gone.
+            return;
+        }
+        let before = std::mem::replace(&mut *slot, done);
+        drop(slot);
         if let Slot::Running { waiter: Some((queue, id)) } = before {
             queue.push(id);
         }

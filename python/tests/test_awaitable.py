@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from loopback import an_object, serving
 
+import holdall
 from holdall.store import HTTPStore, LocalStore, MemoryStore, S3Store
 
 
@@ -78,6 +80,18 @@ async def test_cancelling_stops_the_request(silent_server):
         await task
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(slow_store(url).get_async("a"), 0.05)
+
+
+async def test_cancelling_what_comes_to_its_end_is_heard(tmp_path):
+    store = MemoryStore()
+    store.put("a", b"1")
+    for number in range(1500):
+        task = asyncio.ensure_future(holdall.download_async(store, "a", tmp_path / "a"))
+        # At any time of it: before it begins, and up to when it has ended.
+        await asyncio.sleep(number % 50 * 0.00002)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def test_the_loop_goes_on_while_requests_wait(silent_server):

@@ -153,8 +153,9 @@ class Client(ABC):
         """
         target = Path(path)
         partial = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.part")
-        # The file is opened first, as a missing directory is nothing that a server has to be asked about.
-        with await asyncio.to_thread(partial.open, "wb") as file:
+        # The file is opened first, as a missing directory is nothing that a server has to be asked about; and here, as a thread
+        # would go on to make it for somebody who is cancelled.
+        with partial.open("wb") as file:
             try:
                 chunks = self.open_href(
                     href,

@@ -12,7 +12,7 @@ use super::inspect::Inspected;
 use super::journal::DownloadHead;
 use super::object::{Accept, Object, Opened};
 use super::partial::{Partial, Publication};
-use super::place::{Place, blocking, no_runtime};
+use super::place::{Place, blocking, blocking_to_its_end, no_runtime};
 use super::restart::Restarts;
 use super::{Report, Transfer};
 use crate::checksum::{Checksum, Hasher};
@@ -142,7 +142,7 @@ impl Transfer {
             let done = partial.prepare(&head, &parts, resume)?;
             Ok::<_, Error>((partial, done))
         };
-        let (mut partial, done) = blocking(prepare).await??;
+        let (mut partial, done) = blocking_to_its_end(prepare).await??;
         let resumed = (0..grid.len()).filter(|i| done[*i]).map(|i| length(&grid, i)).sum();
         object.moved.fetch_add(resumed, Ordering::Relaxed);
         self.events.resumed(resumed);

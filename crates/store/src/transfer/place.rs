@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -190,6 +190,86 @@ pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
     join(tokio::task::spawn_blocking(work).await)
+}
+
+/// The same for work whose result removes something when it is dropped: whoever is cancelled meanwhile waits for that, too.
+pub(super) async fn blocking_to_its_end<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    let handed = Arc::new(Handed { state: Mutex::new(State::Waiting), changed: Condvar::new() });
+    let caller = Caller(handed.clone());
+    blocking(move || {
+        if !handed.moves(State::Running) {
+            return;
+        }
+        // Also where the work panics.
+        let _ended = Ended(handed.clone());
+        let value = work();
+        handed.moves(State::Done(value));
+    })
+    .await?;
+    caller.0.take().ok_or_else(no_runtime)
+}
+
+/// How far some work is, and then what came of it.
+enum State<T> {
+    Waiting,
+    Running,
+    Done(T),
+    Gone,
+}
+
+struct Handed<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+impl<T> Handed<T> {
+    /// Whether anybody still wants it to go on.
+    fn moves(&self, to: State<T>) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_wanted = !matches!(*state, State::Gone);
+        if is_wanted {
+            *state = to;
+            self.changed.notify_all();
+        }
+        is_wanted
+    }
+
+    fn take(&self) -> Option<T> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *state, State::Gone) {
+            State::Done(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+struct Ended<T>(Arc<Handed<T>>);
+
+impl<T> Drop for Ended<T> {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::Running) {
+            *state = State::Gone;
+            self.0.changed.notify_all();
+        }
+    }
+}
+
+struct Caller<T>(Arc<Handed<T>>);
+
+impl<T> Drop for Caller<T> {
+    fn drop(&mut self) {
+        let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = |state: &mut State<T>| matches!(state, State::Running);
+        let state = self.0.changed.wait_while(state, running);
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        // What has not begun does not begin any more.
+        let left = std::mem::replace(&mut *state, State::Gone);
+        drop(state);
+        drop(left);
+    }
 }
 
 fn join<T>(ended: Result<T, tokio::task::JoinError>) -> Result<T> {
