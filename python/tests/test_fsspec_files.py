@@ -15,6 +15,7 @@ import pytest
 from conftest import s3_settings
 from fsspec.core import OpenFile
 from fsspec.registry import _registry
+from places import KINDS, place_of
 
 import holdall
 from holdall.exceptions import AlreadyExistsError, PreconditionError
@@ -25,27 +26,10 @@ MANY = 12 * 1024 * 1024
 """Bytes that go in several parts of the least length there is."""
 
 
-@pytest.fixture(params=["memory", "file", "s3"])
+@pytest.fixture(params=KINDS)
 def place(request, tmp_path):
     """Return a file system of each kind in turn, and a directory in it."""
-    if request.param == "memory":
-        return FsspecStore("memory", skip_instance_cache=True), "dir"
-    if request.param == "file":
-        return FsspecStore("file", skip_instance_cache=True), f"{tmp_path}/dir"
-    fs = FsspecStore(
-        "s3",
-        config=s3_settings(),
-        client_options={"allow_http": True},
-        skip_instance_cache=True,
-    )
-    path = f"test-bucket/files-{uuid.uuid4().hex}"
-
-    def clear() -> None:
-        if fs.exists(path):
-            fs.rm(path, recursive=True)
-
-    request.addfinalizer(clear)
-    return fs, path
+    return place_of(request, tmp_path)
 
 
 def files(fs, path):

@@ -5,39 +5,21 @@ from __future__ import annotations
 import os
 import threading
 import time
-import uuid
 
 import pytest
 from conftest import s3_settings
 from loopback import Reply, serving
+from places import KINDS, place_of
 
 import holdall
 from holdall.exceptions import PermissionDeniedError
 from holdall.fsspec import FsspecStore
 
 
-@pytest.fixture(params=["memory", "file", "s3"])
+@pytest.fixture(params=KINDS)
 def place(request, tmp_path):
     """Return a file system of each kind in turn, a directory in it, and what writes there unseen by it."""
-    if request.param == "memory":
-        fs, path = FsspecStore("memory", skip_instance_cache=True), "dir"
-    elif request.param == "file":
-        fs, path = FsspecStore("file", skip_instance_cache=True), f"{tmp_path}/dir"
-    else:
-        fs = FsspecStore(
-            "s3",
-            config=s3_settings(),
-            client_options={"allow_http": True},
-            skip_instance_cache=True,
-        )
-        path = f"test-bucket/trees-{uuid.uuid4().hex}"
-
-        def clear() -> None:
-            fs.invalidate_cache()
-            if fs.exists(path):
-                fs.rm(path, recursive=True)
-
-        request.addfinalizer(clear)
+    fs, path = place_of(request, tmp_path)
 
     def elsewhere(name: str, data: bytes = b"1") -> None:
         store, key = fs._at(f"{path}/{name}")
