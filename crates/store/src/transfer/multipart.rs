@@ -46,8 +46,6 @@ pub(super) struct Upload {
     store: Store,
     full: Path,
     id: MultipartId,
-    /// Bytes of the object; zero where nobody knows before the end.
-    size: u64,
     /// Bytes that this process has sent.
     sent: AtomicU64,
     /// Whether a request for a part has had no answer.
@@ -85,7 +83,6 @@ impl Upload {
             store: target.store.clone(),
             full,
             id: MultipartId::new(),
-            size: grid.range.end,
             sent: AtomicU64::new(0),
             unanswered: AtomicBool::new(false),
             parts: Mutex::default(),
@@ -142,7 +139,6 @@ impl Upload {
             store: store.clone(),
             full: store.full_path(target.path),
             id: left.upload.clone(),
-            size: 0,
             sent: AtomicU64::new(0),
             unanswered: AtomicBool::new(false),
             parts: Mutex::default(),
@@ -355,7 +351,8 @@ impl Upload {
                 // gone because it is complete.
                 let Ok(meta) = self.store.head(target.path).await else { return Err(error) };
                 let sent = self.sent.load(Ordering::Relaxed);
-                let size = if self.size > 0 { self.size } else { sent };
+                // Zero where nobody knew before the end.
+                let size = if self.head.size > 0 { self.head.size } else { sent };
                 let is_ours = (asked_before && !target.creates())
                     || is_made_of(&meta, &parts, self.head.begun);
                 if meta.size != size || !is_ours {
