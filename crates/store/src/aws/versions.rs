@@ -57,7 +57,7 @@ impl S3Store {
         let call = self.request(Method::GET, &bucket, &query).await?;
         let reply = self.send(&Path::from(prefix), &call).await?;
         let document: Document = reply.xml("S3")?;
-        Ok(Page::of(document))
+        Page::of(document, "S3")
     }
 
     /// Deletes one version for good.

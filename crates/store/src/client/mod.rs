@@ -6,6 +6,7 @@
 mod ascii;
 mod connector;
 mod direct;
+pub(crate) mod document;
 pub(crate) mod file_body;
 mod integrity;
 mod options;

@@ -1,4 +1,4 @@
-//! Pages of listings without the keys that would make `object_store` refuse a page as a whole.
+//! Pages of listings: that they are some, and without the keys that would make `object_store` refuse a page as a whole.
 
 use std::borrow::Cow;
 
@@ -11,18 +11,19 @@ use hyper::body::Frame;
 use object_store::client::{
     HttpClient, HttpError, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
-use quick_xml::escape::unescape;
 
+use super::document::{self, texts};
 use crate::listing::{OddKey, OddKeys};
 
-/// Takes odd keys out of the pages of listings that were asked for with [`OddKeys`].
+/// Looks at the pages of listings, and takes odd keys out of those that were asked for with [`OddKeys`].
 #[derive(Debug)]
 pub(super) struct Sifted(pub(super) HttpClient);
 
 #[async_trait]
 impl HttpService for Sifted {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let is_page = request.extensions().get::<OddKeys>().is_some();
+        let is_page = is_page(&request);
+        let is_sifted = request.extensions().get::<OddKeys>().is_some();
         let reply = self.0.execute(request).await?;
         if !is_page || !reply.status().is_success() {
             return Ok(reply);
@@ -31,7 +32,8 @@ impl HttpService for Sifted {
         let body = match body.collect().await {
             Ok(page) => {
                 let page = page.to_bytes();
-                match sift(&page) {
+                document::expect_page(&page)?;
+                match is_sifted.then(|| sift(&page)).flatten() {
                     Some((page, odd)) => {
                         drop(head.extensions.insert(odd));
                         HttpResponseBody::new(whole(page.into()))
@@ -47,6 +49,12 @@ impl HttpService for Sifted {
         };
         Ok(HttpResponse::from_parts(head, body))
     }
+}
+
+/// Whether a page of a listing is asked for: of S3 and of Cloud Storage's interface in XML, or of Azure.
+fn is_page(request: &HttpRequest) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    query.split('&').any(|pair| matches!(pair, "list-type=2" | "comp=list"))
 }
 
 fn whole(page: Bytes) -> impl http_body::Body<Data = Bytes, Error = HttpError> {
@@ -144,19 +152,6 @@ fn without<'a>(page: &'a str, name: &str, mut is_out: impl FnMut(&str) -> bool) 
 /// The text of the first element `name` in another one.
 fn inner<'a>(element: &'a str, name: &str) -> Option<Cow<'a, str>> {
     texts(element, name).next()
-}
-
-/// The texts of all elements `name`.
-fn texts<'a>(page: &'a str, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
-    let open = format!("<{name}>");
-    let mut rest = page;
-    std::iter::from_fn(move || {
-        let (_, after) = rest.split_once(&open)?;
-        let text = &after[..after.find('<')?];
-        rest = after;
-        // A reference to a character that XML does not have is shown as it came.
-        Some(unescape(text).unwrap_or(text.into()))
-    })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::client::ServiceWorks;
+use crate::client::document;
 use crate::client::file_body::UploadFile;
 use crate::client::pacing::retry_after;
 
@@ -114,6 +115,7 @@ impl Reply {
 
 /// The body of a reply as an XML document.
 pub(super) fn xml<T: serde::de::DeserializeOwned>(body: &[u8], store: &'static str) -> Result<T> {
+    document::expect(body).map_err(|e| Error::Generic { store, source: Box::new(e) })?;
     quick_xml::de::from_reader(body).map_err(|e| Error::Generic {
         store,
         source: format!("Got invalid XML in the response body: {e}").into(),

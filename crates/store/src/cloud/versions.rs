@@ -70,7 +70,11 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    pub(crate) fn of(document: Document) -> Self {
+    /// The page in a document of `store`, as errors call it.
+    ///
+    /// # Errors
+    /// More follow, and it does not say where they begin.
+    pub(crate) fn of(document: Document, store: &'static str) -> Result<Self> {
         let (mut versions, mut truncated, mut next) = (Vec::new(), false, Markers::default());
         for child in document.children {
             match child {
@@ -84,8 +88,11 @@ impl Page {
                 Child::Other => {}
             }
         }
-        let next = (truncated && next.key.is_some()).then_some(next);
-        Self { versions, next }
+        if truncated && next.key.is_none() {
+            let source = "the page of versions says that more follow, and not where they begin";
+            return Err(object_store::Error::Generic { store, source: source.into() });
+        }
+        Ok(Self { versions, next: truncated.then_some(next) })
     }
 }
 
@@ -159,7 +166,7 @@ mod tests {
             <DeleteMarker><Key>z</Key><VersionId>1</VersionId><IsLatest>false</IsLatest>\
             <LastModified>2024-01-01T00:00:00.000Z</LastModified></DeleteMarker>\
             <NextKeyMarker>z</NextKeyMarker><NextVersionIdMarker>1</NextVersionIdMarker></ListVersionsResult>";
-        let page = Page::of(quick_xml::de::from_str(text).unwrap());
+        let page = Page::of(quick_xml::de::from_str(text).unwrap(), "S3").unwrap();
         let seen: Vec<_> = page
             .versions
             .iter()
@@ -200,7 +207,7 @@ mod tests {
     #[test]
     fn an_empty_listing_is_no_error() {
         let text = "<ListVersionsResult><IsTruncated>false</IsTruncated></ListVersionsResult>";
-        let page = Page::of(quick_xml::de::from_str(text).unwrap());
+        let page = Page::of(quick_xml::de::from_str(text).unwrap(), "S3").unwrap();
         assert!(page.versions.is_empty() && page.next.is_none());
     }
 }

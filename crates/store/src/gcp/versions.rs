@@ -53,7 +53,7 @@ impl GcsStore {
         let call = self.request(Method::GET, &Path::default(), &query)?;
         let reply = self.send(&Path::from(prefix), &call).await?;
         let document: Document = reply.xml("GCS")?;
-        Ok(Page::of(document))
+        Page::of(document, "GCS")
     }
 
     /// Deletes one generation for good.

@@ -225,17 +225,28 @@ async fn a_page_that_leads_to_itself_ends_the_listing() {
 }
 
 #[tokio::test]
-async fn malformed_listings_are_errors() {
-    for body in ["", "<ListBucketResult><Contents><Key>a", "not XML at all", "<Other/>"] {
+async fn what_is_no_listing_is_an_error_and_not_an_empty_one() {
+    const TRUNCATED: &str = "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>";
+    for (body, told) in [
+        ("", "endpoint"),
+        ("not XML at all", "not XML at all"),
+        ("<!DOCTYPE html><html><body>Please log in</body></html>", "Please log in"),
+        ("<Other/>", "endpoint"),
+        ("<Error><Code>InternalError</Code></Error>", "InternalError"),
+        ("<ListBucketResult><Contents><Key>a", ""),
+        (TRUNCATED, "NextContinuationToken"),
+    ] {
         let server = Server::start(vec![Reply::http("200 OK", &[], body)]).await;
-        let listed = run(s3(&server).objects(None).try_collect::<Vec<_>>()).await;
-        let Err(error) = listed else {
-            // An empty document of another name has no objects, and says so.
-            assert_eq!(body, "<Other/>");
-            continue;
-        };
-        check(&error, error.kind(), "list");
-        assert!(matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Other), "{error}");
+        let store = s3(&server);
+        for listing in [store.objects(None), store.list_with(ListOptions::default())] {
+            let error = run(listing.try_collect::<Vec<_>>()).await.unwrap_err();
+            check(&error, ErrorKind::Corrupt, "list");
+            assert!(error.to_string().contains(told), "{body}: {error}");
+        }
+        let error = run(store.list_with_delimiter(None)).await.unwrap_err();
+        assert!(error.to_string().contains(told), "{body}: {error}");
+        let versions = run(store.list_versions(None).try_collect::<Vec<_>>()).await;
+        assert!(versions.is_err(), "{body}: {versions:?}");
     }
 }
 
