@@ -4,15 +4,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 use http::{HeaderMap, Method};
 use object_store::multipart::PartId;
 use object_store::path::Path;
-use object_store::{Attributes, CopyMode, Error, PutResult, Result};
-use quick_xml::escape::escape;
+use object_store::{Attributes, CopyMode, Error, Result};
 use serde::Deserialize;
 
 use super::S3Store;
 use super::encryption;
 use super::request::encoded;
 use crate::cloud::attributes::to_headers;
-use crate::cloud::send::{Call, Refused, Reply};
+use crate::cloud::send::{Call, Refused};
 use crate::config::S3Key;
 use crate::provider::CopyOutcome;
 
@@ -132,7 +131,7 @@ impl S3Store {
         if let Some(e_tag) = text(&present, "etag") {
             call = call.header("x-amz-copy-source-if-match", e_tag)?;
         }
-        self.send(location, &call).await.map(drop)
+        self.send(location, &call).await?.granted("S3")
     }
 
     async fn copy(&self, source: Source<'_>, to: &Path) -> Result<()> {
@@ -144,7 +143,7 @@ impl S3Store {
         }
         let call = self.copy_call(source, to).await?;
         match self.send(to, &call).await {
-            Ok(_) => Ok(()),
+            Ok(reply) => reply.granted("S3"),
             // Nobody pays for a question about the length until a copy is refused for it.
             Err(error) if is_too_large(&error) => {
                 let present = source.headers().await?;
@@ -249,63 +248,8 @@ impl S3Store {
             .try_collect()
             .await?;
         done.sort_unstable();
-        let e_tags = done.iter().map(|(_, e_tag)| e_tag.as_str());
-        self.complete(to, upload, e_tags, mode).await.map(drop)
-    }
-
-    /// Completes an upload of parts where there is no object.
-    pub(super) async fn complete_if_new(
-        &self,
-        location: &Path,
-        upload: &str,
-        parts: &[PartId],
-    ) -> Result<Option<PutResult>> {
-        let settings = self.settings();
-        let has_conditions = settings.get(S3Key::ConditionalPut) != Some("disabled");
-        if parts.is_empty() || !has_conditions || settings.flag(S3Key::S3Express)? {
-            return Ok(None);
-        }
-        let e_tags = parts.iter().map(|part| part.content_id.as_str());
-        let reply = self.complete(location, upload, e_tags, CopyMode::Create).await?;
-        let completed: CopiedPart = reply.xml("S3")?;
-        Ok(Some(PutResult {
-            e_tag: Some(completed.e_tag),
-            version: reply.header("x-amz-version-id").map(str::to_owned),
-            extensions: Default::default(),
-        }))
-    }
-
-    /// Completes an upload of parts with these tags, from the first to the last.
-    async fn complete(
-        &self,
-        to: &Path,
-        upload: &str,
-        e_tags: impl Iterator<Item = &str>,
-        mode: CopyMode,
-    ) -> Result<Reply> {
-        let mut body = String::from("<CompleteMultipartUpload>");
-        for (index, e_tag) in e_tags.enumerate() {
-            let (number, e_tag) = (index + 1, escape(e_tag));
-            body.push_str(&format!(
-                "<Part><PartNumber>{number}</PartNumber><ETag>{e_tag}</ETag></Part>"
-            ));
-        }
-        body.push_str("</CompleteMultipartUpload>");
-        let mut call = self
-            .request(Method::POST, to, &[("uploadId", upload)])
-            .await?
-            .header("content-type", "application/xml")?
-            .body(body)
-            .error_in_body();
-        if mode == CopyMode::Create {
-            call = call.header("if-none-match", "*")?;
-        }
-        match self.send(to, &call).await {
-            Err(Error::Precondition { source, .. }) if mode == CopyMode::Create => {
-                Err(exists(to, source))
-            }
-            done => done,
-        }
+        let parts: Vec<_> = done.into_iter().map(|(_, content_id)| PartId { content_id }).collect();
+        self.complete(to, upload, &parts, mode).await.map(drop)
     }
 
     async fn copy_part(
@@ -372,7 +316,10 @@ fn is_too_large(error: &Error) -> bool {
     })
 }
 
-fn exists(to: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+pub(super) fn exists(
+    to: &Path,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
     Error::AlreadyExists { path: to.to_string(), source: source.into() }
 }
 

@@ -86,7 +86,11 @@ impl ObjectStore for S3Store {
         &self,
         locations: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
-        self.stream(move |opened| opened.s3.delete_stream(locations))
+        let set = |key| self.settings().flag(key).unwrap_or(false);
+        match set(S3Key::DisableBulkDelete) || set(S3Key::S3Express) {
+            true => self.stream(move |opened| opened.s3.delete_stream(locations)),
+            false => self.delete_together(locations),
+        }
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
@@ -180,7 +184,11 @@ impl MultipartStore for S3Store {
         id: &MultipartId,
         parts: Vec<PartId>,
     ) -> Result<PutResult> {
-        self.opened().await?.s3.complete_multipart(path, id, parts).await
+        // An upload without parts gets an empty one.
+        if parts.is_empty() || self.settings().flag(S3Key::S3Express)? {
+            return self.opened().await?.s3.complete_multipart(path, id, parts).await;
+        }
+        self.complete(path, id, &parts, CopyMode::Overwrite).await
     }
 
     async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> Result<()> {

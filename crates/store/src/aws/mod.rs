@@ -7,8 +7,10 @@
 //! When nothing names a region and the endpoint is Amazon's, the bucket is asked for its region before the first request.
 
 mod checksums;
+mod complete;
 mod copy;
 mod crypto;
+mod delete;
 mod encryption;
 mod forward;
 mod open;

@@ -68,8 +68,10 @@ impl S3Store {
         for (index, (name, value)) in query.iter().enumerate() {
             text.push(if index == 0 { '?' } else { '&' });
             text.push_str(name);
-            text.push('=');
-            text.extend(utf8_percent_encode(value, IN_QUERY));
+            if !value.is_empty() {
+                text.push('=');
+                text.extend(utf8_percent_encode(value, IN_QUERY));
+            }
         }
         let url = Url::parse(&text)
             .map_err(|e| Error::Generic { store: "S3", source: format!("{e}: {text}").into() })?;

@@ -111,11 +111,20 @@ impl Reply {
     pub(crate) fn xml<T: serde::de::DeserializeOwned>(&self, store: &'static str) -> Result<T> {
         xml(&self.body, store)
     }
+
+    /// Sees that the service answered, and nobody in its place: all that a copy comes to is in its document.
+    pub(crate) fn granted(&self, store: &'static str) -> Result<()> {
+        expect(&self.body, store)
+    }
+}
+
+fn expect(body: &[u8], store: &'static str) -> Result<()> {
+    document::expect(body).map_err(|e| Error::Generic { store, source: Box::new(e) })
 }
 
 /// The body of a reply as an XML document.
 pub(super) fn xml<T: serde::de::DeserializeOwned>(body: &[u8], store: &'static str) -> Result<T> {
-    document::expect(body).map_err(|e| Error::Generic { store, source: Box::new(e) })?;
+    expect(body, store)?;
     quick_xml::de::from_reader(body).map_err(|e| Error::Generic {
         store,
         source: format!("Got invalid XML in the response body: {e}").into(),
@@ -146,6 +155,12 @@ impl Refused {
         Self { status, code: document.code, detail }
     }
 
+    /// The refusal of a part of what was asked for, in a reply to the rest.
+    pub(crate) fn in_reply(code: String, message: String) -> Self {
+        let detail = format!("{code}: {message}");
+        Self { status: StatusCode::OK, code, detail }
+    }
+
     /// The refusal inside an error of the trait.
     pub(crate) fn of(error: &Error) -> Option<&Self> {
         std::error::Error::source(error)?.downcast_ref()
@@ -163,7 +178,7 @@ impl Refused {
             || matches!(self.code.as_str(), "InternalError" | "SlowDown" | "RequestTimeout")
     }
 
-    fn into_error(self, store: &'static str, path: &str) -> Error {
+    pub(crate) fn into_error(self, store: &'static str, path: &str) -> Error {
         let path = path.to_owned();
         let source = Box::new(self);
         // The code decides where the status cannot: a copy may fail after 200 was sent.

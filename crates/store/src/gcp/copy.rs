@@ -29,7 +29,7 @@ impl GcsStore {
             call = call.header("x-goog-if-generation-match", "0")?.idempotent(false);
         }
         match self.send(to, &call).await {
-            Ok(_) => Ok(CopyOutcome::Copied),
+            Ok(reply) => reply.granted("GCS").map(|()| CopyOutcome::Copied),
             Err(Error::Precondition { path, source }) if mode == CopyMode::Create => {
                 Err(Error::AlreadyExists { path, source })
             }
@@ -42,7 +42,7 @@ impl GcsStore {
         let call = self
             .copy_call(self, location, location)?
             .header("x-goog-copy-source-generation", generation)?;
-        self.send(location, &call).await.map(drop)
+        self.send(location, &call).await?.granted("GCS")
     }
 
     /// Copies an object onto itself with other attributes; it keeps its storage class unless that is among them.
@@ -64,7 +64,7 @@ impl GcsStore {
         if let Some(generation) = present.get("x-goog-generation").and_then(|g| g.to_str().ok()) {
             call = call.header("x-goog-if-generation-match", generation)?.idempotent(false);
         }
-        self.send(location, &call).await.map(drop)
+        self.send(location, &call).await?.granted("GCS")
     }
 
     fn copy_call(&self, source: &Self, from: &Path, to: &Path) -> Result<Call> {

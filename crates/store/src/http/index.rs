@@ -25,6 +25,13 @@ static LINK: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!("{link}{facts}")).expect("a constant")
 });
 
+/// What the pages of servers say of a directory, also of an empty one: Apache, nginx and lighttpd `Index of`, Python
+/// `Directory listing`, IIS and others `Parent Directory`; or a link to the directory above.
+static INDEX: LazyLock<Regex> = LazyLock::new(|| {
+    let words = r#"(?i)index of|directory listing|listing of|parent directory|href\s*=\s*["']?\.\./?["'\s>]"#;
+    Regex::new(words).expect("a constant")
+});
+
 /// A line of a page.
 #[derive(Debug, PartialEq, Eq)]
 enum Entry {
@@ -53,7 +60,9 @@ impl HttpStore {
         let text = String::from_utf8_lossy(&reply.body);
         let entries = match reply.header("content-type").unwrap_or_default() {
             mime if mime.starts_with("application/json") => json(&text),
-            mime if mime.starts_with("text/html") => Some(html(&url, &text)),
+            mime if mime.starts_with("text/html") => {
+                Some(html(&url, &text)).filter(|entries| !entries.is_empty() || is_index(&text))
+            }
             _ => None,
         };
         let Some(entries) = entries else {
@@ -159,6 +168,12 @@ fn json(text: &str) -> Option<Vec<Entry>> {
     Some(lines.into_iter().map(entry).collect())
 }
 
+/// Whether a page shows a directory. One without a link into it may be anything else, as the page of a proxy that people are to
+/// log in at: that nothing is there must be said.
+fn is_index(text: &str) -> bool {
+    INDEX.is_match(text)
+}
+
 /// Links to what lies directly in the directory at `base`.
 fn html(base: &Url, text: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
@@ -235,6 +250,23 @@ mod tests {
         let names: Vec<_> = html(&base(), text);
         let file = |name: &str| Entry::File { name: name.into(), facts: None };
         assert_eq!(names, [file("one"), file("five")]);
+    }
+
+    #[test]
+    fn an_empty_directory_is_told_from_other_pages() {
+        for index in [
+            "<h1>Index of /d/</h1><hr><pre></pre>",
+            "<title>Directory listing for /d/</title><ul></ul>",
+            "<a href=\"/\">[To Parent Directory]</a>",
+            "<pre><a href=\"../\">..</a></pre>",
+        ] {
+            assert!(is_index(index), "{index}");
+        }
+        for other in
+            ["", "<h1>Please log in</h1><a href='/login'>here</a>", "<a href=\"../help\">?</a>"]
+        {
+            assert!(!is_index(other), "{other}");
+        }
     }
 
     #[test]

@@ -101,6 +101,7 @@ impl Transfer {
     ) -> Result<bool> {
         let (full_from, full_to) = (source.full_path(from), target.full_path(to));
         let (one, other) = (source.provider(), target.provider());
+        let _request = self.budget.request(target).await;
         if std::ptr::addr_eq(std::sync::Arc::as_ptr(one), std::sync::Arc::as_ptr(other)) {
             let options = CopyOptions::new().with_mode(self.options.mode);
             return match one.copy_opts(&full_from, &full_to, options).await {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use holdall_store::client;
+use holdall_store::object_store::multipart::PartId;
 use holdall_store::object_store::path::Path;
 use holdall_store::object_store::{ObjectStore, ObjectStoreExt, RetryConfig};
 use holdall_store::{Error, ErrorKind, ListOptions, OpenOptions, ParallelOptions, Registry, Store};
@@ -104,6 +105,42 @@ async fn an_error_with_status_200_is_one_of_the_service() {
     check(&error, ErrorKind::Other, "copy");
     assert!(error.to_string().contains("InternalError"), "{error}");
     assert!(error.is_retryable());
+}
+
+#[tokio::test]
+async fn a_copy_that_nobody_confirms_is_none() {
+    for body in ["", "<html><body>Please log in</body></html>"] {
+        let server = Server::start(vec![Reply::http("200 OK", &[], body)]).await;
+        let error = run(s3(&server).copy(&"k".into(), &"l".into())).await.unwrap_err();
+        assert!(error.to_string().contains("no document of the service"), "{body}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_completion_that_is_refused_with_status_200_says_why() {
+    let refusal = "<Error><Code>AccessDenied</Code><Message>not you</Message></Error>";
+    let server = Server::start(vec![Reply::http("200 OK", &[], refusal)]).await;
+    let store = s3(&server);
+    let parts = vec![PartId { content_id: "\"1\"".into() }];
+    let uploads = store.provider().multipart().unwrap();
+    let error =
+        run(uploads.complete_multipart(&"k".into(), &"id".into(), parts)).await.unwrap_err();
+    assert!(matches!(error, object_store::Error::PermissionDenied { .. }), "{error}");
+    assert!(error.to_string().contains("not you"), "{error}");
+}
+
+#[tokio::test]
+async fn keys_that_the_reply_to_a_deletion_leaves_out_are_not_deleted() {
+    let body = "<DeleteResult><Error><Key>b</Key><Code>AccessDenied</Code><Message>not b</Message></Error>\
+                <Deleted><Key>a&amp;</Key></Deleted><Error><Key>d</Key><Code>NoSuchKey</Code></Error></DeleteResult>";
+    let server = Server::start(vec![Reply::http("200 OK", &[], body)]).await;
+    let keys = ["a&", "b", "c", "d"].map(|key| Ok(Path::from(key)));
+    let deletions = s3(&server).delete_stream(futures::stream::iter(keys).boxed());
+    let answers = run(deletions.collect::<Vec<_>>()).await;
+    let [Ok(a), Err(b), Err(c), Ok(d)] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((a.as_ref(), d.as_ref()), ("a&", "d"));
+    assert!(b.to_string().contains("not b"), "{b}");
+    assert!(c.to_string().contains("does not say whether it has deleted c"), "{c}");
 }
 
 #[tokio::test]
