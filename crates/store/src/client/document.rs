@@ -64,6 +64,35 @@ fn wrong(text: String) -> HttpError {
     HttpError::new(HttpErrorKind::Decode, std::io::Error::other(text))
 }
 
+/// Sees that `document` lists the properties of resources as WebDAV does (RFC 4918, 13), to its end.
+///
+/// # Errors
+/// It is something else, or ends before that; or it lists nothing, not even what was asked about.
+pub(crate) fn expect_multistatus(document: &[u8]) -> Result<(), HttpError> {
+    let mut reader = Reader::from_reader(document);
+    let (mut depth, mut responses) = (0_usize, 0_usize);
+    let cut = || wrong("the listing of the directory ends in the middle, or is none".to_owned());
+    loop {
+        match reader.read_event().map_err(|_| cut())? {
+            Event::Start(element) => {
+                let name = element.local_name();
+                match depth {
+                    0 if name.as_ref() != b"multistatus" => {
+                        return Err(other(&String::from_utf8_lossy(document)));
+                    }
+                    1 if name.as_ref() == b"response" => responses += 1,
+                    _ => {}
+                }
+                depth += 1;
+            }
+            Event::End(_) => depth = depth.saturating_sub(1),
+            Event::Eof if depth == 0 && responses > 0 => return Ok(()),
+            Event::Eof => return Err(cut()),
+            _ => {}
+        }
+    }
+}
+
 /// The name of the first element, without its namespace.
 fn root(document: &[u8]) -> Option<String> {
     let mut reader = Reader::from_reader(document);
@@ -96,6 +125,21 @@ pub(super) fn texts<'a>(page: &'a str, name: &str) -> impl Iterator<Item = Cow<'
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_of_webdav_is_listed_to_its_end() {
+        let whole = "<?xml version=\"1.0\"?><D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>/a/</D:href></D:response>\n\
+                     </D:multistatus>\n";
+        assert!(expect_multistatus(whole.as_bytes()).is_ok());
+        for cut in [50, whole.find("\n</D").unwrap(), whole.len() - 3] {
+            assert!(expect_multistatus(&whole.as_bytes()[..cut]).is_err(), "{cut}");
+        }
+        for other in
+            ["", "<error/>", "<html></html>", "<D:multistatus xmlns:D=\"DAV:\"></D:multistatus>"]
+        {
+            assert!(expect_multistatus(other.as_bytes()).is_err(), "{other}");
+        }
+    }
 
     #[test]
     fn what_is_no_listing_is_not_taken_for_an_empty_one() {

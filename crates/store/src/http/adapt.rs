@@ -21,6 +21,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::taken::{Asked, name_range};
+use crate::client::document::expect_multistatus;
 use crate::client::file_body::{FileBody, TemporaryFile};
 use crate::client::{ContentRange, Integrity, is_loose, is_weak};
 
@@ -148,6 +149,19 @@ impl Adapter {
         }
     }
 
+    /// Asks for the properties of what is in a directory. What says that it lists them does so, to the end: a part of it
+    /// would be taken for a server that does not speak WebDAV.
+    async fn properties(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let reply = self.execute(request).await?;
+        if reply.status() != StatusCode::MULTI_STATUS {
+            return Ok(reply);
+        }
+        let (parts, body) = reply.into_parts();
+        let listing = body.collect().await?.to_bytes();
+        expect_multistatus(&listing)?;
+        Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(listing)))
+    }
+
     async fn get(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let asked = Asked::of(&request);
         let head = asked.map(|_| again(&request, Method::HEAD));
@@ -233,6 +247,7 @@ impl HttpService for Adapter {
                 Ok(reply)
             }
             Method::GET => self.get(request).await,
+            ref method if method.as_str() == "PROPFIND" => self.properties(request).await,
             _ => self.execute(request).await,
         }
     }

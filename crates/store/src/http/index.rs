@@ -43,7 +43,7 @@ impl HttpStore {
     /// The directory `prefix` as the server shows it to browsers.
     ///
     /// # Errors
-    /// [`Error::NotSupported`] when the reply is not a page with links.
+    /// [`Error::NotFound`], and [`Error::NotSupported`] when the reply is not a page with links.
     pub(super) async fn list_index(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let prefix = prefix.cloned().unwrap_or_default();
         let mut url = self.object_url(&prefix);
@@ -52,11 +52,7 @@ impl HttpStore {
         }
         let call = Call::new(Method::GET, url.clone())
             .header("accept", "text/html, application/json;q=0.9, */*;q=0.1")?;
-        let reply = match self.sender.send(prefix.as_ref(), &call, &Unsigned).await {
-            Ok(reply) => reply,
-            Err(Error::NotFound { .. }) => return Ok(empty()),
-            Err(error) => return Err(error),
-        };
+        let reply = self.sender.send(prefix.as_ref(), &call, &Unsigned).await?;
         let text = String::from_utf8_lossy(&reply.body);
         let entries = match reply.header("content-type").unwrap_or_default() {
             mime if mime.starts_with("application/json") => json(&text),
@@ -108,7 +104,12 @@ impl HttpStore {
     /// A level by WebDAV, or by the page where the server does not speak it.
     pub(super) async fn list_level(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let mut result = match self.inner.list_with_delimiter(prefix).await {
-            Err(error) if lacks_webdav(&error) => self.list_index(prefix).await?,
+            Err(error) if lacks_webdav(&error) => match self.list_index(prefix).await {
+                // Who answers the one with a page, and the other with "not found", tells nothing of the directory.
+                Err(Error::NotFound { .. }) if !refuses_webdav(&error) => return Err(error),
+                Err(Error::NotFound { .. }) => empty(),
+                done => done?,
+            },
             done => self.own(prefix, done?),
         };
         result.objects.sort_by(|a, b| a.location.cmp(&b.location));
@@ -134,12 +135,16 @@ impl HttpStore {
 
 /// Whether a server said that it does not know PROPFIND, or answered it like a GET.
 pub(super) fn lacks_webdav(error: &Error) -> bool {
+    refuses_webdav(error) || error.to_string().contains("decoding PROPFIND")
+}
+
+fn refuses_webdav(error: &Error) -> bool {
     if matches!(error, Error::PermissionDenied { .. }) {
         return true;
     }
     let error = error.to_string();
     let refused = ["status code: 400", "status code: 405", "status code: 501"];
-    refused.iter().any(|text| error.contains(text)) || error.contains("decoding PROPFIND")
+    refused.iter().any(|text| error.contains(text))
 }
 
 fn empty() -> ListResult {

@@ -454,6 +454,34 @@ async fn a_server_without_directories_says_so() {
 }
 
 #[tokio::test]
+async fn a_directory_that_is_not_told_of_whole_is_not_taken_for_an_empty_one() {
+    const CUT: &str = "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>/sub/</D:href>";
+    const PAGE: &str = "<html><body><h1>Please log in</h1><a href='/login'>here</a></body></html>";
+    for (status, listing, page, kind) in [
+        ("207 Multi-Status", CUT, None, ErrorKind::Corrupt),
+        ("207 Multi-Status", "", None, ErrorKind::Corrupt),
+        ("207 Multi-Status", PAGE, None, ErrorKind::Corrupt),
+        ("200 OK", PAGE, None, ErrorKind::Other),
+        ("200 OK", PAGE, Some(PAGE), ErrorKind::NotSupported),
+        ("405 Method Not Allowed", "", Some(PAGE), ErrorKind::NotSupported),
+    ] {
+        let server = Loopback::start(move |request| match (request.method.as_str(), page) {
+            ("PROPFIND", _) => reply(status, &[], listing),
+            (_, Some(page)) => reply("200 OK", &[("content-type", "text/html")], page),
+            _ => reply("404 Not Found", &[], ""),
+        })
+        .await;
+        let store = open(&server.url);
+        let level = store.list_with_delimiter(Some(&"sub".into())).await.map(drop);
+        let all = store.list(Some(&"sub".into())).try_collect::<Vec<_>>().await.map(drop);
+        for listed in [level, all] {
+            let error = store.error("list", &"sub".into(), listed.unwrap_err());
+            assert_eq!(error.kind(), kind, "{status} {listing}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn conditions_of_writes_are_asked_and_sent() {
     let server =
         Loopback::start(|request| match (request.method.as_str(), request.target.as_str()) {
