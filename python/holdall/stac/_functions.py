@@ -12,7 +12,7 @@ from holdall._holdall import StacPlan, stac_check_name, stac_write
 
 from . import _pystac
 from ._run import Job, run_jobs
-from .client import Client, Clients
+from .client import Client, Clients, reading
 from .config import Config
 from .errors import DownloadError, DownloadWarning
 from .strategy import ErrorStrategy
@@ -438,8 +438,9 @@ async def open_href(
     cache = Clients(config or Config(), clients)
     client = await cache.get_client(href)
     try:
-        async for chunk in client.open_href(href):
-            yield chunk
+        async with reading(client.open_href(href)) as body:
+            async for chunk in body:
+                yield chunk
     finally:
         await cache.close_all()
 
@@ -463,7 +464,8 @@ async def read_href(
         core = client._core() if isinstance(client, Client) else None
         if core is not None:
             return bytes(await core.read(href))
-        return b"".join([chunk async for chunk in client.open_href(href)])
+        async with reading(client.open_href(href)) as body:
+            return b"".join([chunk async for chunk in body])
     finally:
         await cache.close_all()
 

@@ -58,6 +58,22 @@ def _stream(method: Any, stream: bool | None) -> dict[str, Any]:
     return {"stream": stream} if _takes_stream(getattr(method, "__func__", method)) else {}
 
 
+@contextlib.asynccontextmanager
+async def reading(chunks: Any) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Yield what a client reads, and end its reading with the block: also when the bytes have no place to go.
+
+    A method that returns an iterator in place of yielding itself is awaited.
+    """
+    if inspect.isawaitable(chunks):
+        chunks = await chunks
+    try:
+        yield chunks
+    finally:
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
+
+
 class Client(ABC):
     """An abstract base class for all clients.
 
@@ -128,8 +144,9 @@ class Client(ABC):
             messages=messages,
             **_stream(self.open_url, stream),
         )
-        async for chunk in chunks:
-            yield chunk
+        async with reading(chunks) as body:
+            async for chunk in body:
+                yield chunk
 
     @_native
     async def download_href(
@@ -163,11 +180,13 @@ class Client(ABC):
                     messages=messages,
                     **_stream(self.open_href, stream),
                 )
-                async for chunk in chunks:
-                    await asyncio.to_thread(file.write, chunk)
-                    if messages:
-                        with contextlib.suppress(QueueFull):
-                            messages.put_nowait(WriteChunk(href=href, path=target, size=len(chunk)))
+                async with reading(chunks) as body:
+                    async for chunk in body:
+                        await asyncio.to_thread(file.write, chunk)
+                        if messages:
+                            message = WriteChunk(href=href, path=target, size=len(chunk))
+                            with contextlib.suppress(QueueFull):
+                                messages.put_nowait(message)
                 file.close()
                 await asyncio.to_thread(os.replace, partial, target)
             except BaseException:
@@ -192,8 +211,9 @@ class Client(ABC):
         Raises:
             Exception: The underlying error when trying to open the file.
         """
-        async for _ in self.open_href(href):
-            break
+        async with reading(self.open_href(href)) as body:
+            async for _ in body:
+                break
 
     async def close(self) -> None:  # noqa: B027
         """Close this client; those that hold nothing have nothing to do."""
@@ -255,8 +275,9 @@ class _NativeClient(Client):
             chunks = super().open_href(
                 href, content_type, messages, **_stream(super().open_href, stream)
             )
-        async for chunk in chunks:
-            yield chunk
+        async with reading(chunks) as body:
+            async for chunk in body:
+                yield chunk
 
     @_native
     async def open_url(

@@ -311,6 +311,47 @@ async def test_clients_written_in_python(form, tmp_path):
     assert Upper in stac.get_client_classes()
 
 
+async def test_a_client_is_done_when_its_bytes_have_no_place_to_go(tmp_path):
+    ended = []
+
+    class Text(Client):
+        name = "http"
+
+        async def open_url(self, url, content_type=None, messages=None, stream=None):
+            try:
+                yield "no bytes"
+                yield b"more"
+            finally:
+                ended.append(str(url))
+
+    client = Text()
+    href = "http://example.com/x.tif"
+    with pytest.raises(stac.DownloadError, match="bytes"):
+        await stac.download_item(make_item("i", {"x": href}), tmp_path, clients=[client])
+    assert ended == [href]
+    assert list(tmp_path.iterdir()) == []
+    assert await client.href_exists(href)
+    with pytest.raises(TypeError):
+        await stac.read_href(href, clients=[client])
+    assert ended == [href] * 3
+
+
+async def test_a_client_may_return_an_iterator(tmp_path):
+    class Returning(Client):
+        name = "http"
+
+        async def open_url(self, url, content_type=None, messages=None, stream=None):
+            async def chunks():
+                yield b"DATA"
+
+            return chunks()
+
+    href = "http://example.com/x.tif"
+    await stac.download_item(make_item("i", {"x": href}), tmp_path, clients=[Returning()])
+    assert (tmp_path / "x.tif").read_bytes() == b"DATA"
+    assert await stac.read_href(href, clients=[Returning()]) == b"DATA"
+
+
 @pytest.mark.parametrize("form", [lambda item: item, pystac.Item.from_dict], ids=["dict", "pystac"])
 async def test_clients_written_in_python_write_into_stores(form, s3_store, s3_environment):
     target = f"s3://test-bucket/{s3_store.prefix}/out"

@@ -40,7 +40,10 @@ impl Journal {
     /// Begins a journal in place of whatever was there.
     pub(super) fn create(path: PathBuf, head: &impl Serialize) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-        Self::begin(file, path, head)
+        Self::begin(file, path.clone(), head).inspect_err(|_| {
+            // The disk may be full. What cannot be removed either is begun anew by the next run.
+            let _ = std::fs::remove_file(path);
+        })
     }
 
     /// Begins a journal in a file that is open.
