@@ -344,8 +344,8 @@ fn overwrite(other: &Job, key: &str, owner: Option<&str>, target: &Place) -> Err
         None => format!("[{key}]"),
     };
     let detail = format!(
-        "assets have the same file names and would overwrite each other: {} and {}; name files by key, or rename on \
-         collision",
+        "assets have the same file names and would overwrite each other: {} and {}; name files by key, give each item a \
+         directory of its own (a path template), or rename on collision",
         named(other.owner.as_deref(), &other.key),
         named(owner, key)
     );
