@@ -64,6 +64,7 @@ impl S3Store {
             .header("content-md5", &md5)?
             .header("x-amz-checksum-sha256", &sha256)?
             .body(body)
+            .error_in_body()
             // What is gone already is deleted once more.
             .idempotent(true);
         let reply = self.send(&keys[0], &call).await?;

@@ -33,6 +33,11 @@ pub(super) fn expect_page(page: &[u8]) -> Result<(), HttpError> {
     Ok(())
 }
 
+/// Whether `document` describes a failure, whatever the status of the reply.
+pub(crate) fn is_failure(document: &[u8]) -> bool {
+    root(document).is_some_and(|root| root == "Error")
+}
+
 /// Sees that `document` is the answer to a request that was granted, by its root.
 ///
 /// # Errors

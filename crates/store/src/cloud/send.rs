@@ -277,11 +277,8 @@ impl Sender {
             return Err(Failure::Refused(Refused::new(parts.status, &body), asked));
         }
         let body = body.bytes().await.map_err(Failure::Transport)?;
-        if call.error_in_body && body.windows(7).any(|window| window == b"<Error>") {
-            let refused = Refused::new(parts.status, &body);
-            if !refused.code.is_empty() {
-                return Err(Failure::Refused(refused, None));
-            }
+        if call.error_in_body && document::is_failure(&body) {
+            return Err(Failure::Refused(Refused::new(parts.status, &body), None));
         }
         Ok(Reply { headers: parts.headers, body })
     }

@@ -105,6 +105,11 @@ async fn an_error_with_status_200_is_one_of_the_service() {
     check(&error, ErrorKind::Other, "copy");
     assert!(error.to_string().contains("InternalError"), "{error}");
     assert!(error.is_retryable());
+    let asked = server.requests();
+    let keys = futures::stream::iter([Ok(Path::from("k"))]).boxed();
+    let error = run(store.delete_stream(keys).try_collect::<Vec<_>>()).await.unwrap_err();
+    assert!(error.to_string().contains("InternalError"), "{error}");
+    assert_eq!(server.requests() - asked, 3);
 }
 
 #[tokio::test]
