@@ -1,5 +1,7 @@
 //! Deleting many objects, with an outcome for each.
 
+use std::collections::HashSet;
+
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
@@ -14,7 +16,7 @@ use crate::transfer::Backoff;
 /// Keys deleted together; S3 takes 1000 in one request.
 const BATCH: usize = 1000;
 
-/// Single deletions in flight: of a batch that has failed as a whole, of markers.
+/// Single deletions in flight: of what a batch has left, of markers.
 const SINGLES: usize = 10;
 
 /// How often a deletion without an answer is asked for again.
@@ -71,19 +73,25 @@ impl Store {
 
     async fn delete_batch(&self, batch: Vec<Path>) -> Vec<(Path, Result<()>)> {
         let mut finds_bucket = true;
+        let mut gone = HashSet::new();
         if self.provider().scheme() == "s3" {
             let keys = stream::iter(batch.clone()).map(Ok).boxed();
-            match self.delete_stream(keys).try_collect::<Vec<_>>().await {
-                Ok(_) => return batch.into_iter().map(|location| (location, Ok(()))).collect(),
-                // Objects that are missing are none to this request: the bucket is, or the request itself.
-                Err(object_store::Error::NotFound { .. }) => finds_bucket = false,
-                Err(_) => {}
+            let mut answers = self.delete_stream(keys);
+            while let Some(answer) = answers.next().await {
+                match answer {
+                    Ok(location) => drop(gone.insert(location)),
+                    // Objects that are missing are none to this request: the bucket is, or the request itself.
+                    Err(object_store::Error::NotFound { .. }) => finds_bucket = false,
+                    // It may pass for one alone.
+                    Err(_) => {}
+                }
             }
-            // The bulk request does not say in the trait's terms which keys failed: ask for each.
         }
+        let gone = &gone;
         stream::iter(batch)
             .map(|location| async move {
                 let outcome = match finds_bucket {
+                    _ if gone.contains(&location) => Ok(()),
                     true => self.delete_or_again(&location, REPEATS).await,
                     false => {
                         let deleted = self.delete(&location).await;
