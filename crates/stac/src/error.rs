@@ -77,6 +77,7 @@ struct Inner {
     retryable: bool,
     retry_after: Option<std::time::Duration>,
     store: Option<holdall_store::ErrorKind>,
+    of_target: bool,
 }
 
 impl Error {
@@ -97,6 +98,7 @@ impl Error {
             retryable: false,
             retry_after: None,
             store: None,
+            of_target: false,
         }))
     }
 
@@ -148,6 +150,17 @@ impl Error {
     pub(crate) fn with_retry_after(mut self, wait: Option<std::time::Duration>) -> Self {
         self.0.retry_after = wait;
         self
+    }
+
+    /// Marks what is at the target as the reason, for which no other source makes a difference.
+    pub(crate) fn of_target(mut self) -> Self {
+        self.0.of_target = true;
+        self
+    }
+
+    /// Whether other sources need not be tried.
+    pub(crate) fn is_final(&self) -> bool {
+        self.0.of_target || self.0.kind == ErrorKind::Directory
     }
 
     pub(crate) fn retry_after(&self) -> Option<std::time::Duration> {
@@ -239,6 +252,7 @@ impl From<holdall_store::Error> for Error {
             retryable: error.is_retryable(),
             retry_after: None,
             store: Some(error.kind()),
+            of_target: false,
         }))
     }
 }

@@ -88,6 +88,20 @@ impl Place {
         }
     }
 
+    /// The key of this place below `outer`; `None` where it is not below it.
+    pub(crate) fn key_below(&self, outer: &Self) -> Option<String> {
+        let key = match (self, outer) {
+            (Self::Local(path), Self::Local(outer)) => {
+                path.strip_prefix(outer).ok()?.to_string_lossy().into_owned()
+            }
+            (Self::Store(_, key), Self::Store(_, outer)) => {
+                key.as_ref().strip_prefix(outer.as_ref())?.strip_prefix('/')?.to_owned()
+            }
+            _ => return None,
+        };
+        Some(key).filter(|key| !key.is_empty())
+    }
+
     /// What tells two places below one directory apart.
     pub(crate) fn identity(&self) -> Identity {
         match self {

@@ -33,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How jobs are run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// Fetch files that are there already. Default no: what is there and complete is skipped.
+    /// Fetch files that are there already, and replace directories. Default no: what is there and complete is skipped.
     pub overwrite: bool,
     /// Make directories that do not exist. Default yes.
     pub make_directory: bool,
@@ -49,6 +49,9 @@ pub struct RunOptions {
     /// Compare what is there already with its source where the document states no checksum that says more: the length where
     /// the document has no `file:size`, and the age where the source is a local file. Default no: what is there is complete.
     pub compare_source: bool,
+    /// Whether a document will state the lengths. Then a directory that has files at its target which its source does not have
+    /// is a failure, and else a warning; with [`overwrite`](Self::overwrite) such files go. Default no; transfers know it.
+    pub describes: bool,
     /// Most transfers at once; 128 at most.
     pub max_concurrent: usize,
     /// What files may use on their way. Default: the limits of the process where they were set
@@ -66,6 +69,7 @@ impl Default for RunOptions {
             verify: true,
             compute: None,
             compare_source: false,
+            describes: false,
             max_concurrent: 500,
             budget: None,
         }
@@ -246,7 +250,7 @@ async fn one(work: &Work, at: usize, job: &Job, options: &RunOptions) -> Outcome
         check_directory(job)?;
     }
     observer(at, Event::Start);
-    let fetched = fetch(&work.clients, at, job, options, observer).await;
+    let fetched = fetch(work, at, job).await;
     observer(
         at,
         match &fetched {
@@ -298,13 +302,8 @@ impl Watch for Watcher {
     }
 }
 
-async fn fetch(
-    clients: &Clients,
-    at: usize,
-    job: &Job,
-    options: &RunOptions,
-    observer: &Observer,
-) -> Result<Fetched> {
+async fn fetch(work: &Work, at: usize, job: &Job) -> Result<Fetched> {
+    let options = &work.options;
     let wanted = Wanted {
         media_type: job.media_type.clone(),
         size: job.size.filter(|_| options.verify),
@@ -313,14 +312,15 @@ async fn fetch(
         make_directory: options.make_directory,
         budget: options.budget.clone().unwrap_or_else(budget::default),
         keep_partial: !options.clean,
+        describes: options.describes,
         replaces: options.overwrite,
     };
-    let watcher = Watcher(at, observer.clone());
+    let watcher = Watcher(at, work.observer.clone());
     let mut first = None;
     for location in &job.sources {
-        match fetch_from(clients, location, job, &wanted, options.overwrite, &watcher).await {
+        match fetch_from(work, location, job, &wanted, &watcher).await {
             Ok(fetched) => return Ok(fetched),
-            Err(error) if error.kind() == crate::ErrorKind::Directory => return Err(error),
+            Err(error) if error.is_final() => return Err(error),
             Err(error) => first = first.or(Some(error)),
         }
     }
@@ -331,13 +331,13 @@ async fn fetch(
 
 /// From one place: a file, or all that a directory holds.
 async fn fetch_from(
-    clients: &Clients,
+    work: &Work,
     location: &Location,
     job: &Job,
     wanted: &Wanted,
-    overwrite: bool,
     watch: &dyn Watch,
 ) -> Result<Fetched> {
+    let clients = &work.clients;
     let file = async {
         let ways = clients.ways(location).await?;
         transport::fetch(&ways, &job.target, wanted, watch).await
@@ -345,7 +345,10 @@ async fn fetch_from(
     match directory::or_file(clients, location, job.media_type.as_deref(), file).await? {
         Found::File(fetched) => Ok(fetched),
         Found::Directory(found) => {
-            Box::pin(found.copy_to(&job.target, wanted, overwrite, watch)).await
+            let below = |other: &Job| other.target.key_below(&job.target);
+            let assets = || work.jobs.iter().filter_map(below).collect();
+            let overwrite = work.options.overwrite;
+            Box::pin(found.copy_to(&job.target, wanted, overwrite, &assets, watch)).await
         }
     }
 }

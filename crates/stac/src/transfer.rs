@@ -118,7 +118,9 @@ pub async fn transfer_assets(
 ) -> Result<Report> {
     check_written(document, directory, &plan, &options.written)?;
     let jobs = Arc::new(plan.jobs);
-    let outcomes = run(clients, jobs.clone(), &options.run, observer).await?;
+    let describes = options.run.describes || options.rewrite.describe_files;
+    let run_options = RunOptions { describes, ..options.run.clone() };
+    let outcomes = run(clients, jobs.clone(), &run_options, observer).await?;
     let jobs = Arc::try_unwrap(jobs).unwrap_or_else(|shared| (*shared).clone());
     Ok(Report { plan: Plan { jobs, ..plan }, outcomes, written: Vec::new() })
 }

@@ -212,14 +212,17 @@ impl Run {
                 Error::new(ErrorKind::Config, "run", "", detail)
             })
         });
+        let compute = compute.transpose()?;
         Ok(RunOptions {
             overwrite: self.overwrite,
             make_directory: self.make_directory,
             clean: self.clean,
             fail_fast: self.fail_fast,
             verify: self.verify,
-            compute: compute.transpose()?,
+            compute,
             compare_source: self.compare_source,
+            // Uploads and copies write the lengths down, and so does whatever computes checksums.
+            describes: self.compare_source || compute.is_some(),
             max_concurrent: self.max_concurrent.max(1),
             budget: None,
         })

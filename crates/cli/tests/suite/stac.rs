@@ -390,6 +390,55 @@ fn what_changed_is_uploaded_again_and_what_did_not_keeps_its_checksum() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "what did not run has to be said")]
+fn what_a_directory_lost_since_it_was_uploaded_goes_when_it_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["1", "2", "3", "4"] {
+        fs::create_dir_all(dir.path().join("x.zarr/c")).unwrap();
+        fs::write(dir.path().join("x.zarr/c").join(name), "chunk").unwrap();
+    }
+    let assets = json!({"z": {"href": "./x.zarr"}});
+    write(&dir.path().join("item.json"), &item("one", &assets));
+    let mut targets = vec![("store".to_owned(), Vec::new())];
+    match std::env::var("HOLDALL_TEST_S3_ENDPOINT") {
+        Ok(endpoint) => {
+            let settings = [
+                format!("--config=endpoint={endpoint}"),
+                "--config=allow_http=true".to_owned(),
+                "--config=region=us-east-1".to_owned(),
+                "--config=access_key_id=holdall".to_owned(),
+                "--config=secret_access_key=holdall-secret".to_owned(),
+            ];
+            let url = format!("s3://test-bucket/cli-lost-{}", std::process::id());
+            targets.push((url, settings.to_vec()));
+        }
+        Err(_) => eprintln!(
+            "SKIPPED cli::stac::what_a_directory_lost: HOLDALL_TEST_S3_ENDPOINT is not set (run services/up and source .services/env)"
+        ),
+    }
+    let run = |arguments: &[&str], settings: &[String]| {
+        let settings = settings.iter().map(String::as_str);
+        holdall(dir.path(), &arguments.iter().copied().chain(settings).collect::<Vec<_>>())
+    };
+    for (target, settings) in &targets {
+        out(&run(&["stac", "upload", "item.json", target], settings));
+    }
+    fs::remove_file(dir.path().join("x.zarr/c/4")).unwrap();
+    for (target, settings) in &targets {
+        let failed = run(&["stac", "upload", "item.json", target], settings);
+        assert_eq!(failed.status.code(), Some(3), "{}", err(&failed));
+        let said = err(&failed);
+        assert!(said.contains("one[z]") && said.contains("c/4"), "{said}");
+        assert!(said.contains("--overwrite replaces"), "{said}");
+        out(&run(&["stac", "upload", "item.json", target, "--overwrite"], settings));
+        let listed = out(&run(&["ls", "-r", &format!("{target}/x.zarr")], settings));
+        assert_eq!(listed.lines().count(), 3, "{listed}");
+        out(&run(&["stac", "verify", &format!("{target}/one.json")], settings));
+        out(&run(&["rm", "-r", target], settings));
+    }
+}
+
+#[test]
 fn info_is_a_table_and_knows_what_is_missing() {
     let dir = tree();
     let shown = out(&holdall(dir.path(), &["stac", "info", "in/item.json"]));

@@ -9,19 +9,22 @@
 
 mod begun;
 mod building;
+mod others;
 mod zarr;
 
 use std::path::Path as FsPath;
 
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt, stream};
-use holdall_store::object_store::ObjectStoreExt;
+use futures::{StreamExt, TryStreamExt, future, stream};
 use holdall_store::object_store::path::Path;
-use holdall_store::transfer::{self, Action, Reason, Step, SyncOptions, TransferOptions};
-use holdall_store::{ErrorKind as StoreKind, OddKey, OpenOptions, Registry, Store};
+use holdall_store::transfer::{self, Action, Need, Reason, Step, SyncOptions, TransferOptions};
+use holdall_store::{
+    ErrorKind as StoreKind, OddKey, OpenOptions, ParallelOptions, Registry, Store,
+};
 
 use self::begun::Begun;
 use self::building::Building;
+use self::others::{Fate, Others, of_many};
 use self::zarr::Zarr;
 use crate::clients::{Clients, Head};
 use crate::error::{Error, ErrorKind, Result};
@@ -220,44 +223,43 @@ impl Directory {
         Ok(Head { size: Some(bytes), files: Some(files), ..Head::default() })
     }
 
-    /// Copies all files to `target`, but for those that are there already: of the same length, and not older.
+    /// Copies all files to `target`, but for those that are there already: of the same length, and not older. With `overwrite`,
+    /// what `target` has besides goes when all files are there; otherwise it is told. `assets` are the keys below `target` of
+    /// other assets.
     pub(crate) async fn copy_to(
         &self,
         target: &Place,
         wanted: &Wanted,
         overwrite: bool,
+        assets: &(dyn Fn() -> Vec<String> + Sync),
         watch: &dyn Watch,
     ) -> Result<Fetched> {
-        let (from, to) = (self.store.url(), target.href());
-        // Places on the local disk are paths, and stores have URLs.
-        let inside = format!("{}/", from.trim_start_matches("file://"));
-        if target.absolute_href().starts_with(&inside) {
-            let detail = "the directory would be copied into itself";
-            return Err(Error::new(ErrorKind::Directory, "copy", to, detail));
-        }
+        self.check_apart(target, overwrite)?;
+        let from = self.store.url();
         watch.opened(&from, None);
         let (moved, warning) = match target {
             Place::Store(store, key) => {
                 let store = store.with_prefix(key);
                 let begun = Begun::at(&store.url(), &from);
-                let replaces = overwrite || begun.by_another;
-                let plan = self.plan(&store, false);
-                // What is there is replaced file by file.
-                let plan = plan.map_ok(move |action| match action {
-                    Action::Skip { path, size } if replaces => {
-                        Action::Copy { path, size, reason: Reason::Different }
-                    }
-                    other => other,
-                });
-                let moved = self.carry_out(plan.boxed(), &store, wanted, watch).await?;
+                let to = Target {
+                    store,
+                    href: target.href(),
+                    replaces: overwrite || begun.by_another,
+                    fate: if overwrite { Fate::Removed } else { Fate::Told },
+                };
+                let moved = self.carry_out(&to, wanted, assets, watch).await?;
                 begun.end();
                 moved
             }
             Place::Local(path) => {
                 let building = Building::begin(path, &from, overwrite)?;
-                let store = local(building.work())?;
-                let plan = self.plan(&store, building.is_own());
-                let moved = self.carry_out(plan, &store, wanted, watch).await?;
+                let to = Target {
+                    store: local(building.work())?,
+                    href: target.href(),
+                    replaces: false,
+                    fate: if building.is_own() { Fate::Unseen } else { Fate::Told },
+                };
+                let moved = self.carry_out(&to, wanted, assets, watch).await?;
                 building.publish().await?;
                 moved
             }
@@ -273,28 +275,66 @@ impl Directory {
         })
     }
 
-    /// What has to be done to complete `target`. With `prune`, what it has and the source does not have goes.
-    fn plan(&self, target: &Store, prune: bool) -> Actions {
-        match &self.zarr {
-            None => transfer::plan(&self.store, target, SyncOptions::default().with_delete(prune)),
-            Some(zarr) => plan(zarr, target),
-        }
+    /// Refuses a target in the source, and where the target is replaced, a source in it.
+    fn check_apart(&self, target: &Place, overwrite: bool) -> Result<()> {
+        // Places on the local disk are paths, and stores have URLs.
+        let from = format!("{}/", self.store.url().trim_start_matches("file://"));
+        let to = format!("{}/", target.absolute_href());
+        let detail = if to != from && to.starts_with(&from) {
+            "the directory would be copied into itself"
+        } else if overwrite && to != from && from.starts_with(&to) {
+            "the directory lies in the one that it is to replace"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::Directory, "copy", target.href(), detail))
+    }
+
+    /// What has to be done to complete the target, and into `others` what only the target has.
+    fn plan(&self, to: &Target, others: &Others) -> Actions {
+        let plan = match &self.zarr {
+            None => {
+                let options = SyncOptions::default().with_delete(true);
+                transfer::plan(&self.store, &to.store, options)
+            }
+            Some(zarr) => plan(zarr, &to.store, others),
+        };
+        let (replaces, fate, others) = (to.replaces, to.fate, others.clone());
+        let plan = plan.try_filter_map(move |action| {
+            future::ready(Ok(match action {
+                // What is there is replaced file by file.
+                Action::Skip { path, size } if replaces => {
+                    Some(Action::Copy { path, size, reason: Reason::Different })
+                }
+                Action::Delete { path, size } if fate != Fate::Unseen => {
+                    others.add(path.as_ref(), size);
+                    None
+                }
+                Action::Refuse { needs: Need::Delete, path, size, .. } if fate == Fate::Told => {
+                    others.add(&path, size);
+                    None
+                }
+                other => Some(other),
+            }))
+        });
+        plan.boxed()
     }
 
     async fn carry_out(
         &self,
-        plan: Actions,
-        target: &Store,
+        to: &Target,
         wanted: &Wanted,
+        assets: &(dyn Fn() -> Vec<String> + Sync),
         watch: &dyn Watch,
     ) -> Result<(Moved, Option<Error>)> {
         let options = TransferOptions::default().with_resume(true).with_workers(FILES_AT_ONCE);
         let (transfer, told) = told_transfer(watch, wanted, options);
-        let mut steps = transfer.run_plan(&self.store, target, plan);
+        let others = Others::default();
+        let mut steps = transfer.run_plan(&self.store, &to.store, self.plan(to, &others));
         let mut moved = Moved::default();
         let ended = loop {
             match steps.next().await {
-                Some(Ok(step)) => moved.count(step, self.zarr.as_ref()),
+                Some(Ok(step)) => moved.count(step, self.zarr.as_ref(), &others),
                 Some(Err(error)) => break Err(error.into()),
                 None => {
                     break moved.ended(&self.store).and_then(|()| moved.fits(wanted, &self.store));
@@ -303,13 +343,38 @@ impl Directory {
         };
         settle(watch, &told, if ended.is_ok() { moved.all.bytes - moved.skipped_bytes } else { 0 });
         ended?;
-        let warning = wanted.checksum.as_ref().map(|_| {
-            let detail =
-                "it is a directory, which has no checksum: the lengths of its files were compared";
-            Error::new(ErrorKind::Integrity, "verify", self.store.url(), detail)
-        });
-        Ok((moved, warning))
+        // Nothing goes before everything is there.
+        others.spare(assets);
+        let left = match to.fate {
+            Fate::Told => others.tell(&to.href, wanted.describes || wanted.size.is_some()),
+            Fate::Removed | Fate::Unseen => others.remove(&to.store).await.map(|()| None),
+        };
+        Ok((moved, self.warning(wanted, left.map_err(Error::of_target)?)))
     }
+
+    /// What is suspicious: what is left at the target, and a checksum.
+    fn warning(&self, wanted: &Wanted, left: Option<Error>) -> Option<Error> {
+        if wanted.checksum.is_none() {
+            return left;
+        }
+        let detail =
+            "it is a directory, which has no checksum: the lengths of its files were compared";
+        Some(match left {
+            Some(left) => left.with_hint(detail),
+            None => Error::new(ErrorKind::Integrity, "verify", self.store.url(), detail),
+        })
+    }
+}
+
+/// Where the files go.
+struct Target {
+    store: Store,
+    /// How documents name it.
+    href: String,
+    /// Whether files that are there are replaced.
+    replaces: bool,
+    /// What becomes of files that only it has.
+    fate: Fate,
 }
 
 /// What has come of the files of a directory.
@@ -324,9 +389,10 @@ struct Moved {
 }
 
 impl Moved {
-    fn count(&mut self, step: Step, zarr: Option<&Zarr>) {
+    fn count(&mut self, step: Step, zarr: Option<&Zarr>, others: &Others) {
         match step {
-            Step::Skipped { size, .. } => {
+            Step::Skipped { path, size } => {
+                others.forget(&path);
                 self.all.files += 1;
                 self.all.bytes += size;
                 self.skipped += 1;
@@ -334,6 +400,7 @@ impl Moved {
             }
             Step::Copied(outcome) => match outcome.result {
                 Ok(report) => {
+                    others.forget(&outcome.job.to);
                     self.all.files += 1;
                     // Services do not tell what they copied.
                     self.all.bytes += report.bytes.max(outcome.job.size);
@@ -347,7 +414,8 @@ impl Moved {
                     self.first.get_or_insert(error);
                 }
             },
-            Step::Refused(error) if error.operation() == "copy" => {
+            // Those of the target too, where they are to go.
+            Step::Refused(error) | Step::Deleted { result: Err(error), .. } => {
                 self.failed += 1;
                 self.first.get_or_insert(error);
             }
@@ -370,11 +438,7 @@ impl Moved {
 
     fn ended(&mut self, source: &Store) -> Result<()> {
         if let Some(error) = self.first.take() {
-            let error = Error::from(error);
-            return Err(match self.failed {
-                1 => error,
-                failed => error.with_hint(&format!("and so did {} other files", failed - 1)),
-            });
+            return Err(of_many(error, self.failed));
         }
         match self.all.files {
             0 => {
@@ -386,26 +450,37 @@ impl Moved {
     }
 }
 
-/// The files of a Zarr store that the target does not have. Their lengths are not known, and files appear whole.
-fn plan(zarr: &Zarr, target: &Store) -> Actions {
-    let target = target.clone();
-    let looked = stream::iter(zarr.keys()).map(move |key| {
-        let target = target.clone();
-        async move {
-            let path = Path::parse(&key).map_err(|e| {
-                let detail = format!("the metadata name a file that cannot be: {e}");
-                holdall_store::Error::new(StoreKind::InvalidPath, "list", &key, detail)
-            })?;
-            match target.head(&path).await {
-                Ok(meta) => Ok(Action::Skip { path, size: meta.size }),
-                Err(holdall_store::object_store::Error::NotFound { .. }) => {
-                    Ok(Action::Copy { path, size: 0, reason: Reason::Missing })
-                }
-                Err(error) => Err(target.error("head", &path, error)),
+/// The files of a Zarr store that the target does not have, and into `others` all that it has. Their lengths are not known, and
+/// files appear whole.
+fn plan(zarr: &Zarr, target: &Store, others: &Others) -> Actions {
+    let any_order = ParallelOptions::default().with_sorted(false);
+    let (keys, known, found) = (zarr.keys(), others.clone(), others.clone());
+    let listed = target.objects_parallel(None, any_order).filter_map(move |file| {
+        future::ready(match OddKey::or_item(file) {
+            Ok(Ok(file)) => {
+                found.add(file.location.as_ref(), file.size);
+                None
             }
-        }
+            Ok(Err(odd)) if odd.is_marker() => None,
+            Ok(Err(odd)) => {
+                let (path, size, reason) = (odd.key, odd.size, odd.oddity);
+                Some(Ok(Action::Refuse { needs: Need::Delete, path, size, reason }))
+            }
+            Err(error) if error.kind() == StoreKind::NotFound => None,
+            Err(error) => Some(Err(error)),
+        })
     });
-    looked.buffered(FILES_AT_ONCE).boxed()
+    let files = stream::iter(keys).map(move |key| {
+        let path = Path::parse(&key).map_err(|e| {
+            let detail = format!("the metadata name a file that cannot be: {e}");
+            holdall_store::Error::new(StoreKind::InvalidPath, "list", &key, detail)
+        })?;
+        Ok(match known.size(&path) {
+            Some(size) => Action::Skip { path, size },
+            None => Action::Copy { path, size: 0, reason: Reason::Missing },
+        })
+    });
+    listed.chain(files).boxed()
 }
 
 /// A local directory as a store.

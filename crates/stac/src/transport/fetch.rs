@@ -45,6 +45,8 @@ pub(crate) struct Wanted {
     pub(crate) budget: Budget,
     /// Keep what was received when it fails.
     pub(crate) keep_partial: bool,
+    /// Whether a document will state the length.
+    pub(crate) describes: bool,
     /// Whether a file of that name is likely to be there.
     pub(crate) replaces: bool,
 }
@@ -84,7 +86,7 @@ pub(crate) async fn fetch(
         match fetched {
             Ok(fetched) => return Ok(fetched),
             // Another place does not mend what is wrong at this end.
-            Err(error) if error.kind() == ErrorKind::Directory => return Err(error),
+            Err(error) if error.is_final() => return Err(error),
             Err(error) => first = first.or_else(|| Some(way.advise(error))),
         }
     }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures::TryStreamExt;
 use holdall_stac::{
-    ClientConfig, Clients, Depth, ErrorKind, Kind, Place, PlanOptions, Report, TransferOptions,
-    info, transfer,
+    ClientConfig, Clients, Depth, ErrorKind, Kind, Naming, Place, PlanOptions, Report,
+    TransferOptions, info, transfer,
 };
 use holdall_store::Store;
 use holdall_store::memory::MemoryStore;
@@ -185,28 +186,11 @@ async fn directories_are_put_into_a_store_and_verified_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_nothing_can_name_are_told_and_all_else_is_copied() {
-    let server = Server::start().await;
-    server.on("/bucket", |_| {
-        let keys = ["x.SAFE//first", "x.SAFE/a", "x.SAFE/b/../c", "x.SAFE/d"];
-        let keys = keys.map(|key| {
-            format!(
-                "<Contents><Key>{key}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>\
-                 <Size>4</Size></Contents>"
-            )
-        });
-        let body = format!("<ListBucketResult>{}</ListBucketResult>", keys.concat());
-        Reply { status: 200, body: body.into(), ..Reply::default() }
-    });
+    let keys = ["x.SAFE//first", "x.SAFE/a", "x.SAFE/b/../c", "x.SAFE/d"];
+    let (server, clients) = bucket(move |_| Ok(keys.to_vec())).await;
     for name in ["a", "d"] {
         server.add(&format!("/bucket/x.SAFE/{name}"), "data", "text/plain");
     }
-    let clients = Clients::new(ClientConfig {
-        s3_endpoint_url: Some(server.url.clone()),
-        s3_region: Some("us-east-1".to_owned()),
-        store_settings: vec![("skip_signature".to_owned(), "true".to_owned())],
-        ..ClientConfig::default()
-    });
-    let clients = clients.unwrap();
     let asset = json!({"a": {"href": "s3://bucket/x.SAFE"}});
     let store = Store::new(Arc::new(MemoryStore::new()));
     let target = Place::Store(store.clone(), Path::from("to"));
@@ -227,6 +211,279 @@ async fn files_that_nothing_can_name_are_told_and_all_else_is_copied() {
     let document = document(&item("i", asset));
     let found = info(&clients, &document, &PlanOptions::default(), Depth::Size).await.unwrap();
     assert_eq!((found[0].exists, found[0].files, found[0].size), (Some(true), Some(4), Some(16)));
+}
+
+/// An empty directory and an empty store.
+fn places() -> (TempDir, [Place; 2]) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::new(Arc::new(MemoryStore::new()));
+    let places = [place(&dir), Place::Store(store, Path::from("to"))];
+    (dir, places)
+}
+
+/// A place as a store.
+fn opened(place: &Place) -> Store {
+    match place {
+        Place::Local(path) => {
+            let options = holdall_store::OpenOptions::default();
+            let opened = holdall_store::Registry::global().open(path.to_str().unwrap(), &options);
+            let (store, key) = opened.unwrap();
+            store.with_prefix(&key)
+        }
+        Place::Store(store, key) => store.with_prefix(key),
+    }
+}
+
+async fn put(place: &Place, key: &str, text: &'static str) {
+    opened(place).put(&Path::from(key), text.into()).await.unwrap();
+}
+
+async fn keys(place: &Place) -> Vec<String> {
+    let listed: Vec<_> = opened(place).objects(None).try_collect().await.unwrap();
+    let mut keys: Vec<_> = listed.into_iter().map(|file| file.location.into()).collect();
+    keys.sort();
+    keys
+}
+
+/// The keys of the store below `name`, and others.
+fn with(name: &str, others: &[&str]) -> Vec<String> {
+    let mut keys: Vec<_> = ZARR.iter().map(|(key, _)| format!("{name}/{key}")).collect();
+    keys.extend(others.iter().map(|key| (*key).to_owned()));
+    keys.sort();
+    keys
+}
+
+fn overwriting(mut options: TransferOptions) -> TransferOptions {
+    options.run.overwrite = true;
+    options
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_source_lost_is_told_until_the_directory_is_replaced() {
+    let from = tempfile::tempdir().unwrap();
+    let path = zarr(&from, "x.zarr");
+    let (_dir, places) = places();
+    for to in &places {
+        let asset = |size: Option<u64>| json!({"a": {"href": path, "file:size": size}});
+        let go = async |size, options: TransferOptions| {
+            run(&clients(), asset(size), to, &options).await.outcomes[0].clone()
+        };
+        let beside = ["x.zarr2/a", "y"];
+        for key in beside {
+            put(to, key, "beside").await;
+        }
+        go(None, TransferOptions::publish(None)).await.unwrap();
+        for key in ["x.zarr/a/2.0", "x.zarr/a/2.1"] {
+            put(to, key, "stale").await;
+        }
+        let there = with("x.zarr", &["x.zarr/a/2.0", "x.zarr/a/2.1", "x.zarr2/a", "y"]);
+        // An upload writes the length down, and of a download the document may have it.
+        let download = TransferOptions::download(Kind::Item, None);
+        for (size, options) in
+            [(None, TransferOptions::publish(None)), (Some(bytes()), download.clone())]
+        {
+            let error = go(size, options).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
+            let error = error.to_string();
+            for said in ["2 files", "a/2.0", "10 bytes longer", "--overwrite"] {
+                assert!(error.contains(said), "{error}");
+            }
+            assert_eq!(keys(to).await, there);
+        }
+        let mut trusting = download.clone();
+        trusting.run.verify = false;
+        for (size, options) in [(None, download.clone()), (Some(bytes()), trusting)] {
+            let done = go(size, options).await.unwrap();
+            assert_eq!((done.files, done.bytes, done.skipped), (Some(6), bytes(), true));
+            let warning = done.warning.unwrap().to_string();
+            assert!(warning.contains("2 files") && warning.contains("--overwrite"), "{warning}");
+            assert_eq!(keys(to).await, there);
+        }
+        let done = go(None, overwriting(TransferOptions::publish(None))).await.unwrap();
+        assert_eq!((done.files, done.bytes), (Some(6), bytes()));
+        assert!(done.warning.is_none());
+        assert_eq!(keys(to).await, with("x.zarr", &beside));
+        let done = go(Some(bytes()), download).await.unwrap();
+        assert!(done.skipped && done.warning.is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_there_besides_is_no_reason_to_read_an_alternate() {
+    let from = tempfile::tempdir().unwrap();
+    let path = zarr(&from, "x.zarr");
+    let other = zarr(&from, "other/x.zarr");
+    std::fs::write(from.path().join("other/x.zarr/a/0.0"), "other").unwrap();
+    let asset = json!({"a": {"href": path, "alternate": {"other": {"href": other}}}});
+    let mut options = TransferOptions::publish(None);
+    options.plan.fallback = true;
+    let (_dir, places) = places();
+    for to in &places {
+        put(to, "x.zarr/stale", "stale").await;
+        let report = run(&clients(), asset.clone(), to, &options).await;
+        let error = report.outcomes[0].as_ref().unwrap_err().to_string();
+        assert!(error.contains("one file is there"), "{error}");
+        let chunk = opened(to).get(&Path::from("x.zarr/a/0.0")).await.unwrap();
+        assert_eq!(chunk.bytes().await.unwrap(), "first");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn assets_in_the_directory_of_another_one_stay() {
+    let from = tempfile::tempdir().unwrap();
+    let path = zarr(&from, "x.zarr");
+    let view = from.path().join("view.png");
+    std::fs::write(&view, "view").unwrap();
+    let assets = json!({
+        "view": {"href": view, "file:local_path": "x.zarr/views/view.png"},
+        "zarr": {"href": path},
+    });
+    let to = Place::Store(Store::new(Arc::new(MemoryStore::new())), Path::from("to"));
+    let mut options = TransferOptions::publish(None);
+    options.plan.naming = Naming::LocalPath;
+    run(&clients(), assets.clone(), &to, &options).await;
+    put(&to, "x.zarr/views/old.png", "old").await;
+    let report = run(&clients(), assets.clone(), &to, &options).await;
+    let error = report.outcomes[1].as_ref().unwrap_err().to_string();
+    assert!(error.contains("one file is there") && error.contains("views/old.png"), "{error}");
+    let report = run(&clients(), assets, &to, &overwriting(options)).await;
+    assert_eq!(report.failures().count(), 0, "{:?}", report.outcomes);
+    assert_eq!(keys(&to).await, with("x.zarr", &["x.zarr/views/view.png"]));
+}
+
+/// A bucket `bucket` of a server, which answers the number of a listing with these keys or a status.
+async fn bucket(
+    listings: impl Fn(usize) -> Result<Vec<&'static str>, u16> + Send + Sync + 'static,
+) -> (Server, Clients) {
+    let server = Server::start().await;
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    server.on("/bucket", move |_| {
+        let keys = match listings(count.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            Ok(keys) => keys,
+            Err(status) => return Reply::status(status),
+        };
+        let keys = keys.iter().map(|key| {
+            format!(
+                "<Contents><Key>{key}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>\
+                 <Size>4</Size></Contents>"
+            )
+        });
+        let body = format!("<ListBucketResult>{}</ListBucketResult>", keys.collect::<String>());
+        Reply { status: 200, body: body.into(), ..Reply::default() }
+    });
+    let clients = Clients::new(ClientConfig {
+        s3_endpoint_url: Some(server.url.clone()),
+        s3_region: Some("us-east-1".to_owned()),
+        store_settings: vec![("skip_signature".to_owned(), "true".to_owned())],
+        ..ClientConfig::default()
+    });
+    (server, clients.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_goes_unless_all_of_the_source_is_there() {
+    type Listing = fn(usize) -> Result<Vec<&'static str>, u16>;
+    let both = || Ok(vec!["x.SAFE/a", "x.SAFE/b"]);
+    let cases: [(&str, Listing, Value); 5] = [
+        ("no files in it", |n| Ok(if n == 0 { vec!["x.SAFE/a"] } else { vec![] }), json!(null)),
+        ("403", |n| if n == 0 { Ok(vec!["x.SAFE/a"]) } else { Err(403) }, json!(null)),
+        ("404", |_| Ok(vec!["x.SAFE/a", "x.SAFE/gone"]), json!(null)),
+        ("empty segment", |_| Ok(vec!["x.SAFE/a", "x.SAFE/b//c"]), json!(null)),
+        ("file:size says 8", |_| Ok(vec!["x.SAFE/a"]), json!(8)),
+    ];
+    for (why, listings, size) in cases {
+        let (server, clients) = bucket(listings).await;
+        server.add("/bucket/x.SAFE/a", "data", "text/plain");
+        let asset = json!({"a": {"href": "s3://bucket/x.SAFE", "file:size": size}});
+        let to = Place::Store(Store::new(Arc::new(MemoryStore::new())), Path::from("to"));
+        put(&to, "x.SAFE/old", "old").await;
+        let options = overwriting(TransferOptions::publish(None));
+        let report = run(&clients, asset, &to, &options).await;
+        let error = report.outcomes[0].as_ref().unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+        assert!(keys(&to).await.contains(&"x.SAFE/old".to_owned()), "{why}");
+    }
+    let (server, clients) = bucket(move |_| both()).await;
+    for name in ["a", "b"] {
+        server.add(&format!("/bucket/x.SAFE/{name}"), "data", "text/plain");
+    }
+    let to = Place::Store(Store::new(Arc::new(MemoryStore::new())), Path::from("to"));
+    put(&to, "x.SAFE/old", "old").await;
+    let asset = json!({"a": {"href": "s3://bucket/x.SAFE"}});
+    let options = overwriting(TransferOptions::publish(None));
+    assert!(run(&clients, asset, &to, &options).await.outcomes[0].is_ok());
+    assert_eq!(keys(&to).await, ["x.SAFE/a", "x.SAFE/b"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_deleted_is_a_failure_of_its_asset() {
+    let server = Server::start().await;
+    server.on("/bucket", |request| {
+        if request.method == "POST" {
+            return Reply::status(403);
+        }
+        let body = "<ListBucketResult><Contents><Key>to/x.zarr/old</Key><LastModified>2026-01-02T03:04:05.000Z\
+                    </LastModified><Size>4</Size></Contents></ListBucketResult>";
+        Reply { status: 200, body: body.into(), ..Reply::default() }
+    });
+    for key in ZARR.map(|(key, _)| key).into_iter().chain(["old"]) {
+        let path = format!("/bucket/to/x.zarr/{key}");
+        server.on(&path, |request| match request.method.as_str() {
+            "PUT" => Reply {
+                status: 200,
+                headers: vec![("ETag".to_owned(), "\"tag\"".to_owned())],
+                ..Reply::default()
+            },
+            _ => Reply::status(403),
+        });
+    }
+    let from = tempfile::tempdir().unwrap();
+    let path = zarr(&from, "x.zarr");
+    let settings = [
+        ("endpoint", server.url.as_str()),
+        ("region", "us-east-1"),
+        ("allow_http", "true"),
+        ("skip_signature", "true"),
+    ];
+    let mut open = holdall_store::OpenOptions::default();
+    open.config.extend(settings.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    let to = Place::open("s3://bucket/to", &open).unwrap();
+    let options = overwriting(TransferOptions::publish(None));
+    let report = run(&clients(), json!({"a": {"href": path}}), &to, &options).await;
+    let error = report.outcomes[0].as_ref().unwrap_err().to_string();
+    assert!(error.starts_with("delete s3://bucket/to/x.zarr/old"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_does_not_replace_the_one_that_it_lies_in() {
+    let (dir, [to, _]) = places();
+    zarr(&dir, "x.zarr/x.zarr");
+    let options = overwriting(TransferOptions::publish(None));
+    let inner = dir.path().join("x.zarr/x.zarr");
+    let report = run(&clients(), json!({"a": {"href": inner}}), &to, &options).await;
+    let error = report.outcomes[0].as_ref().unwrap_err();
+    assert!(error.to_string().contains("lies in the one"), "{error}");
+    assert_eq!(keys(&to).await, with("x.zarr/x.zarr", &[]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chunks_that_a_server_does_not_have_any_more_go_too() {
+    let (_server, url) = web(true).await;
+    let (_dir, places) = places();
+    for to in &places {
+        let go = async |options: TransferOptions| {
+            run(&clients(), json!({"a": {"href": url}}), to, &options).await.outcomes[0].clone()
+        };
+        go(TransferOptions::publish(None)).await.unwrap();
+        // One that the metadata name, and the server does not have; and one that they do not name.
+        put(to, "x.zarr/a/1.0", "stale").await;
+        put(to, "x.zarr/a/9.9", "stale").await;
+        let error = go(TransferOptions::publish(None)).await.unwrap_err().to_string();
+        assert!(error.contains("one file is there") && error.contains("a/9.9"), "{error}");
+        let done = go(overwriting(TransferOptions::publish(None))).await.unwrap();
+        assert_eq!((done.files, done.bytes), (Some(6), bytes()));
+        assert_eq!(keys(to).await, with("x.zarr", &[]));
+    }
 }
 
 /// A server that has the store, with its metadata in one file or with pages of its directories.

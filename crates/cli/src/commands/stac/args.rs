@@ -184,7 +184,7 @@ pub(crate) struct MoveArgs {
     /// Stop everything at the first failure.
     #[arg(long)]
     pub(crate) fail_fast: bool,
-    /// Write files that exist; they are skipped if they have the length and checksum of the document otherwise.
+    /// Write files that exist, and replace directories; they are skipped if they have the length and checksum of the document otherwise.
     #[arg(long)]
     pub(crate) overwrite: bool,
     /// Transfers at once; 128 at most.
