@@ -489,36 +489,42 @@ fn an_empty_source_is_no_error() {
     out(&holdall(dir.path(), &["sync", "empty", "copy"]));
 }
 
-#[test]
+/// The settings of the S3 service as arguments, and a prefix of this test's own; says so when there is none.
 #[expect(clippy::print_stderr, reason = "what did not run has to be said")]
-fn s3_both_ways() {
+fn s3(test: &str) -> Option<(Vec<String>, String)> {
     let Ok(endpoint) = std::env::var("HOLDALL_TEST_S3_ENDPOINT") else {
         eprintln!(
-            "SKIPPED cli::s3_both_ways: HOLDALL_TEST_S3_ENDPOINT is not set (run services/up and source .services/env)"
+            "SKIPPED cli::{test}: HOLDALL_TEST_S3_ENDPOINT is not set (run services/up and source .services/env)"
         );
-        return;
+        return None;
     };
-    let dir = tree();
-    let url = format!("s3://test-bucket/cli-{}", std::process::id());
     let settings = [
-        format!("--config=endpoint={endpoint}"),
-        "--config=allow_http=true".to_owned(),
-        "--config=region=us-east-1".to_owned(),
-        "--config=access_key_id=holdall".to_owned(),
-        "--config=secret_access_key=holdall-secret".to_owned(),
+        format!("endpoint={endpoint}"),
+        "allow_http=true".to_owned(),
+        "region=us-east-1".to_owned(),
+        "access_key_id=holdall".to_owned(),
+        "secret_access_key=holdall-secret".to_owned(),
     ];
-    let run = |arguments: &[&str]| {
-        let mut all: Vec<&str> = arguments.to_vec();
-        all.extend(settings.iter().map(String::as_str));
-        out(&holdall(dir.path(), &all))
-    };
+    let settings = settings.into_iter().map(|setting| format!("--config={setting}")).collect();
+    let prefix = test.replace("::", "-");
+    Some((settings, format!("s3://test-bucket/cli-{prefix}-{}", std::process::id())))
+}
+
+fn with<'a>(arguments: &[&'a str], settings: &'a [String]) -> Vec<&'a str> {
+    arguments.iter().copied().chain(settings.iter().map(String::as_str)).collect()
+}
+
+#[test]
+fn s3_both_ways() {
+    let Some((settings, url)) = s3("s3_both_ways") else { return };
+    let dir = tree();
+    let run = |arguments: &[&str]| out(&holdall(dir.path(), &with(arguments, &settings)));
     run(&["sync", "data", &url]);
     assert_eq!(run(&["ls", "-r", &url]), KEYS);
     assert_eq!(run(&["sync", "data", &url, "--json"]), "");
     out(&holdall(dir.path(), &["cp", "-r", "data", "typo"]));
-    let mut misspelt = vec!["sync", "s3://test-bucket/no-such-prefix", "typo", "--delete"];
-    misspelt.extend(settings.iter().map(String::as_str));
-    let failed = holdall(dir.path(), &misspelt);
+    let misspelt = ["sync", "s3://test-bucket/no-such-prefix", "typo", "--delete"];
+    let failed = holdall(dir.path(), &with(&misspelt, &settings));
     assert_eq!(failed.status.code(), Some(1), "{}", err(&failed));
     assert_eq!(out(&holdall(dir.path(), &["ls", "-r", "typo"])), KEYS);
     run(&["sync", &url, "back"]);

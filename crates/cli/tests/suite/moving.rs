@@ -10,6 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::{s3, with};
+
 const QUICK: [&str; 8] =
     ["--sizes", "1KiB,100KiB", "--concurrency", "1,4", "--duration", "50ms", "--max-bytes", "1MiB"];
 
@@ -56,30 +58,6 @@ fn wait_until(condition: impl Fn() -> bool) {
     }
 }
 
-/// The settings of the S3 service, and a prefix of this test's own; says so when there is none.
-#[expect(clippy::print_stderr, reason = "what did not run has to be said")]
-fn s3(test: &str) -> Option<(Vec<String>, String)> {
-    let Ok(endpoint) = std::env::var("HOLDALL_TEST_S3_ENDPOINT") else {
-        eprintln!(
-            "SKIPPED cli::moving::{test}: HOLDALL_TEST_S3_ENDPOINT is not set (run services/up and source .services/env)"
-        );
-        return None;
-    };
-    let settings = [
-        format!("endpoint={endpoint}"),
-        "allow_http=true".to_owned(),
-        "region=us-east-1".to_owned(),
-        "access_key_id=holdall".to_owned(),
-        "secret_access_key=holdall-secret".to_owned(),
-    ];
-    let settings = settings.into_iter().map(|setting| format!("--config={setting}")).collect();
-    Some((settings, format!("s3://test-bucket/cli-{test}-{}", std::process::id())))
-}
-
-fn with<'a>(arguments: &[&'a str], settings: &'a [String]) -> Vec<&'a str> {
-    arguments.iter().copied().chain(settings.iter().map(String::as_str)).collect()
-}
-
 #[test]
 fn a_store_is_measured_and_left_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
@@ -109,7 +87,7 @@ fn a_store_is_measured_and_left_as_it_was() {
 
 #[test]
 fn a_service_is_measured_and_left_as_it_was() {
-    let Some((settings, url)) = s3("bench") else { return };
+    let Some((settings, url)) = s3("moving::bench") else { return };
     let dir = tempfile::tempdir().unwrap();
     let arguments = [&["bench", &url, "--json"], &QUICK[..]].concat();
     assert_eq!(lines(&run(dir.path(), &with(&arguments, &settings))).len(), 10);
@@ -187,7 +165,7 @@ fn a_source_inside_the_target_is_not_deleted() {
 
 #[test]
 fn places_that_overlap_in_a_service_keep_what_they_have() {
-    let Some((settings, url)) = s3("overlap") else { return };
+    let Some((settings, url)) = s3("moving::overlap") else { return };
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir_all(dir.path().join("up/data/data")).unwrap();
     for (name, content) in [("data/a", "one"), ("data/b", "two"), ("data/data/a", "three")] {
@@ -235,7 +213,7 @@ const SLOW: [&str; 4] = ["--part-size=5MiB", "--limit-rate=8MiB", "--parts=2", "
 
 #[test]
 fn killed_transfers_are_resumed() {
-    let Some((settings, url)) = s3("resume") else { return };
+    let Some((settings, url)) = s3("moving::resume") else { return };
     let dir = tempfile::tempdir().unwrap();
     let data: Vec<u8> =
         (0..12u32 << 18).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
@@ -306,7 +284,7 @@ fn an_interrupted_upload_is_aborted() {
 }
 
 fn upload_and_tell(signal: &str, status: i32) {
-    let Some((settings, url)) = s3("abort") else { return };
+    let Some((settings, url)) = s3("moving::abort") else { return };
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("file"), vec![7; 12 << 20]).unwrap();
     let key = format!("{url}/k");

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{command, err, holdall, json as lines, out};
+use crate::{command, err, holdall, json as lines, out, s3, with};
 
 /// The SHA-256 of "image" as a multihash: `printf image | sha256sum`.
 const IMAGE: &str = "12206105d6cc76af400325e94d588ce511be5bfdbb73b437dc51eca43917d7a43e3d";
@@ -390,7 +390,6 @@ fn what_changed_is_uploaded_again_and_what_did_not_keeps_its_checksum() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "what did not run has to be said")]
 fn what_a_directory_lost_since_it_was_uploaded_goes_when_it_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["1", "2", "3", "4"] {
@@ -399,32 +398,15 @@ fn what_a_directory_lost_since_it_was_uploaded_goes_when_it_is_replaced() {
     }
     let assets = json!({"z": {"href": "./x.zarr"}});
     write(&dir.path().join("item.json"), &item("one", &assets));
-    let mut targets = vec![("store".to_owned(), Vec::new())];
-    match std::env::var("HOLDALL_TEST_S3_ENDPOINT") {
-        Ok(endpoint) => {
-            let settings = [
-                format!("--config=endpoint={endpoint}"),
-                "--config=allow_http=true".to_owned(),
-                "--config=region=us-east-1".to_owned(),
-                "--config=access_key_id=holdall".to_owned(),
-                "--config=secret_access_key=holdall-secret".to_owned(),
-            ];
-            let url = format!("s3://test-bucket/cli-lost-{}", std::process::id());
-            targets.push((url, settings.to_vec()));
-        }
-        Err(_) => eprintln!(
-            "SKIPPED cli::stac::what_a_directory_lost: HOLDALL_TEST_S3_ENDPOINT is not set (run services/up and source .services/env)"
-        ),
-    }
-    let run = |arguments: &[&str], settings: &[String]| {
-        let settings = settings.iter().map(String::as_str);
-        holdall(dir.path(), &arguments.iter().copied().chain(settings).collect::<Vec<_>>())
-    };
-    for (target, settings) in &targets {
+    let local = (Vec::new(), "store".to_owned());
+    let targets: Vec<_> = std::iter::once(local).chain(s3("stac::what_a_directory_lost")).collect();
+    let run =
+        |arguments: &[&str], settings: &[String]| holdall(dir.path(), &with(arguments, settings));
+    for (settings, target) in &targets {
         out(&run(&["stac", "upload", "item.json", target], settings));
     }
     fs::remove_file(dir.path().join("x.zarr/c/4")).unwrap();
-    for (target, settings) in &targets {
+    for (settings, target) in &targets {
         let failed = run(&["stac", "upload", "item.json", target], settings);
         assert_eq!(failed.status.code(), Some(3), "{}", err(&failed));
         let said = err(&failed);
