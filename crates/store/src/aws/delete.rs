@@ -83,9 +83,10 @@ impl S3Store {
                 Child::Other => {}
             }
         }
-        let answer = |key: Path| match answers.remove(key.as_ref()) {
+        // A key may have been asked for twice.
+        let answer = |key: Path| match answers.get(key.as_ref()) {
             Some(None) => Ok(key),
-            Some(Some(refused)) => Err(refused.into_error("S3", key.as_ref())),
+            Some(Some(refused)) => Err(refused.clone().into_error("S3", key.as_ref())),
             None => Err(Error::Generic {
                 store: "S3",
                 source: format!("the service does not say whether it has deleted {key}").into(),

@@ -132,7 +132,7 @@ pub(super) fn xml<T: serde::de::DeserializeOwned>(body: &[u8], store: &'static s
 }
 
 /// The service refused the request.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("the server answered with status code: {status}{}{detail}", if detail.is_empty() { "" } else { ": " })]
 pub(crate) struct Refused {
     pub(crate) status: StatusCode,

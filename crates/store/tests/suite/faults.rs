@@ -136,14 +136,15 @@ async fn a_completion_that_is_refused_with_status_200_says_why() {
 
 #[tokio::test]
 async fn keys_that_the_reply_to_a_deletion_leaves_out_are_not_deleted() {
-    let body = "<DeleteResult><Error><Key>b</Key><Code>AccessDenied</Code><Message>not b</Message></Error>\
-                <Deleted><Key>a&amp;</Key></Deleted><Error><Key>d</Key><Code>NoSuchKey</Code></Error></DeleteResult>";
+    let body = "<?xml version=\"1.0\"?>\n<DeleteResult xmlns=\"x\">\n <Error><Key>b</Key><Code>AccessDenied</Code>\n\
+                <Message>not b</Message></Error>\n <Deleted>\n<Key>a&amp; </Key></Deleted>\n\
+                <Error><Key>d</Key><Code>NoSuchKey</Code></Error>\n</DeleteResult>\n";
     let server = Server::start(vec![Reply::http("200 OK", &[], body)]).await;
-    let keys = ["a&", "b", "c", "d"].map(|key| Ok(Path::from(key)));
+    let keys = ["a& ", "b", "c", "d", "a& "].map(|key| Ok(Path::parse(key).unwrap()));
     let deletions = s3(&server).delete_stream(futures::stream::iter(keys).boxed());
     let answers = run(deletions.collect::<Vec<_>>()).await;
-    let [Ok(a), Err(b), Err(c), Ok(d)] = &answers[..] else { panic!("{answers:?}") };
-    assert_eq!((a.as_ref(), d.as_ref()), ("a&", "d"));
+    let [Ok(a), Err(b), Err(c), Ok(d), Ok(_)] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((a.as_ref(), d.as_ref()), ("a& ", "d"));
     assert!(b.to_string().contains("not b"), "{b}");
     assert!(c.to_string().contains("does not say whether it has deleted c"), "{c}");
 }
