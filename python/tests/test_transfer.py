@@ -418,8 +418,13 @@ def test_limits_of_the_process(limits, s3_store):
     assert limits == holdall.Limits(256 * MIB, 256, 256, None)
     now = holdall.set_limits(memory=4 * MIB, rate=10**9)
     assert now == holdall.get_limits() == holdall.Limits(4 * MIB, 256, 256, 10**9)
-    with pytest.raises(InvalidArgumentError, match="raise the budget, or make parts smaller"):
+    with pytest.raises(InvalidArgumentError, match="raise the budget: services take no smaller"):
         holdall.upload(s3_store, "k", LARGE)
+    holdall.set_limits(memory=6 * MIB)
+    with pytest.raises(InvalidArgumentError, match="raise the budget, or make parts smaller"):
+        holdall.upload(s3_store, "k", LARGE, part_size=8 * MIB)
+    holdall.upload(s3_store, "k", LARGE)
+    assert s3_store.get("k").bytes() == LARGE
     assert holdall.set_limits(rate=0).rate is None
     with pytest.raises(ValueError, match="requests must be at least 1"):
         holdall.set_limits(requests=0)

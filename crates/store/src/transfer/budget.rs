@@ -150,13 +150,18 @@ impl Budget {
         self.0.limits
     }
 
+    /// The most memory that one holder can take.
+    pub(super) fn most_at_once(&self) -> u64 {
+        self.0.limits.memory_bytes.max(UNIT_BYTES)
+    }
+
     /// Takes `bytes` of memory; waits until they are free.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] when the budget is smaller than that.
     pub async fn memory(&self, bytes: u64) -> Result<Held> {
-        let limit = self.0.limits.memory_bytes;
-        if bytes > limit.max(UNIT_BYTES) {
+        if bytes > self.most_at_once() {
+            let limit = self.0.limits.memory_bytes;
             let remedy = match bytes.cmp(&LEAST_PART_BYTES) {
                 std::cmp::Ordering::Less => "raise the budget, or make parts smaller",
                 // Whatever size of parts was asked for.

@@ -78,7 +78,7 @@ impl Transfer {
     ) -> Result<Report> {
         let part = self.options.part();
         // What fits in here comes in one piece; what turns out to be larger needs less memory, since it streams to its place.
-        let most = part.min(self.budget.limits().memory_bytes);
+        let most = part.min(self.budget.most_at_once());
         let room = size.unwrap_or(ROOM_BYTES).min(most);
         let mut held =
             Some((self.budget.memory(room).await?, self.budget.request(&object.store).await));

@@ -86,7 +86,7 @@ use crate::checksum::Checksum;
 use crate::error::Result;
 
 /// A way of moving bytes. Clones share their budget and their events.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Transfer {
     options: TransferOptions,
     budget: Budget,
@@ -97,21 +97,33 @@ pub struct Transfer {
 impl Transfer {
     /// The default options, the budget of the process, and events that nobody hears.
     pub fn new() -> Self {
-        Self::default()
+        let new = Self {
+            options: TransferOptions::default(),
+            budget: Budget::default(),
+            events: Events::default(),
+            inspection: inspect::Inspection::default(),
+        };
+        new.fitted()
+    }
+
+    /// Parts whose size is not stated are no larger than the budget allows.
+    fn fitted(mut self) -> Self {
+        self.options.room = self.budget.most_at_once();
+        self
     }
 
     /// Sets the options.
     #[must_use]
     pub fn with_options(mut self, options: TransferOptions) -> Self {
         self.options = options;
-        self
+        self.fitted()
     }
 
     /// Sets the budget.
     #[must_use]
     pub fn with_budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
-        self
+        self.fitted()
     }
 
     /// Sets who is told.
@@ -149,6 +161,12 @@ impl Transfer {
         let ended = transfer.await;
         self.events.ended(ended.is_ok());
         ended
+    }
+}
+
+impl Default for Transfer {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -50,9 +50,9 @@ pub struct TransferOptions {
     pub workers: usize,
     /// Requests at once for one object. Default 8.
     pub parts: usize,
-    /// Bytes of a part. Objects of no more than a part are moved by one request. Default 8 MiB; large objects are then
-    /// read in parts of up to 32 MiB, which costs no memory and saves requests. Parts are larger where an object would
-    /// have more than 10,000.
+    /// Bytes of a part. Objects of no more than a part are moved by one request. Default 8 MiB, or all memory of the
+    /// budget where that is less; large objects are then read in parts of up to 32 MiB, which costs no memory and saves
+    /// requests. Parts are larger where an object would have more than 10,000.
     pub part_bytes: Option<u64>,
     /// Whether an object in the target is replaced. Default yes.
     pub mode: CopyMode,
@@ -82,6 +82,8 @@ pub struct TransferOptions {
     /// A prefix of the target below which no job may write, as the source of the jobs is there:
     /// [`Overlap::SourceInside`](super::Overlap::SourceInside). Default none.
     pub spared: Option<Path>,
+    /// The most memory that the budget has for one part.
+    pub(super) room: u64,
 }
 
 impl Default for TransferOptions {
@@ -102,6 +104,7 @@ impl Default for TransferOptions {
             attributes: None,
             tags: TagSet::default(),
             spared: None,
+            room: u64::MAX,
         }
     }
 }
@@ -138,7 +141,7 @@ impl TransferOptions {
 
     /// Bytes of objects that take one request, and of the parts of larger ones unless there is reason for others.
     pub(super) fn part(&self) -> u64 {
-        self.part_bytes.unwrap_or(PART_BYTES)
+        self.part_bytes.unwrap_or(PART_BYTES.min(self.room))
     }
 
     /// Bytes of each part of a read of `size` bytes, which has no more than 10,000.
@@ -189,6 +192,15 @@ mod tests {
         let streamed: u64 = (0..MOST_PARTS).map(|i| options.stream_part(i)).sum();
         assert!(streamed >= 5 * TIB);
         assert!((0..MOST_PARTS).all(|i| options.stream_part(i) <= 5 << 30));
+    }
+
+    #[test]
+    fn parts_of_no_stated_size_fit_into_the_memory() {
+        let options = TransferOptions { room: 6 * MIB, ..TransferOptions::default() };
+        assert_eq!((options.part(), options.upload_part(100 * MIB)), (6 * MIB, 6 * MIB));
+        assert_eq!(options.clone().with_part_bytes(7 * MIB).part(), 7 * MIB);
+        let small = TransferOptions { room: MIB, ..options };
+        assert_eq!((small.part(), small.upload_part(100 * MIB)), (MIB, LEAST_PART_BYTES));
     }
 
     #[test]

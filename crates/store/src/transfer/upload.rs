@@ -118,7 +118,7 @@ impl Transfer {
             let sent = target.put(first).await?;
             return Ok(Report { bytes, ..Report::default() }.with_sent(sent));
         }
-        if self.budget.limits().memory_bytes < LEAST_PART_BYTES {
+        if self.budget.most_at_once() < LEAST_PART_BYTES {
             // Refused now, and not by the service once it has all parts.
             drop(self.budget.memory(LEAST_PART_BYTES).await?);
         }
@@ -128,7 +128,7 @@ impl Transfer {
 
     /// The `index`th part of a stream, and the memory for it.
     async fn part(&self, pieces: &mut Pieces<'_>, index: u64) -> Result<(PutPayload, Held)> {
-        let most = self.budget.limits().memory_bytes;
+        let most = self.budget.most_at_once();
         let size = self.options.stream_part(index).min(most);
         // A stream that has nothing to give yet keeps no memory from others, for which it may be waiting.
         pieces.wait().await?;
