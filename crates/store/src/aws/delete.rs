@@ -67,7 +67,7 @@ impl S3Store {
             .error_in_body()
             // What is gone already is deleted once more.
             .idempotent(true);
-        let reply = self.send(&keys[0], &call).await?;
+        let reply = self.send(&keys[0], &call).await.map_err(of_the_whole)?;
         let document: Document = reply.xml("S3")?;
         let mut answers: HashMap<String, Option<Refused>> = HashMap::new();
         for child in document.children {
@@ -93,6 +93,18 @@ impl S3Store {
             }),
         };
         Ok(keys.into_iter().map(answer).collect())
+    }
+}
+
+/// A refusal of all keys together says of none that it is missing; of the bucket it may.
+fn of_the_whole(error: Error) -> Error {
+    let is_of_the_bucket =
+        Refused::of(&error).is_some_and(|refused| refused.code == "NoSuchBucket");
+    match error {
+        Error::NotFound { source, .. } if !is_of_the_bucket => {
+            Error::Generic { store: "S3", source }
+        }
+        error => error,
     }
 }
 

@@ -1,10 +1,9 @@
 //! The traits of `object_store`, handed to the client of the bucket once its region is known.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use chrono::DateTime;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use http::Method;
@@ -13,7 +12,7 @@ use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer};
 use object_store::{
-    CopyMode, CopyOptions, GetOptions, GetResult, ListResult, MultipartId, MultipartUpload,
+    CopyMode, CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartId, MultipartUpload,
     ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use url::Url;
@@ -46,6 +45,19 @@ impl S3Store {
     }
 }
 
+/// Sees that a reply tells of an object: S3 gives an entity tag to each, and says when it was written.
+fn expect_object(meta: &ObjectMeta) -> Result<()> {
+    match meta.e_tag.is_none() && meta.last_modified == DateTime::UNIX_EPOCH {
+        true => Err(Error::Generic {
+            store: "S3",
+            source: "the reply is no object of the service, as it has neither an entity tag nor a time of change: see \
+                     that the endpoint is right and that no proxy answers in its place"
+                .into(),
+        }),
+        false => Ok(()),
+    }
+}
+
 impl std::fmt::Display for S3Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&crate::Provider::location(self))
@@ -75,11 +87,9 @@ impl ObjectStore for S3Store {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.opened().await?.s3.get_opts(location, options).await
-    }
-
-    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.opened().await?.s3.get_ranges(location, ranges).await
+        let reply = self.opened().await?.s3.get_opts(location, options).await?;
+        expect_object(&reply.meta)?;
+        Ok(reply)
     }
 
     fn delete_stream(

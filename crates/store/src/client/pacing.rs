@@ -17,6 +17,9 @@
 //!    often, that finds out whether it is open again (hosts that count by the second often name longer times). Afterwards
 //!    the rate stays below the one that was too much for forty times as long as it was closed, because each attempt at more
 //!    costs another stop.
+//! 5. A host that has refused everything for three minutes is out of order, and who has a thousand objects there is not to
+//!    wait for each. Whoever has no turn within a second is refused in its name; the turns that come find out whether it
+//!    accepts something again.
 //!
 //! A few refusals in a hundred are taken as they come: they cost a repetition each, which is cheaper than going slower. The
 //! reply of a refused request goes to whoever sent it; repeating is up to the retry policy of the store.
@@ -29,6 +32,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
+use object_store::client::HttpResponse;
 use tokio::time::Instant;
 
 /// How long replies are counted before the first rate is set.
@@ -89,6 +93,13 @@ const RECONSIDER: Duration = Duration::from_millis(100);
 /// A host that neither refuses nor makes anybody wait for so long has no pace any more.
 const FORGET: Duration = Duration::from_secs(15);
 
+/// A host that has refused everything for so long is out of order, if it was asked within the longest stop and a little.
+const OUT_OF_ORDER: Duration = Duration::from_secs(180);
+const ASKED_WITHIN: Duration = Duration::from_secs(90);
+
+/// How long a turn at such a host is waited for: who repeats what was refused is to see it when it is in order again.
+const MOST_WAIT: Duration = Duration::from_secs(1);
+
 /// Unused time that can be made up for: timers wake late.
 const CREDIT: Duration = Duration::from_millis(10);
 
@@ -104,17 +115,38 @@ static PACED: AtomicUsize = AtomicUsize::new(0);
 pub(super) struct Pass(Option<(Arc<Host>, u64)>);
 
 /// Waits until a request may be sent to `authority`.
-pub(super) async fn enter(authority: &str) -> Pass {
+///
+/// # Errors
+/// The host refuses everything, and has for so long that this request is not sent either.
+pub(super) async fn enter(authority: &str) -> Result<Pass, OutOfOrder> {
     if PACED.load(Ordering::Relaxed) == 0 {
-        return Pass(None);
+        return Ok(Pass(None));
     }
     let host = locked(&HOSTS.load()).get(authority).cloned();
     match host {
         Some(host) => {
-            let epoch = host.turn().await;
-            Pass(Some((host, epoch)))
+            let epoch = host.turn().await?;
+            Ok(Pass(Some((host, epoch))))
         }
-        None => Pass(None),
+        None => Ok(Pass(None)),
+    }
+}
+
+/// How long a host has refused everything.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct OutOfOrder(Duration);
+
+impl OutOfOrder {
+    /// The refusal that the host would have sent, saying that it did not.
+    pub(super) fn into_reply(self, authority: &str) -> HttpResponse {
+        let message = format!(
+            "{authority} has refused every request for {} s; this one was not sent",
+            self.0.as_secs()
+        );
+        let body = format!("<Error><Code>SlowDown</Code><Message>{message}</Message></Error>");
+        let mut reply = HttpResponse::new(body.into());
+        *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        reply
     }
 }
 
@@ -198,14 +230,23 @@ impl Host {
 
     /// Waits for a turn; returns the epoch in which it came. Who waits holds nothing: a task that nobody drives any more
     /// keeps no other from its turn.
-    async fn turn(&self) -> u64 {
-        let ticket = locked(&self.control).ticket();
+    async fn turn(&self) -> Result<u64, OutOfOrder> {
+        let (ticket, begun) = (locked(&self.control).ticket(), Instant::now());
         loop {
-            let turn = locked(&self.control).take(Instant::now(), ticket);
-            match turn {
-                Ok(epoch) => return epoch,
-                Err(wait) => tokio::time::sleep(wait.min(RECONSIDER)).await,
-            }
+            let wait = {
+                let (mut control, now) = (locked(&self.control), Instant::now());
+                match control.take(now, ticket) {
+                    Ok(epoch) => return Ok(epoch),
+                    Err(wait) => match control.out_of_order(now) {
+                        Some(refused) if now - begun >= MOST_WAIT => {
+                            control.renounce();
+                            return Err(refused);
+                        }
+                        _ => wait,
+                    },
+                }
+            };
+            tokio::time::sleep(wait.min(RECONSIDER)).await;
         }
     }
 }
@@ -259,6 +300,8 @@ struct Control {
     stop: Option<Stop>,
     /// Refusals since something was accepted.
     in_a_row: u32,
+    /// The first and the last refusal since something was accepted.
+    refusing: Option<(Instant, Instant)>,
     /// Counts reductions and stops.
     epoch: u64,
     /// When the host last had nothing more to give, and what it gave since.
@@ -278,6 +321,7 @@ impl Control {
             turns_at: now,
             stop: None,
             in_a_row: 0,
+            refusing: None,
             epoch: 0,
             exhausted: now,
             accepted_since: 0.0,
@@ -343,7 +387,7 @@ impl Control {
     fn accepted(&mut self, now: Instant, epoch: u64) {
         self.recent.accepted(now);
         self.accepted_since += 1.0;
-        self.in_a_row = 0;
+        (self.in_a_row, self.refusing) = (0, None);
         if self.stop.is_none() {
             self.advance(now);
         } else if epoch == self.epoch {
@@ -354,6 +398,8 @@ impl Control {
     fn refused(&mut self, now: Instant, epoch: u64, retry_after: Option<Duration>) {
         self.recent.refused(now);
         self.in_a_row += 1;
+        let since = self.refusing(now).unwrap_or(now);
+        self.refusing = Some((since, now));
         let until = now + retry_after.map(|hold| hold.min(MOST_HOLD)).unwrap_or_default();
         if let Some(stop) = &mut self.stop {
             // Of one that asked whether it is open again: some hosts always name the same time.
@@ -380,6 +426,22 @@ impl Control {
             _ if self.recent.is_tolerable(now) => {}
             _ => self.reduce(now, (self.in_a_row >= CLOSED).then_some(Duration::ZERO)),
         }
+    }
+
+    /// Since when the host has refused everything, if it was asked of late.
+    fn refusing(&self, now: Instant) -> Option<Instant> {
+        let (since, last) = self.refusing?;
+        (now.saturating_duration_since(last) <= ASKED_WITHIN).then_some(since)
+    }
+
+    fn out_of_order(&self, now: Instant) -> Option<OutOfOrder> {
+        let refused = now.saturating_duration_since(self.refusing(now)?);
+        (refused >= OUT_OF_ORDER).then_some(OutOfOrder(refused))
+    }
+
+    /// Leaves a turn that has not come to who is next.
+    fn renounce(&mut self) {
+        self.turns += 1.0;
     }
 
     /// Goes on after a stop, during which no time has passed for the curve. From one such moment to the next a host that
@@ -808,6 +870,23 @@ mod tests {
         let open =
             simulate(&mut bucket, &mut control, closed + Duration::from_secs(300), 60, after);
         assert!(accepted(&open[30..]) > 45.0, "{open:?}");
+    }
+
+    #[test]
+    fn a_host_that_refuses_everything_is_out_of_order_until_it_accepts_something() {
+        let begin = Instant::now();
+        let mut control = Control::new(begin);
+        let after = |seconds| begin + Duration::from_secs(seconds);
+        for second in 0..=200 {
+            control.refused(after(second), control.epoch, None);
+            assert_eq!(control.out_of_order(after(second)).is_some(), second >= 180, "{second}");
+        }
+        control.accepted(after(201), control.epoch);
+        control.refused(after(202), control.epoch, None);
+        assert_eq!(control.out_of_order(after(202)), None);
+        // What was so long ago says nothing of now.
+        control.refused(after(900), control.epoch, None);
+        assert_eq!(control.out_of_order(after(900)), None);
     }
 
     #[test]

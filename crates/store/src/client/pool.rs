@@ -152,7 +152,10 @@ impl HttpService for Pool {
         let Some((direct, place)) = direct else { return self.pooled(request).await };
         let uri = request.uri().clone();
         let authority = uri.authority().map_or("", |authority| authority.as_str());
-        let pass = pacing::enter(authority).await;
+        let pass = match pacing::enter(authority).await {
+            Ok(pass) => pass,
+            Err(refused) => return Ok(refused.into_reply(authority)),
+        };
         match direct.send(&place, request).await? {
             Sent::Answered(mut reply) => {
                 pass.replied(authority, reply.status(), reply.headers());
@@ -207,7 +210,10 @@ impl Pool {
         });
 
         let authority = request.url().authority().to_owned();
-        let pass = pacing::enter(&authority).await;
+        let pass = match pacing::enter(&authority).await {
+            Ok(pass) => pass,
+            Err(refused) => return Ok(refused.into_reply(&authority)),
+        };
         let reply = surplus::awaited(self.client()?.execute(request));
         let reply = match timeout {
             Some(limit) => unless_stalled(reply, &movement, limit).await?,

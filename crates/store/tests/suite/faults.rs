@@ -150,6 +150,15 @@ async fn keys_that_the_reply_to_a_deletion_leaves_out_are_not_deleted() {
 }
 
 #[tokio::test]
+async fn a_deletion_that_is_not_found_as_a_whole_says_of_no_key_that_it_is_gone() {
+    let refusal = "<Error><Code>NoSuchKey</Code><Message>nothing here</Message></Error>";
+    let server = Server::start(vec![Reply::http("404 Not Found", &[], refusal)]).await;
+    let error = run(s3(&server).delete(&"k".into())).await.unwrap_err();
+    assert!(matches!(error, object_store::Error::Generic { .. }), "{error:?}");
+    assert!(error.to_string().contains("nothing here"), "{error}");
+}
+
+#[tokio::test]
 async fn a_redirect_without_a_place_is_an_error() {
     let server = Server::start(vec![Reply::http("301 Moved Permanently", &[], "")]).await;
     let error = read(&s3(&server)).await.unwrap_err();

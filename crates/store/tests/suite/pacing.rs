@@ -266,6 +266,26 @@ async fn a_host_that_is_closed_is_asked_seldom_until_the_time_it_names() {
     reading.await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_host_that_refuses_everything() {
+    tick();
+    let (service, store) = Throttling::start(Allows::Quota(0), 503, None).await;
+    let reads = (0..300).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move { store.get(&"k".into()).await.map(drop).unwrap_err() })
+    });
+    let errors = futures::future::join_all(reads).await;
+    // One after the other, each repeated ten times, they would take hours.
+    assert!(service.age() < 300.0, "{} s", service.age());
+    for error in errors {
+        let error = store.error("get", &"k".into(), error.unwrap());
+        assert_eq!(error.status(), Some(503), "{error}");
+    }
+    // It is asked all the same now and then, and found to be open.
+    service.state().allows = Allows::Quota(50);
+    read(&store, 5.0).await;
+}
+
 #[tokio::test]
 async fn who_wants_no_repetition_sees_the_refusal() {
     let (service, store) = Throttling::start_with(Allows::Quota(0), 503, None, Some(0)).await;

@@ -105,6 +105,22 @@ async fn credentials_that_have_expired_are_told_of_by_every_operation() {
 }
 
 #[tokio::test]
+async fn who_answers_in_the_place_of_the_service_is_believed_by_no_operation() {
+    let page = "<html><body>Please log in</body></html>";
+    for (status, body) in [("200 OK", page), ("200 OK", ""), ("202 Accepted", "")] {
+        let server = Loopback::start(move |_| reply(status, &[], body)).await;
+        let dir = tempfile::tempdir().unwrap();
+        for name in OPERATIONS {
+            // There is nothing in the reply to the deletion of one object.
+            if name != "delete" {
+                let error = run(name, &store(&server), dir.path()).await.expect_err(name);
+                assert!(error.to_string().contains("s3://bucket"), "{name}: {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_operation_takes_its_secrets_to_another_origin() {
     let other =
         Loopback::start(|_| reply("200 OK", &[("etag", "\"e\"")], "not what was asked for")).await;
