@@ -1,6 +1,7 @@
 //! Listing servers that do not speak WebDAV, by the pages that they make of directories.
 
 use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -101,16 +102,25 @@ impl HttpStore {
         Ok(result)
     }
 
-    /// A level by WebDAV, or by the page where the server does not speak it.
+    /// A level by WebDAV, or by the page where the server does not speak it. Who has spoken it before does, and has refused
+    /// this directory.
     pub(super) async fn list_level(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let speaks_webdav = self.speaks_webdav.load(Ordering::Relaxed);
         let mut result = match self.inner.list_with_delimiter(prefix).await {
-            Err(error) if lacks_webdav(&error) => match self.list_index(prefix).await {
-                // Who answers the one with a page, and the other with "not found", tells nothing of the directory.
-                Err(Error::NotFound { .. }) if !refuses_webdav(&error) => return Err(error),
-                Err(Error::NotFound { .. }) => empty(),
-                done => done?,
-            },
-            done => self.own(prefix, done?),
+            Err(error) if !speaks_webdav && lacks_webdav(&error) => {
+                match self.list_index(prefix).await {
+                    Err(Error::NotFound { .. }) if is_unknown_method(&error) => empty(),
+                    // Who answers the one with a page or a refusal, and the other with "not found", tells nothing of the
+                    // directory.
+                    Err(Error::NotFound { .. }) => return Err(error),
+                    done => done?,
+                }
+            }
+            done => {
+                let level = self.own(prefix, done?);
+                self.speaks_webdav.store(true, Ordering::Relaxed);
+                level
+            }
         };
         result.objects.sort_by(|a, b| a.location.cmp(&b.location));
         result.common_prefixes.sort();
@@ -139,12 +149,15 @@ pub(super) fn lacks_webdav(error: &Error) -> bool {
 }
 
 fn refuses_webdav(error: &Error) -> bool {
-    if matches!(error, Error::PermissionDenied { .. }) {
-        return true;
-    }
+    matches!(error, Error::PermissionDenied { .. })
+        || error.to_string().contains("status code: 400")
+        || is_unknown_method(error)
+}
+
+/// Whether a server said that it does not know the method, whatever it was asked about.
+fn is_unknown_method(error: &Error) -> bool {
     let error = error.to_string();
-    let refused = ["status code: 400", "status code: 405", "status code: 501"];
-    refused.iter().any(|text| error.contains(text))
+    ["status code: 405", "status code: 501"].iter().any(|text| error.contains(text))
 }
 
 fn empty() -> ListResult {

@@ -18,6 +18,7 @@ use std::any::Any;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -50,6 +51,8 @@ pub struct HttpStore {
     /// Without query and user.
     root: Url,
     url: Url,
+    /// Whether the server has listed a directory by WebDAV.
+    speaks_webdav: Arc<AtomicBool>,
 }
 
 impl HttpStore {
@@ -96,6 +99,7 @@ impl HttpStore {
             default_content_type: client.default_content_type,
             root,
             url: parsed,
+            speaks_webdav: Arc::default(),
         })
     }
 

@@ -482,6 +482,36 @@ async fn a_directory_that_is_not_told_of_whole_is_not_taken_for_an_empty_one() {
 }
 
 #[tokio::test]
+async fn a_directory_that_a_webdav_server_refuses_is_not_taken_for_an_empty_one() {
+    const ROOT: &str = "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>/sub/</D:href><D:propstat><D:prop>\
+        <D:getlastmodified>Fri, 02 Jan 2026 03:04:05 GMT</D:getlastmodified>\
+        <D:resourcetype><D:collection/></D:resourcetype></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>\
+        </D:response></D:multistatus>";
+    for status in ["403 Forbidden", "400 Bad Request", "405 Method Not Allowed", "200 OK"] {
+        let server = Loopback::start(move |request| {
+            match (request.method.as_str(), request.target.as_str(), request.header("depth")) {
+                ("PROPFIND", _, Some("infinity")) => reply("403 Forbidden", &[], ""),
+                ("PROPFIND", "/", _) => reply("207 Multi-Status", &[], ROOT),
+                ("PROPFIND", _, _) => reply(status, &[], ""),
+                _ => reply("404 Not Found", &[], ""),
+            }
+        })
+        .await;
+        let store = open(&server.url);
+        store.list(None).try_collect::<Vec<_>>().await.expect_err(status);
+    }
+    // Who has no page of it either: nobody says that it is not there.
+    let server = Loopback::start(|request| match request.method.as_str() {
+        "PROPFIND" => reply("403 Forbidden", &[], ""),
+        _ => reply("404 Not Found", &[], ""),
+    })
+    .await;
+    let store = open(&server.url);
+    let error = store.list_with_delimiter(None).await.unwrap_err();
+    assert_eq!(store.error("list", &Path::default(), error).kind(), ErrorKind::PermissionDenied);
+}
+
+#[tokio::test]
 async fn conditions_of_writes_are_asked_and_sent() {
     let server =
         Loopback::start(|request| match (request.method.as_str(), request.target.as_str()) {
