@@ -152,7 +152,11 @@ impl Adapter {
     /// Asks for the properties of what is in a directory. What says that it lists them does so, to the end: a part of it
     /// would be taken for a server that does not speak WebDAV.
     async fn properties(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let reply = self.execute(request).await?;
+        let mut reply = self.execute(request).await?;
+        if reply.status() == StatusCode::NOT_FOUND {
+            // `object_store` makes an empty directory of it. There may be none, or a server that does not know the method.
+            *reply.status_mut() = StatusCode::GONE;
+        }
         if reply.status() != StatusCode::MULTI_STATUS {
             return Ok(reply);
         }

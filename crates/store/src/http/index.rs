@@ -1,11 +1,10 @@
 //! Listing servers that do not speak WebDAV, by the pages that they make of directories.
 
 use std::sync::LazyLock;
-use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
-use http::Method;
+use http::{Method, StatusCode};
 use object_store::path::Path;
 use object_store::{Error, ListResult, ObjectMeta, ObjectStore, ObjectStoreExt, Result};
 use quick_xml::escape::unescape;
@@ -13,7 +12,7 @@ use regex::Regex;
 use serde::Deserialize;
 use url::Url;
 
-use super::HttpStore;
+use super::{HttpStore, ListsBy};
 use crate::cloud::send::{Call, Unsigned};
 
 /// Objects asked for length and time at once, where the page does not say them.
@@ -102,29 +101,56 @@ impl HttpStore {
         Ok(result)
     }
 
-    /// A level by WebDAV, or by the page where the server does not speak it. Who has spoken it before does, and has refused
-    /// this directory.
+    /// A level by WebDAV, or by the page where the server does not speak it. One that is not there is empty.
     pub(super) async fn list_level(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        let speaks_webdav = self.speaks_webdav.load(Ordering::Relaxed);
-        let mut result = match self.inner.list_with_delimiter(prefix).await {
-            Err(error) if !speaks_webdav && lacks_webdav(&error) => {
-                match self.list_index(prefix).await {
-                    Err(Error::NotFound { .. }) if is_unknown_method(&error) => empty(),
-                    // Who answers the one with a page or a refusal, and the other with "not found", tells nothing of the
-                    // directory.
-                    Err(Error::NotFound { .. }) => return Err(error),
-                    done => done?,
-                }
-            }
-            done => {
-                let level = self.own(prefix, done?);
-                self.speaks_webdav.store(true, Ordering::Relaxed);
-                level
-            }
+        Ok(self.find_level(prefix).await?.unwrap_or_else(empty))
+    }
+
+    /// The same; nothing where there is no such directory. A server that has listed one by WebDAV speaks it, whatever it says
+    /// of this one.
+    pub(super) async fn find_level(&self, prefix: Option<&Path>) -> Result<Option<ListResult>> {
+        let found = match self.lists_by.get() {
+            Some(ListsBy::WebDav) => self.level_by_webdav(prefix).await,
+            Some(ListsBy::Pages) => self.list_index(prefix).await,
+            None => match self.level_by_webdav(prefix).await {
+                Err(refusal) if lacks_webdav(&refusal) => self.level_by_page(prefix, refusal).await,
+                done => done,
+            },
         };
-        result.objects.sort_by(|a, b| a.location.cmp(&b.location));
-        result.common_prefixes.sort();
-        Ok(result)
+        match found {
+            Ok(mut level) => {
+                level.objects.sort_by(|a, b| a.location.cmp(&b.location));
+                level.common_prefixes.sort();
+                Ok(Some(level))
+            }
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn level_by_webdav(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let level = self.own(prefix, self.inner.list_with_delimiter(prefix).await?);
+        self.lists_by.get_or_init(|| ListsBy::WebDav);
+        Ok(level)
+    }
+
+    /// A level of a server that has answered PROPFIND with a `refusal`.
+    async fn level_by_page(&self, prefix: Option<&Path>, refusal: Error) -> Result<ListResult> {
+        match self.list_index(prefix).await {
+            Ok(level) => {
+                self.lists_by.get_or_init(|| ListsBy::Pages);
+                Ok(level)
+            }
+            Err(Error::PermissionDenied { .. } | Error::NotSupported { .. })
+                if is_missing(&refusal) =>
+            {
+                Err(refusal)
+            }
+            // Who answers the one with a page or a refusal, and the other with "not found", tells nothing of the directory.
+            Err(Error::NotFound { .. }) if !is_unknown_method(&refusal) => Err(refusal),
+            Err(error) => Err(error),
+        }
     }
 
     /// A level as WebDAV tells it, by locations of this store.
@@ -143,21 +169,27 @@ impl HttpStore {
     }
 }
 
-/// Whether a server said that it does not know PROPFIND, or answered it like a GET.
+/// Whether a server may not know PROPFIND: it said so, found nothing, or answered it like a GET.
 pub(super) fn lacks_webdav(error: &Error) -> bool {
-    refuses_webdav(error) || error.to_string().contains("decoding PROPFIND")
-}
-
-fn refuses_webdav(error: &Error) -> bool {
     matches!(error, Error::PermissionDenied { .. })
-        || error.to_string().contains("status code: 400")
+        || error.to_string().contains("decoding PROPFIND")
+        || has_status(error, StatusCode::BAD_REQUEST)
+        || is_missing(error)
         || is_unknown_method(error)
 }
 
 /// Whether a server said that it does not know the method, whatever it was asked about.
 fn is_unknown_method(error: &Error) -> bool {
-    let error = error.to_string();
-    ["status code: 405", "status code: 501"].iter().any(|text| error.contains(text))
+    has_status(error, StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// Whether PROPFIND found nothing, as [`Adapter`](super::adapt::Adapter) tells it.
+fn is_missing(error: &Error) -> bool {
+    has_status(error, StatusCode::GONE)
+}
+
+fn has_status(error: &Error, status: StatusCode) -> bool {
+    error.to_string().contains(&format!("status code: {}", status.as_u16()))
 }
 
 fn empty() -> ListResult {

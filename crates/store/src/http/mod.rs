@@ -17,8 +17,7 @@ mod write;
 use std::any::Any;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -51,8 +50,14 @@ pub struct HttpStore {
     /// Without query and user.
     root: Url,
     url: Url,
-    /// Whether the server has listed a directory by WebDAV.
-    speaks_webdav: Arc<AtomicBool>,
+    lists_by: Arc<OnceLock<ListsBy>>,
+}
+
+/// How the server has listed a directory.
+#[derive(Clone, Copy, PartialEq)]
+enum ListsBy {
+    WebDav,
+    Pages,
 }
 
 impl HttpStore {
@@ -99,7 +104,7 @@ impl HttpStore {
             default_content_type: client.default_content_type,
             root,
             url: parsed,
-            speaks_webdav: Arc::default(),
+            lists_by: Arc::default(),
         })
     }
 

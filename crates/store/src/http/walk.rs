@@ -6,8 +6,8 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{Error, ObjectMeta, ObjectStore, Result};
 
-use super::HttpStore;
 use super::index::lacks_webdav;
+use super::{HttpStore, ListsBy};
 
 enum Entry {
     Object(ObjectMeta),
@@ -77,14 +77,39 @@ fn walk(store: HttpStore, prefix: Option<Path>) -> BoxStream<'static, Result<Obj
     .boxed()
 }
 
+impl HttpStore {
+    /// Whether a directory that was named has gone away since, with those above it perhaps: one that is there names it no
+    /// more. Else the server cannot read it. Pages for browsers may have links to what never was.
+    async fn has_gone(&self, path: &Path) -> Result<bool> {
+        if self.lists_by.get() != Some(&ListsBy::WebDav) {
+            return Ok(true);
+        }
+        let mut gone = path.clone();
+        loop {
+            let mut parts: Vec<_> = gone.parts().collect();
+            if parts.pop().is_none() {
+                return Ok(false);
+            }
+            let above = Path::from_iter(parts);
+            match self.find_level((!above.as_ref().is_empty()).then_some(&above)).await? {
+                Some(level) => return Ok(!level.common_prefixes.contains(&gone)),
+                None => gone = above,
+            }
+        }
+    }
+}
+
 /// The entries of a directory, the last one first.
 async fn level(store: &HttpStore, path: &Path) -> Result<Vec<Entry>> {
     let prefix = (!path.as_ref().is_empty()).then_some(path);
-    let level = match store.list_level(prefix).await {
-        Ok(level) => level,
-        // It went away while its parent was read.
-        Err(Error::NotFound { .. }) => return Ok(Vec::new()),
-        Err(error) => return Err(error),
+    let Some(level) = store.find_level(prefix).await? else {
+        return match store.has_gone(path).await? {
+            true => Ok(Vec::new()),
+            false => Err(Error::NotFound {
+                path: path.to_string(),
+                source: "the server has named this directory, and does not find it".into(),
+            }),
+        };
     };
     let directories = level.common_prefixes.into_iter().map(Entry::Directory);
     let mut entries: Vec<Entry> =

@@ -415,11 +415,18 @@ async fn keys(store: &Store) -> Vec<ObjectMeta> {
 
 #[tokio::test]
 async fn directories_are_listed_from_their_pages_where_there_is_no_webdav() {
-    let server = Loopback::start(|request| {
+    // Some find nothing where they do not know the method.
+    for refusal in ["501 Not Implemented", "404 Not Found"] {
+        pages_are_listed(refusal).await;
+    }
+}
+
+async fn pages_are_listed(refusal: &'static str) {
+    let server = Loopback::start(move |request| {
         let html =
             |text: &str| reply("200 OK", &[("content-type", "text/html; charset=utf-8")], text);
         match (request.method.as_str(), request.target.as_str()) {
-            ("PROPFIND", _) => reply("501 Not Implemented", &[], ""),
+            ("PROPFIND", _) => reply(refusal, &[], ""),
             ("GET", "/data/") => {
                 html("<a href='../'>up</a><a href='sub/'>sub/</a><a href='a%20b'>a b</a>")
             }
@@ -487,7 +494,9 @@ async fn a_directory_that_a_webdav_server_refuses_is_not_taken_for_an_empty_one(
         <D:getlastmodified>Fri, 02 Jan 2026 03:04:05 GMT</D:getlastmodified>\
         <D:resourcetype><D:collection/></D:resourcetype></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>\
         </D:response></D:multistatus>";
-    for status in ["403 Forbidden", "400 Bad Request", "405 Method Not Allowed", "200 OK"] {
+    let refusals =
+        ["403 Forbidden", "400 Bad Request", "405 Method Not Allowed", "404 Not Found", "200 OK"];
+    for status in refusals {
         let server = Loopback::start(move |request| {
             match (request.method.as_str(), request.target.as_str(), request.header("depth")) {
                 ("PROPFIND", _, Some("infinity")) => reply("403 Forbidden", &[], ""),
@@ -500,6 +509,20 @@ async fn a_directory_that_a_webdav_server_refuses_is_not_taken_for_an_empty_one(
         let store = open(&server.url);
         store.list(None).try_collect::<Vec<_>>().await.expect_err(status);
     }
+    // One that went away since its parent named it is none.
+    let asked = AtomicUsize::new(0);
+    let server = Loopback::start(move |request| {
+        match (request.method.as_str(), request.target.as_str(), request.header("depth")) {
+            ("PROPFIND", _, Some("infinity")) => reply("403 Forbidden", &[], ""),
+            ("PROPFIND", "/", _) if asked.fetch_add(1, Ordering::Relaxed) == 0 => {
+                reply("207 Multi-Status", &[], ROOT)
+            }
+            ("PROPFIND", "/", _) => reply("207 Multi-Status", &[], ROOT.replace("/sub/", "/")),
+            _ => reply("404 Not Found", &[], ""),
+        }
+    })
+    .await;
+    assert_eq!(keys(&open(&server.url)).await, []);
     // Who has no page of it either: nobody says that it is not there.
     let server = Loopback::start(|request| match request.method.as_str() {
         "PROPFIND" => reply("403 Forbidden", &[], ""),
