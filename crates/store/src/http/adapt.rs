@@ -274,7 +274,7 @@ fn not_yet() -> HttpError {
     HttpError::new(HttpErrorKind::Unknown, std::io::Error::other(text))
 }
 
-fn broken(text: &'static str) -> HttpError {
+pub(super) fn broken(text: &'static str) -> HttpError {
     HttpError::new(HttpErrorKind::Decode, std::io::Error::other(text))
 }
 

@@ -12,6 +12,7 @@ use regex::Regex;
 use serde::Deserialize;
 use url::Url;
 
+use super::adapt::broken;
 use super::{HttpStore, ListsBy};
 use crate::cloud::send::{Call, Unsigned};
 
@@ -31,6 +32,12 @@ static INDEX: LazyLock<Regex> = LazyLock::new(|| {
     let words = r#"(?i)index of|directory listing|listing of|parent directory|href\s*=\s*["']?\.\./?["'\s>]"#;
     Regex::new(words).expect("a constant")
 });
+
+/// Where a page begins, and where it ends.
+static BEGIN: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)<(html|body)[\s>]").expect("a constant"));
+static END: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)</(html|body)\s*>").expect("a constant"));
 
 /// A line of a page.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,6 +64,10 @@ impl HttpStore {
         let entries = match reply.header("content-type").unwrap_or_default() {
             mime if mime.starts_with("application/json") => json(&text),
             mime if mime.starts_with("text/html") => {
+                if is_cut(&text) {
+                    let source = Box::new(broken("the page of the directory ends in the middle"));
+                    return Err(Error::Generic { store: "HTTP", source });
+                }
                 Some(html(&url, &text)).filter(|entries| !entries.is_empty() || is_index(&text))
             }
             _ => None,
@@ -216,6 +227,11 @@ fn json(text: &str) -> Option<Vec<Entry>> {
         Entry::File { name: line.name, facts }
     };
     Some(lines.into_iter().map(entry).collect())
+}
+
+/// Whether a page has a beginning and no end, as one whose connection broke off before it was whole: nothing else may tell.
+fn is_cut(text: &str) -> bool {
+    BEGIN.is_match(text) && !END.is_match(text)
 }
 
 /// Whether a page shows a directory. One without a link into it may be anything else, as the page of a proxy that people are to

@@ -464,6 +464,7 @@ async fn a_server_without_directories_says_so() {
 async fn a_directory_that_is_not_told_of_whole_is_not_taken_for_an_empty_one() {
     const CUT: &str = "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>/sub/</D:href>";
     const PAGE: &str = "<html><body><h1>Please log in</h1><a href='/login'>here</a></body></html>";
+    const INDEX: &str = "<html><body><h1>Index of /sub/</h1><a href='../'>up</a><a href='a'>a</a>";
     for (status, listing, page, kind) in [
         ("207 Multi-Status", CUT, None, ErrorKind::Corrupt),
         ("207 Multi-Status", "", None, ErrorKind::Corrupt),
@@ -471,6 +472,7 @@ async fn a_directory_that_is_not_told_of_whole_is_not_taken_for_an_empty_one() {
         ("200 OK", PAGE, None, ErrorKind::Other),
         ("200 OK", PAGE, Some(PAGE), ErrorKind::NotSupported),
         ("405 Method Not Allowed", "", Some(PAGE), ErrorKind::NotSupported),
+        ("405 Method Not Allowed", "", Some(INDEX), ErrorKind::Corrupt),
     ] {
         let server = Loopback::start(move |request| match (request.method.as_str(), page) {
             ("PROPFIND", _) => reply(status, &[], listing),
