@@ -23,6 +23,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use holdall_store::checksum::Checksum;
+use holdall_store::client::{expect_object, state_checksum};
 use holdall_store::object_store::list::PaginatedListStore;
 use holdall_store::object_store::multipart::MultipartStore;
 use holdall_store::object_store::path::Path;
@@ -109,7 +110,14 @@ impl AisStore {
             false => 0..of.size,
         };
         let meta = meta::meta(location.clone(), &of);
-        let extensions = response.head().extensions.clone();
+        if of.access_time.is_empty() {
+            expect_object("AIStore", &meta)?;
+        }
+        let mut extensions = response.head().extensions.clone();
+        // Of all the bytes it is the same, whether the cluster means the object or the range.
+        if is_part && range == (0..of.size) {
+            of.checksum().into_iter().for_each(|sum| state_checksum(&mut extensions, sum));
+        }
         let body = response.stream().map_err(Error::from).boxed();
         Ok(GetResult {
             payload: GetResultPayload::Stream(body),

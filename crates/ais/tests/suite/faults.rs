@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::TryStreamExt;
 use holdall_ais::authn::AuthnClient;
 use holdall_ais::{Client, ClientConfig, ErrorKind, GetOptions, PutOptions, Token};
+use holdall_store::checksum::{Algorithm, Checksum};
+use holdall_store::transfer::Transfer;
 use http::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -299,4 +302,48 @@ async fn a_body_is_not_continued_with_another_version() {
     let object = Client::new(config(&url)).unwrap().bucket("b").object("o");
     let error = object.get(GetOptions::default()).await.unwrap().bytes().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Precondition);
+}
+
+#[tokio::test]
+async fn a_small_object_is_what_its_checksum_says_and_a_page_is_none() {
+    let right = content(1000);
+    let mut flipped = right.clone();
+    flipped[500] ^= 4;
+    let sum = Checksum::of(Algorithm::XxHash64, &right).to_hex();
+    for (status, body, kind) in [
+        (206, right.clone(), None),
+        (206, flipped, Some(holdall_store::ErrorKind::Corrupt)),
+        (200, b"<html>Please log in</html>".to_vec(), Some(holdall_store::ErrorKind::Other)),
+        (202, Vec::new(), Some(holdall_store::ErrorKind::Other)),
+    ] {
+        let (sent, sum) = (body.clone(), sum.clone());
+        let server = Script::start(move |seen| {
+            if seen.uri.contains("what=smap") {
+                return reply(404, "");
+            }
+            let mut reply = reply(status, sent.clone());
+            if status == 206 {
+                for (name, value) in [
+                    ("content-range", "bytes 0-999/1000"),
+                    ("ais-atime", "1795403601545166280"),
+                    ("ais-checksum-type", "xxhash2"),
+                    ("ais-checksum-value", &sum),
+                ] {
+                    reply.headers_mut().insert(name, value.parse().unwrap());
+                }
+            }
+            reply
+        })
+        .await;
+        let store = Client::new(config(&server.url)).unwrap().bucket("b").as_store();
+        let engine = Transfer::new();
+        let read = async {
+            let (_, pieces) = engine.stream(&store, &"o".into()).await?;
+            pieces.try_collect::<Vec<_>>().await.map(|pieces| pieces.concat())
+        };
+        match read.await {
+            Ok(read) => assert_eq!((read, None), (body, kind)),
+            Err(error) => assert_eq!(Some(error.kind()), kind, "{status}: {error}"),
+        }
+    }
 }

@@ -65,7 +65,11 @@ async fn copies_that_would_arrive_under_another_name_go_through_the_client() {
     let told = map.clone();
     let cluster = Script::start(move |seen| match seen.uri.contains("what=smap") {
         true => reply(200, told.get().unwrap().clone()),
-        false => reply(200, "content"),
+        false => {
+            let mut object = reply(200, "content");
+            object.headers_mut().insert("ais-atime", "1795403601545166280".parse().unwrap());
+            object
+        }
     })
     .await;
     let node = |id, kind| node(id, kind, &cluster.url);

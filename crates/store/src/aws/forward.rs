@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::DateTime;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use http::Method;
@@ -12,13 +11,14 @@ use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer};
 use object_store::{
-    CopyMode, CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartId, MultipartUpload,
+    CopyMode, CopyOptions, GetOptions, GetResult, ListResult, MultipartId, MultipartUpload,
     ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use url::Url;
 
 use super::{Opened, S3Store, crypto};
 use crate::Provider as _;
+use crate::client::expect_object;
 use crate::cloud::attributes;
 use crate::config::S3Key;
 
@@ -42,19 +42,6 @@ impl S3Store {
             true => crypto::signed(payload, request).await,
             false => request.await,
         }
-    }
-}
-
-/// Sees that a reply tells of an object: S3 gives an entity tag to each, and says when it was written.
-fn expect_object(meta: &ObjectMeta) -> Result<()> {
-    match meta.e_tag.is_none() && meta.last_modified == DateTime::UNIX_EPOCH {
-        true => Err(Error::Generic {
-            store: "S3",
-            source: "the reply is no object of the service, as it has neither an entity tag nor a time of change: see \
-                     that the endpoint is right and that no proxy answers in its place"
-                .into(),
-        }),
-        false => Ok(()),
     }
 }
 
@@ -88,7 +75,7 @@ impl ObjectStore for S3Store {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let reply = self.opened().await?.s3.get_opts(location, options).await?;
-        expect_object(&reply.meta)?;
+        expect_object("S3", &reply.meta)?;
         Ok(reply)
     }
 

@@ -47,6 +47,27 @@ pub fn stated_checksums(reply: &Extensions) -> &[Checksum] {
     reply.get::<Integrity>().map_or(&[], |said| &said.checksums)
 }
 
+/// Keeps with a reply what the whole object must amount to, where its protocol says so in a way of its own.
+pub fn state_checksum(reply: &mut Extensions, checksum: Checksum) {
+    reply.get_or_insert_default::<Integrity>().checksums.push(checksum);
+}
+
+/// Sees that a reply tells of an object, for services that give an entity tag to each, or say when it was written.
+///
+/// # Errors
+/// It says neither: somebody answers in the place of the service.
+pub fn expect_object(store: &'static str, meta: &ObjectMeta) -> object_store::Result<()> {
+    match meta.e_tag.is_none() && meta.last_modified == DateTime::UNIX_EPOCH {
+        true => Err(object_store::Error::Generic {
+            store,
+            source: "the reply is no object of the service, as it has neither an entity tag nor a time of change: see \
+                     that the endpoint is right and that no proxy answers in its place"
+                .into(),
+        }),
+        false => Ok(()),
+    }
+}
+
 /// Whether all that is read of an object has to come with one reply, as this one of it shows: others may be of another
 /// version, or begin anew.
 pub(crate) fn is_one_piece(reply: &GetResult) -> bool {

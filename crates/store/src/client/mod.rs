@@ -26,7 +26,7 @@ pub(crate) use progress::ServiceWorks;
 
 pub use connector::SharedConnector;
 pub use direct::{SLICE, alone};
-pub use integrity::stated_checksums;
+pub use integrity::{expect_object, state_checksum, stated_checksums};
 pub use options::{ClientIdentity, ClientOptions};
 pub use pool::{ParsedUrl, RedirectedTo, pool_count, reset_after_fork, shared_client};
 
