@@ -87,8 +87,10 @@ const FIRST_RATE: f64 = 16.0;
 const DOUBLE: Duration = Duration::from_millis(100);
 const DOUBLE_WARILY: Duration = Duration::from_millis(250);
 
-/// Longest sleep of who waits for a turn: the rate may change meanwhile.
+/// Longest sleep of who waits for a turn: the rate may change meanwhile. And the shortest: of a turn, no more may be missing
+/// than what sums are rounded by, which no time makes up for.
 const RECONSIDER: Duration = Duration::from_millis(100);
+const LEAST_SLEEP: Duration = Duration::from_micros(100);
 
 /// A host that neither refuses nor makes anybody wait for so long has no pace any more.
 const FORGET: Duration = Duration::from_secs(15);
@@ -246,7 +248,7 @@ impl Host {
                     },
                 }
             };
-            tokio::time::sleep(wait.min(RECONSIDER)).await;
+            tokio::time::sleep(wait.clamp(LEAST_SLEEP, RECONSIDER)).await;
         }
     }
 }
@@ -672,7 +674,7 @@ mod tests {
                 return outcomes;
             }
             match control.take(at, tickets[worker]) {
-                Err(wait) => free[worker] = at + wait.clamp(Duration::from_micros(100), RECONSIDER),
+                Err(wait) => free[worker] = at + wait.clamp(LEAST_SLEEP, RECONSIDER),
                 Ok(epoch) => {
                     let second = &mut outcomes[(at - begin).as_secs() as usize];
                     free[worker] = at + latency;
