@@ -84,6 +84,30 @@ pub struct Job {
 }
 
 impl Job {
+    /// Of an asset as it is written, with nothing to read it from yet.
+    fn new(
+        object: usize,
+        owner: Option<&String>,
+        key: &str,
+        asset: AssetView,
+        target: Place,
+    ) -> Self {
+        Self {
+            object,
+            owner: owner.cloned(),
+            key: key.to_owned(),
+            sources: Vec::new(),
+            target,
+            media_type: asset.media_type,
+            size: asset.size,
+            unknown_size: asset.unknown_size,
+            unknown_checksum: asset.checksum_text.filter(|_| asset.checksum.is_none()),
+            checksum: asset.checksum,
+            same_as: None,
+            refused: None,
+        }
+    }
+
     /// The href that is tried first.
     pub fn href(&self) -> &str {
         self.sources.first().map_or("", |source| &source.href)
@@ -158,20 +182,8 @@ impl Plan {
                 Ok(main) => main,
                 // The document is at fault in one place, and in a collection of many.
                 Err(error) if !has_href(&asset) => {
-                    self.jobs.push(Job {
-                        object: at,
-                        owner: owner.clone(),
-                        key: key.clone(),
-                        sources: Vec::new(),
-                        target: directory.clone(),
-                        media_type: asset.media_type,
-                        size: asset.size,
-                        unknown_size: None,
-                        checksum: None,
-                        unknown_checksum: None,
-                        same_as: None,
-                        refused: Some(error),
-                    });
+                    let job = Job::new(at, owner.as_ref(), key, asset, directory.clone());
+                    self.jobs.push(Job { refused: Some(error), ..job });
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -207,20 +219,8 @@ impl Plan {
                 number += 1;
             }
             taken.entry(identity).or_insert(self.jobs.len());
-            self.jobs.push(Job {
-                object: at,
-                owner: owner.clone(),
-                key: key.clone(),
-                sources,
-                target,
-                media_type: asset.media_type,
-                size: asset.size,
-                unknown_size: asset.unknown_size,
-                unknown_checksum: asset.checksum_text.filter(|_| asset.checksum.is_none()),
-                checksum: asset.checksum,
-                same_as,
-                refused,
-            });
+            let job = Job::new(at, owner.as_ref(), key, asset, target);
+            self.jobs.push(Job { sources, same_as, refused, ..job });
         }
         Ok(())
     }
