@@ -1,39 +1,11 @@
-//! How fast requests may go to a host that asks for less.
-//!
-//! Requests flow freely, at the cost of one atomic load, until a host answers 429 or 503. From then on it has a pace in
-//! this process:
-//!
-//! 1. For a moment the host's replies are counted, nothing is slowed down. What it accepts while it refuses is what it
-//!    allows. When hardly anything was refused, the refusal was an accident and the host is let go. When hardly anything was
-//!    accepted, that tells nothing (perhaps the host counts by the second, and this one is used up): a rate is looked for
-//!    that doubles until the host has had a second to show what it allows.
-//! 2. Requests go out evenly at nearly that rate, which grows along a cubic curve: fast while it is far below the rate
-//!    that was too much, flat around it, then faster and faster, so that a host that allows more is found out.
-//! 3. When the host refuses again, what it accepted since tells the new rate. Replies to requests that were sent before a
-//!    reduction belong to the same burst and reduce nothing.
-//! 4. `Retry-After` speaks of one request. While the host accepts others, it is a refusal like any other: waiting for as
-//!    long as it says would leave unused what the host allows meanwhile. A host that names a time and refuses several in a
-//!    row is taken at its word: no requests until then, for a minute at most, but for one now and then, less and less
-//!    often, that finds out whether it is open again (hosts that count by the second often name longer times). Afterwards
-//!    the rate stays below the one that was too much for forty times as long as it was closed, because each attempt at more
-//!    costs another stop.
-//! 5. A host that has refused everything for three minutes is out of order, and who has a thousand objects there is not to
-//!    wait for each. Whoever has no turn within a second is refused in its name; the turns that come find out whether it
-//!    accepts something again.
-//!
-//! A few refusals in a hundred are taken as they come: they cost a repetition each, which is cheaper than going slower. The
-//! reply of a refused request goes to whoever sent it; repeating is up to the retry policy of the store.
+//! The rate of one host.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, StatusCode};
-use object_store::client::HttpResponse;
 use tokio::time::Instant;
+
+use super::OutOfOrder;
+use super::replies::{Habit, Recent};
 
 /// How long replies are counted before the first rate is set.
 const MEASURE: Duration = Duration::from_millis(250);
@@ -52,9 +24,6 @@ const LASTING: Duration = Duration::from_secs(2);
 
 /// What of an allowed rate is used at first.
 const CAUTION: f64 = 0.95;
-
-/// Refusals among replies that reduce nothing.
-const TOLERATED: f64 = 0.03;
 
 /// Steepness of the cubic curve: a share of the rate, per second cubed. From 95 % to 100 % takes 2.3 s, from 100 % to 200 %
 /// another 6.3 s.
@@ -87,11 +56,6 @@ const FIRST_RATE: f64 = 16.0;
 const DOUBLE: Duration = Duration::from_millis(100);
 const DOUBLE_WARILY: Duration = Duration::from_millis(250);
 
-/// Longest sleep of who waits for a turn: the rate may change meanwhile. And the shortest: of a turn, no more may be missing
-/// than what sums are rounded by, which no time makes up for.
-const RECONSIDER: Duration = Duration::from_millis(100);
-const LEAST_SLEEP: Duration = Duration::from_micros(100);
-
 /// A host that neither refuses nor makes anybody wait for so long has no pace any more.
 const FORGET: Duration = Duration::from_secs(15);
 
@@ -99,159 +63,8 @@ const FORGET: Duration = Duration::from_secs(15);
 const OUT_OF_ORDER: Duration = Duration::from_secs(180);
 const ASKED_WITHIN: Duration = Duration::from_secs(90);
 
-/// How long a turn at such a host is waited for: who repeats what was refused is to see it when it is in order again.
-const MOST_WAIT: Duration = Duration::from_secs(1);
-
 /// Unused time that can be made up for: timers wake late.
 const CREDIT: Duration = Duration::from_millis(10);
-
-type Hosts = HashMap<String, Arc<Host>>;
-
-static HOSTS: LazyLock<ArcSwap<Mutex<Hosts>>> = LazyLock::new(ArcSwap::default);
-
-/// How many hosts have a pace.
-static PACED: AtomicUsize = AtomicUsize::new(0);
-
-/// A request that was let through.
-#[derive(Debug)]
-pub(super) struct Pass(Option<(Arc<Host>, u64)>);
-
-/// Waits until a request may be sent to `authority`.
-///
-/// # Errors
-/// The host refuses everything, and has for so long that this request is not sent either.
-pub(super) async fn enter(authority: &str) -> Result<Pass, OutOfOrder> {
-    if PACED.load(Ordering::Relaxed) == 0 {
-        return Ok(Pass(None));
-    }
-    let host = locked(&HOSTS.load()).get(authority).cloned();
-    match host {
-        Some(host) => {
-            let epoch = host.turn().await?;
-            Ok(Pass(Some((host, epoch))))
-        }
-        None => Ok(Pass(None)),
-    }
-}
-
-/// How long a host has refused everything.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct OutOfOrder(Duration);
-
-impl OutOfOrder {
-    /// The refusal that the host would have sent, saying that it did not.
-    pub(super) fn into_reply(self, authority: &str) -> HttpResponse {
-        let message = format!(
-            "{authority} has refused every request for {} s; this one was not sent",
-            self.0.as_secs()
-        );
-        let body = format!("<Error><Code>SlowDown</Code><Message>{message}</Message></Error>");
-        let mut reply = HttpResponse::new(body.into());
-        *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        reply
-    }
-}
-
-impl Pass {
-    /// Learns from the reply.
-    pub(super) fn replied(self, authority: &str, status: StatusCode, headers: &HeaderMap) {
-        let refused =
-            matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-        if self.0.is_none() && !refused {
-            return;
-        }
-        let (host, epoch) = match self.0 {
-            Some(known) => known,
-            None => (host(authority), 0),
-        };
-        let now = Instant::now();
-        let mut control = locked(&host.control);
-        match refused {
-            true => control.refused(now, epoch, retry_after(headers)),
-            false => control.accepted(now, epoch),
-        }
-        if control.is_over() {
-            drop(control);
-            forget(authority, &host);
-        }
-    }
-}
-
-/// Forgets every pace; to be called in a forked child, where no thread of the parent releases a lock or ends a wait.
-pub(super) fn reset_after_fork() {
-    std::mem::forget(HOSTS.swap(Arc::default()));
-    PACED.store(0, Ordering::Relaxed);
-}
-
-/// When the server wants to be asked again (RFC 9110, 10.2.3): seconds, or a date.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = chrono::DateTime::parse_from_rfc2822(text).ok()?;
-    (date.to_utc() - chrono::Utc::now()).to_std().ok()
-}
-
-fn host(authority: &str) -> Arc<Host> {
-    let hosts = HOSTS.load();
-    let mut hosts = locked(&hosts);
-    if let Some(host) = hosts.get(authority) {
-        return host.clone();
-    }
-    let host = Arc::new(Host::new(Instant::now()));
-    hosts.insert(authority.to_owned(), host.clone());
-    PACED.store(hosts.len(), Ordering::Relaxed);
-    tracing::debug!(authority, "the host refuses requests: they get a pace");
-    host
-}
-
-fn forget(authority: &str, host: &Arc<Host>) {
-    let hosts = HOSTS.load();
-    let mut hosts = locked(&hosts);
-    if hosts.get(authority).is_some_and(|known| Arc::ptr_eq(known, host)) {
-        hosts.remove(authority);
-        PACED.store(hosts.len(), Ordering::Relaxed);
-        tracing::debug!(authority, "requests to the host flow freely again");
-    }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[derive(Debug)]
-struct Host {
-    control: Mutex<Control>,
-}
-
-impl Host {
-    fn new(now: Instant) -> Self {
-        Self { control: Mutex::new(Control::new(now)) }
-    }
-
-    /// Waits for a turn; returns the epoch in which it came. Who waits holds nothing: a task that nobody drives any more
-    /// keeps no other from its turn.
-    async fn turn(&self) -> Result<u64, OutOfOrder> {
-        let (ticket, begun) = (locked(&self.control).ticket(), Instant::now());
-        loop {
-            let wait = {
-                let (mut control, now) = (locked(&self.control), Instant::now());
-                match control.take(now, ticket) {
-                    Ok(epoch) => return Ok(epoch),
-                    Err(wait) => match control.out_of_order(now) {
-                        Some(refused) if now - begun >= MOST_WAIT => {
-                            control.renounce();
-                            return Err(refused);
-                        }
-                        _ => wait,
-                    },
-                }
-            };
-            tokio::time::sleep(wait.clamp(LEAST_SLEEP, RECONSIDER)).await;
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Phase {
@@ -292,7 +105,7 @@ impl Stop {
 
 /// The rate of one host. Time is an argument everywhere, so that it can be tested without waiting.
 #[derive(Debug)]
-struct Control {
+pub(super) struct Control {
     phase: Phase,
     /// Tickets given out; requests go in their order.
     tickets: u64,
@@ -310,12 +123,13 @@ struct Control {
     exhausted: Instant,
     accepted_since: f64,
     recent: Recent,
+    habit: Habit,
     /// When somebody last had to wait.
     waited: Instant,
 }
 
 impl Control {
-    fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             phase: Phase::Measuring { until: now + MEASURE },
             tickets: 0,
@@ -328,17 +142,18 @@ impl Control {
             exhausted: now,
             accepted_since: 0.0,
             recent: Recent::new(now),
+            habit: Habit::new(now),
             waited: now,
         }
     }
 
-    fn ticket(&mut self) -> u64 {
+    pub(super) fn ticket(&mut self) -> u64 {
         self.tickets += 1;
         self.tickets
     }
 
     /// Takes a turn: the epoch, or how long to wait.
-    fn take(&mut self, now: Instant, ticket: u64) -> Result<u64, Duration> {
+    pub(super) fn take(&mut self, now: Instant, ticket: u64) -> Result<u64, Duration> {
         if let Some(stop) = &mut self.stop {
             if now < stop.until {
                 self.waited = now;
@@ -386,9 +201,12 @@ impl Control {
         }
     }
 
-    fn accepted(&mut self, now: Instant, epoch: u64) {
+    pub(super) fn accepted(&mut self, now: Instant, epoch: u64) {
         self.recent.accepted(now);
         self.accepted_since += 1.0;
+        if self.is_of_now(epoch) {
+            self.habit.accepted(now);
+        }
         (self.in_a_row, self.refusing) = (0, None);
         if self.stop.is_none() {
             self.advance(now);
@@ -397,8 +215,11 @@ impl Control {
         }
     }
 
-    fn refused(&mut self, now: Instant, epoch: u64, retry_after: Option<Duration>) {
+    pub(super) fn refused(&mut self, now: Instant, epoch: u64, retry_after: Option<Duration>) {
         self.recent.refused(now);
+        if self.is_of_now(epoch) {
+            self.habit.refused();
+        }
         self.in_a_row += 1;
         let since = self.refusing(now).unwrap_or(now);
         self.refusing = Some((since, now));
@@ -414,7 +235,8 @@ impl Control {
         if epoch < self.epoch {
             return;
         }
-        if until > now && self.in_a_row >= CLOSED {
+        let is_closed = self.in_a_row >= self.habit.closed_after(CLOSED);
+        if until > now && is_closed {
             if matches!(self.phase, Phase::Measuring { .. }) {
                 self.phase = Phase::Rising { since: now, double: DOUBLE };
             }
@@ -422,12 +244,23 @@ impl Control {
             self.stop = Some(Stop::new(now, until));
             return;
         }
+        let is_tolerable = self.is_tolerable(now);
         match self.phase {
             Phase::Measuring { .. } | Phase::Over => {}
             _ if now.saturating_duration_since(self.exhausted) < WINDOW => {}
-            _ if self.recent.is_tolerable(now) => {}
-            _ => self.reduce(now, (self.in_a_row >= CLOSED).then_some(Duration::ZERO)),
+            _ if is_tolerable => {}
+            _ => self.reduce(now, is_closed.then_some(Duration::ZERO)),
         }
+    }
+
+    /// Whether a reply tells of requests as they go now: those that were on their way when the host closed do, too.
+    fn is_of_now(&self, epoch: u64) -> bool {
+        epoch + u64::from(self.stop.is_some()) >= self.epoch
+    }
+
+    /// Whether so little was refused that it is no reason to go slower.
+    fn is_tolerable(&mut self, now: Instant) -> bool {
+        self.recent.is_within(now, self.habit.tolerated())
     }
 
     /// Since when the host has refused everything, if it was asked of late.
@@ -436,13 +269,13 @@ impl Control {
         (now.saturating_duration_since(last) <= ASKED_WITHIN).then_some(since)
     }
 
-    fn out_of_order(&self, now: Instant) -> Option<OutOfOrder> {
+    pub(super) fn out_of_order(&self, now: Instant) -> Option<OutOfOrder> {
         let refused = now.saturating_duration_since(self.refusing(now)?);
         (refused >= OUT_OF_ORDER).then_some(OutOfOrder(refused))
     }
 
     /// Leaves a turn that has not come to who is next.
-    fn renounce(&mut self) {
+    pub(super) fn renounce(&mut self) {
         self.turns += 1.0;
     }
 
@@ -462,6 +295,13 @@ impl Control {
             self.begin_epoch(now);
             return;
         }
+        if self.habit.is_known() && self.is_tolerable(now) {
+            return;
+        }
+        if self.habit.shows(now) {
+            self.rise(now);
+            return;
+        }
         // A host that was closed all the time has told nothing of its rate.
         if elapsed < WINDOW || self.accepted_since < FEW.min(elapsed.as_secs_f64()) {
             return;
@@ -478,13 +318,13 @@ impl Control {
     fn advance(&mut self, now: Instant) {
         match self.phase {
             Phase::Measuring { until } if now >= until => {
-                if self.recent.is_tolerable(now) {
+                if self.is_tolerable(now) {
                     self.phase = Phase::Over;
                     return;
                 }
+                self.habit.shows(now);
                 if self.accepted_since < FEW {
-                    self.phase = Phase::Rising { since: now, double: DOUBLE_WARILY };
-                    self.begin_epoch(now);
+                    self.rise(now);
                     return;
                 }
                 let allowed = self.accepted_since / (now - self.exhausted).as_secs_f64();
@@ -506,6 +346,12 @@ impl Control {
     /// up long ago says nothing about the rate, and neither does a time that is longer than those of hosts that count by the
     /// second: it is a penalty, or the rest of a quota's.
     fn reduce(&mut self, now: Instant, closed: Option<Duration>) {
+        if self.habit.is_known() {
+            self.habit.forget(now);
+        } else if self.habit.shows(now) {
+            self.rise(now);
+            return;
+        }
         let penalty = closed.filter(|closed| *closed > WINDOW * 2);
         let elapsed = now - self.exhausted - penalty.unwrap_or_default();
         let accepted = match elapsed > LASTING && penalty.is_none() {
@@ -531,6 +377,12 @@ impl Control {
         self.begin_epoch(now);
     }
 
+    /// Looks for a rate.
+    fn rise(&mut self, now: Instant) {
+        self.phase = Phase::Rising { since: now, double: DOUBLE_WARILY };
+        self.begin_epoch(now);
+    }
+
     /// Goes on at `rate`, on a curve that is flat around `top`.
     fn set(&mut self, now: Instant, rate: f64, top: f64) {
         let top = top.max(LEAST_RATE);
@@ -546,67 +398,14 @@ impl Control {
         self.recent = Recent::new(now);
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.phase == Phase::Over && self.stop.is_none()
-    }
-}
-
-/// Replies of the last three seconds, in tenths.
-#[derive(Debug)]
-struct Recent {
-    begin: Instant,
-    tenth: u64,
-    accepted: [f64; TENTHS],
-    refused: [f64; TENTHS],
-}
-
-const TENTHS: usize = 30;
-
-impl Recent {
-    fn new(now: Instant) -> Self {
-        Self { begin: now, tenth: 0, accepted: [0.0; TENTHS], refused: [0.0; TENTHS] }
-    }
-
-    fn slot(&mut self, now: Instant) -> usize {
-        let tenth = now.saturating_duration_since(self.begin).as_millis() as u64 / 100;
-        for gone in (self.tenth + 1..=tenth).rev().take(TENTHS) {
-            let slot = (gone % TENTHS as u64) as usize;
-            (self.accepted[slot], self.refused[slot]) = (0.0, 0.0);
-        }
-        self.tenth = self.tenth.max(tenth);
-        (self.tenth % TENTHS as u64) as usize
-    }
-
-    fn accepted(&mut self, now: Instant) {
-        let slot = self.slot(now);
-        self.accepted[slot] += 1.0;
-    }
-
-    fn refused(&mut self, now: Instant) {
-        let slot = self.slot(now);
-        self.refused[slot] += 1.0;
-    }
-
-    /// Accepted requests per second.
-    fn rate(&mut self, now: Instant) -> f64 {
-        self.slot(now);
-        // The present tenth is not over yet.
-        let part = now.saturating_duration_since(self.begin).as_secs_f64() * 10.0 % 1.0;
-        let seconds = (self.tenth.min(TENTHS as u64 - 1) as f64 + part.max(0.1)) / 10.0;
-        self.accepted.iter().sum::<f64>() / seconds
-    }
-
-    /// Whether so little was refused that it is no sign of anything.
-    fn is_tolerable(&mut self, now: Instant) -> bool {
-        self.slot(now);
-        let (accepted, refused) =
-            (self.accepted.iter().sum::<f64>(), self.refused.iter().sum::<f64>());
-        refused <= 1.0 + TOLERATED * accepted
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{LEAST_SLEEP, RECONSIDER};
     use super::*;
 
     /// A host that allows so many requests per second, and saves up some or gives them anew with each second.
@@ -618,12 +417,20 @@ mod tests {
         last: Instant,
         /// How long it refuses everything once too much was asked.
         penalty: Duration,
+        /// Share that it refuses anyway, and what the next one depends on.
+        ill: f64,
+        chance: u64,
     }
 
     impl Bucket {
         fn new(rate: f64, burst: f64, now: Instant) -> Self {
             let penalty = Duration::ZERO;
-            Self { rate, burst, by_second: false, tokens: burst, last: now, penalty }
+            let (by_second, ill, chance) = (false, 0.0, 7);
+            Self { rate, burst, by_second, tokens: burst, last: now, penalty, ill, chance }
+        }
+
+        fn ill(share: f64, now: Instant) -> Self {
+            Self { ill: share, ..Self::new(f64::MAX, f64::MAX, now) }
         }
 
         fn by_second(rate: f64, now: Instant) -> Self {
@@ -633,6 +440,10 @@ mod tests {
         }
 
         fn take(&mut self, now: Instant) -> bool {
+            self.chance = self.chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            if ((self.chance >> 33) as f64) < self.ill * (1u64 << 31) as f64 {
+                return false;
+            }
             let gained = now.saturating_duration_since(self.last).as_secs_f64() * self.rate;
             match self.by_second {
                 false => {
@@ -731,6 +542,22 @@ mod tests {
                     let share = f64::from(refused) / (50.0 * rate);
                     assert!(share < 0.08, "{host}: {share} refused, {outcomes:?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_that_refuses_a_share_of_however_many_is_asked_as_ever() {
+        let now = Instant::now();
+        for retry_after in [None, Some(1), Some(30)] {
+            let after = retry_after.map(Duration::from_secs);
+            for share in [0.1, 0.3, 0.5, 0.7] {
+                let (mut bucket, mut control) = (Bucket::ill(share, now), Control::new(now));
+                let outcomes = simulate(&mut bucket, &mut control, now, 80, after);
+                // As many as 24 workers have of it that repeat after 100 ms.
+                let free = 24.0 / (0.005 + 0.1 * share) * (1.0 - share);
+                let goodput = accepted(&outcomes[40..]) / free;
+                assert!(goodput > 0.9, "{share}, {after:?}: {goodput}, {outcomes:?}");
             }
         }
     }
@@ -901,15 +728,5 @@ mod tests {
             control.refused(at, control.epoch, Some(Duration::from_secs(30)));
         }
         assert!(control.stop.is_none());
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let headers = |text: &str| HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
-        assert_eq!(retry_after(&headers("7")), Some(Duration::from_secs(7)));
-        let date = headers("Fri, 31 Dec 2100 23:59:59 GMT");
-        assert!(retry_after(&date).unwrap() > Duration::from_secs(3600));
-        assert_eq!(retry_after(&headers("soon")), None);
-        assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 }
