@@ -393,6 +393,9 @@ def delete_prefix(store: Any, prefix: PathInput | None = None) -> DeleteReport:
 
     Returns:
         ``{"deleted": count, "failed": {key: error}}``.
+
+    Raises:
+        NotFoundError: the bucket does not exist. A prefix without objects has nothing to delete.
     """
     return as_store(store).delete_prefix(prefix)
 

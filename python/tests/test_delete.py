@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from conftest import s3_settings
 
 import holdall
-from holdall.store import LocalStore, MemoryStore
+from holdall.exceptions import NotFoundError
+from holdall.store import LocalStore, MemoryStore, S3Store
 
 KEYS = ["a", "b/1", "b/2", "c"]
 
@@ -87,3 +89,12 @@ def test_below_a_prefix(filled):
     assert left(filled) == ["a", "b/2", "c"]
     holdall.delete_prefix(filled.with_prefix("b"))
     assert left(filled) == ["a", "c"]
+
+
+def test_a_prefix_of_what_is_missing(s3_store, tmp_path):
+    nothing = {"deleted": 0, "failed": {}}
+    assert holdall.delete_prefix(s3_store, "nothing/here") == nothing
+    assert holdall.delete_prefix(LocalStore(tmp_path), "nothing/here") == nothing
+    other = S3Store("no-such-bucket", config=s3_settings(), client_options={"allow_http": True})
+    with pytest.raises(NotFoundError, match="no-such-bucket"):
+        holdall.delete_prefix(other, "a")

@@ -140,16 +140,18 @@ impl Store {
     /// Deletes every object below `prefix` (whole segments), or of the whole store, the markers of directories included.
     ///
     /// # Errors
-    /// When the listing fails; objects that cannot be deleted are in the report.
+    /// When the listing fails, as in a bucket that is missing; objects that cannot be deleted are in the report.
     pub async fn delete_prefix(&self, prefix: Option<&Path>) -> Result<DeleteReport> {
         let mut report = DeleteReport::default();
         let any_order = ParallelOptions::default().with_sorted(false);
+        let is_http = self.provider().scheme() == "http";
         let mut deletions = self.delete_listed(self.objects_parallel(prefix, any_order));
         while let Some(deletion) = deletions.next().await {
             match deletion {
                 Ok(Deletion { result: Ok(()), .. }) => report.deleted += 1,
                 Ok(Deletion { key, result: Err(error), .. }) => report.failed.push((key, error)),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                // A directory that is not there; elsewhere the bucket is missing.
+                Err(error) if error.kind() == ErrorKind::NotFound && is_http => {}
                 Err(error) => return Err(error),
             }
         }

@@ -332,13 +332,14 @@ impl Control {
                 self.set(now, allowed * CAUTION, allowed * UNTRIED);
                 self.begin_epoch(now);
             }
-            Phase::Cubic { since, .. } => {
+            Phase::Rising { since, .. } | Phase::Cubic { since, .. } => {
                 let idle = |begin: Instant| now.saturating_duration_since(begin) > FORGET;
-                if idle(since) && idle(self.waited) && idle(self.exhausted) {
+                let is_idle = idle(since) && idle(self.waited) && idle(self.exhausted);
+                if is_idle && self.recent.is_within(now, 0.0) {
                     self.phase = Phase::Over;
                 }
             }
-            _ => {}
+            Phase::Measuring { .. } | Phase::Over => {}
         }
     }
 
@@ -560,6 +561,17 @@ mod tests {
                 assert!(goodput > 0.9, "{share}, {after:?}: {goodput}, {outcomes:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_host_that_is_well_again_is_forgotten() {
+        let now = Instant::now();
+        let (mut bucket, mut control) = (Bucket::ill(0.5, now), Control::new(now));
+        simulate(&mut bucket, &mut control, now, 30, None);
+        assert!(control.habit.is_known() && !control.is_over());
+        bucket.ill = 0.0;
+        simulate(&mut bucket, &mut control, now + Duration::from_secs(30), 20, None);
+        assert!(control.is_over());
     }
 
     #[test]
