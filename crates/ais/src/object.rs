@@ -8,7 +8,7 @@ use holdall_store::OpenUpload;
 use holdall_store::object_store::PutPayload;
 use holdall_store::object_store::path::Path;
 use holdall_store::transfer::{Report, Transfer};
-use http::{HeaderName, Method};
+use http::{HeaderMap, HeaderName, Method};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -94,11 +94,16 @@ impl Object {
     /// # Errors
     /// [`ErrorKind::ObjectNotFound`], [`ErrorKind::BucketNotFound`].
     pub async fn head(&self, props: &str) -> Result<ObjectAttributes> {
+        Ok(ObjectAttributes::of(&self.headers(props).await?))
+    }
+
+    /// The headers that [`Self::head`] reads.
+    pub(crate) async fn headers(&self, props: &str) -> Result<HeaderMap> {
         let mut call = self.call("head", Method::HEAD);
         if !props.is_empty() {
             call = call.query(query::PROPS, props);
         }
-        Ok(ObjectAttributes::of(&self.transport().fetch(&call).await?.0))
+        Ok(self.transport().fetch(&call).await?.0)
     }
 
     /// Writes the object with one request. What the server says of it afterwards.

@@ -33,7 +33,7 @@ use holdall_store::object_store::{
     PutPayload, PutResult, RenameOptions, RenameTargetMode,
 };
 use holdall_store::{CopyOutcome, OpenUpload, Provider};
-use http::header::{CONTENT_RANGE, RANGE};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 use tokio::sync::OnceCell;
 
 pub use open::{open, register};
@@ -94,21 +94,27 @@ impl AisStore {
         let response = self.bucket.client.transport.send(&call).await?;
         let is_part = response.status() == 206;
         if options.range.is_some() && !is_part {
-            let source = "the server ignores the range that was asked for".into();
-            return Err(Error::Generic { store: "AIStore", source });
+            return Err(unexpected("the server ignores the range that was asked for"));
         }
         let mut of = crate::ObjectAttributes::of(response.headers());
         if is_part && self.ranges_have_checksums().await {
             of = self.object(location).head(meta::PROPS).await?;
         }
         let range = match is_part {
-            true => part(response.headers().get(CONTENT_RANGE)).ok_or_else(|| Error::Generic {
-                store: "AIStore",
-                source: "Got invalid Content-Range: the server does not say which bytes it sends"
-                    .into(),
+            true => part(response.headers().get(CONTENT_RANGE)).ok_or_else(|| {
+                unexpected(
+                    "Got invalid Content-Range: the server does not say which bytes it sends",
+                )
             })?,
             false => 0..of.size,
         };
+        if let Some(asked) = &options.range {
+            let asked = asked.as_range(of.size).map_err(|e| unexpected(&e.to_string()))?;
+            if asked != range {
+                let detail = format!("the server sends bytes {range:?} and not {asked:?}");
+                return Err(unexpected(&detail));
+            }
+        }
         let meta = meta::meta(location.clone(), &of);
         if of.access_time.is_empty() {
             expect_object("AIStore", &meta)?;
@@ -129,8 +135,15 @@ impl AisStore {
     }
 
     async fn head(&self, location: &Path) -> Result<GetResult> {
-        let of = self.object(location).head(meta::PROPS).await?;
+        let headers = self.object(location).headers(meta::PROPS).await?;
+        let of = crate::ObjectAttributes::of(&headers);
         let meta = meta::meta(location.clone(), &of);
+        if of.access_time.is_empty() && !of.present {
+            expect_object("AIStore", &meta)?;
+        }
+        if !headers.contains_key(CONTENT_LENGTH) {
+            return Err(unexpected("the server does not say how long the object is"));
+        }
         Ok(GetResult {
             payload: GetResultPayload::Stream(futures::stream::empty().boxed()),
             attributes: meta::attributes(&of.custom),
@@ -139,6 +152,11 @@ impl AisStore {
             extensions: Default::default(),
         })
     }
+}
+
+/// The error for a reply that cannot be that of a cluster.
+fn unexpected(detail: &str) -> Error {
+    Error::Generic { store: "AIStore", source: detail.into() }
 }
 
 /// The bytes of `bytes a-b/size`.

@@ -9,6 +9,8 @@ use futures::TryStreamExt;
 use holdall_ais::authn::AuthnClient;
 use holdall_ais::{Client, ClientConfig, ErrorKind, GetOptions, PutOptions, Token};
 use holdall_store::checksum::{Algorithm, Checksum};
+use holdall_store::object_store::ObjectStoreExt;
+use holdall_store::object_store::path::Path;
 use holdall_store::transfer::Transfer;
 use http::Method;
 use serde_json::json;
@@ -346,4 +348,29 @@ async fn a_small_object_is_what_its_checksum_says_and_a_page_is_none() {
             Err(error) => assert_eq!(Some(error.kind()), kind, "{status}: {error}"),
         }
     }
+}
+
+#[tokio::test]
+async fn what_a_cluster_cannot_have_said_is_no_object() {
+    let server = Script::start(|seen| {
+        let mut reply = reply(if seen.method == Method::GET { 206 } else { 200 }, vec![7; 10]);
+        if !seen.uri.contains("/page") {
+            for (name, value) in [("content-range", "bytes 11-20/100"), ("ais-atime", "17")] {
+                reply.headers_mut().insert(name, value.parse().unwrap());
+            }
+        }
+        reply
+    })
+    .await;
+    let store = Client::new(config(&server.url)).unwrap().bucket("b").as_store();
+    let (object, page) = (Path::from("object"), Path::from("page"));
+    let read = async |range| store.get_range(&object, range).await;
+    assert_eq!(read(11..21).await.unwrap(), [7; 10].as_slice());
+    for other in [10..20, 11..20, 11..22] {
+        let error = read(other).await.unwrap_err();
+        assert!(error.to_string().contains("sends bytes 11..21"), "{error}");
+    }
+    assert_eq!(store.head(&object).await.unwrap().size, 100);
+    let error = store.head(&page).await.unwrap_err();
+    assert!(error.to_string().contains("no object of the service"), "{error}");
 }
