@@ -49,6 +49,11 @@ impl Algorithm {
         self.crc().is_some()
     }
 
+    /// Whether it is computed about as fast as memory is read.
+    pub(crate) fn is_fast(self) -> bool {
+        self.is_combinable() || self == Self::XxHash64
+    }
+
     fn crc(self) -> Option<CrcAlgorithm> {
         match self {
             Self::Crc64Nvme => Some(CrcAlgorithm::Crc64Nvme),

@@ -12,11 +12,17 @@ use crate::checksum::{Checksum, Hasher, cheapest};
 use crate::client::Integrity;
 use crate::error::{Error as OurError, ErrorKind};
 
-/// The checksum of the whole object that a reply states with it, where it costs next to nothing to compare: CRC-32C, CRC-64.
-pub fn stated_checksum(result: &GetResult) -> Option<Checksum> {
+/// The checksum of the whole object that a reply states with it, where it costs next to nothing to compare: CRC-32C, CRC-64,
+/// xxHash.
+pub(crate) fn fast_checksum(result: &GetResult) -> Option<Checksum> {
     let said = result.extensions.get::<Integrity>()?;
     let is_whole = result.range == (0..result.meta.size);
-    cheapest(&said.checksums).filter(|sum| is_whole && sum.algorithm().is_combinable())
+    cheapest(&said.checksums).filter(|sum| is_whole && sum.algorithm().is_fast())
+}
+
+/// The same, where it can be compared with parts that arrive in any order: CRC-32C, CRC-64.
+pub fn stated_checksum(result: &GetResult) -> Option<Checksum> {
+    fast_checksum(result).filter(|sum| sum.algorithm().is_combinable())
 }
 
 /// The same result, whose body ends in an error unless it has as many bytes as its range, and amounts to `sum`.

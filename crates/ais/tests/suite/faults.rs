@@ -374,3 +374,24 @@ async fn what_a_cluster_cannot_have_said_is_no_object() {
     let error = store.head(&page).await.unwrap_err();
     assert!(error.to_string().contains("no object of the service"), "{error}");
 }
+
+#[tokio::test]
+async fn what_is_read_is_what_its_checksum_says() {
+    let sum = Checksum::of(Algorithm::XxHash64, b"content").to_hex();
+    let server = Script::start(move |seen| {
+        let body = if seen.uri.contains("/flipped") { "Content" } else { "content" };
+        let mut reply = reply(200, body);
+        let headers =
+            [("ais-atime", "17"), ("ais-checksum-type", "xxhash2"), ("ais-checksum-value", &sum)];
+        for (name, value) in headers {
+            reply.headers_mut().insert(name, value.parse().unwrap());
+        }
+        reply
+    })
+    .await;
+    let store = Client::new(config(&server.url)).unwrap().bucket("b").as_store();
+    let right = store.get(&"right".into()).await.unwrap();
+    assert_eq!(right.bytes().await.unwrap(), "content");
+    let error = store.get(&"flipped".into()).await.unwrap().bytes().await.unwrap_err();
+    assert!(error.to_string().contains("its checksum is xxhash64:"), "{error}");
+}
